@@ -34,6 +34,7 @@ function(attn_tool name)
                         POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(${name} PRIVATE -fPIC)
   attn_use_pch(${name} FALSE)
+  set_property(GLOBAL APPEND PROPERTY ATTN_TOOLS ${name})
 endfunction()
 
 # attn_unittest(Name SOURCES ... LINK ...): a gtest program that lit runs.

@@ -1,0 +1,65 @@
+"""The lit suite of the project; docs/testing.md says how to use it."""
+
+import os
+import shutil
+import sys
+
+import lit
+
+if not hasattr(config, "attn_binary_root"):
+    lit_config.fatal("run lit on the build tree: lit build/test/<path of the test>")
+
+sys.path.insert(0, os.path.join(config.attn_source_root, "test"))
+import tiers
+
+config.name = "attn"
+config.suffixes = [".mlir", ".test"]
+# Unit/ is a suite of its own with another format.
+config.excludes = ["Inputs", "Unit"]
+config.test_source_root = os.path.join(config.attn_source_root, "test")
+config.test_exec_root = os.path.join(config.attn_binary_root, "test")
+
+choice = tiers.Choice(lit_config, config.test_source_root)
+config.test_format = tiers.TieredShTest(choice)
+if choice.every:
+    config.available_features.add("long")
+
+# Tools are found by PATH: ours first, then FileCheck, not, count and split-file
+# of the packaged LLVM. A tool that is missing would otherwise show up as a
+# failure of every test that uses it, or as another version of it.
+attn_bin = os.path.join(config.attn_binary_root, "bin")
+for tool in config.attn_tools + ["FileCheck", "not", "count", "split-file", "mlir-tblgen"]:
+    if not any(
+        os.access(os.path.join(folder, tool), os.X_OK)
+        for folder in (attn_bin, config.llvm_tools_dir)
+    ):
+        lit_config.fatal(f"{tool} was not found; build the target attn-test-depends first")
+config.environment["PATH"] = os.pathsep.join(
+    [attn_bin, config.llvm_tools_dir, config.environment["PATH"]]
+)
+config.environment["ATTN_TEST_SEED"] = str(choice.seed)
+config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+
+config.substitutions += [
+    ("%python", config.python),
+    ("%lit_package", os.path.dirname(os.path.dirname(lit.__file__))),
+    ("%cmake", config.cmake),
+    ("%cxx", config.cxx),
+    ("%seed", str(choice.seed)),
+    ("%src_root", config.attn_source_root),
+    ("%obj_root", config.attn_binary_root),
+    ("%examples", os.path.join(config.attn_source_root, "examples")),
+    ("%mlir_includes", " ".join("-I " + d for d in config.mlir_include_dirs)),
+]
+
+# Lint tools are not needed to build; their tests say UNSUPPORTED without them.
+for feature, programs in {
+    "clang-format": ["clang-format-22", os.path.join(config.llvm_tools_dir, "clang-format")],
+    "shellcheck": ["shellcheck"],
+    "git": ["git"],
+}.items():
+    if any(shutil.which(program) for program in programs):
+        config.available_features.add(feature)
+# Lint needs the list of tracked files; an unpacked archive has none.
+if not os.path.exists(os.path.join(config.attn_source_root, ".git")):
+    config.available_features.discard("git")
