@@ -41,6 +41,10 @@ if(ATTN_ASSERTIONS)
   add_compile_options(-UNDEBUG)
 endif()
 
+# The system's interpreter first: numpy is a package of the system.
+find_program(ATTN_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+find_program(ATTN_PYTHON python3 REQUIRED)
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # Precompiled headers need the two sloppiness settings to be cached.

@@ -49,7 +49,7 @@ config.substitutions += [
     ("%src_root", config.attn_source_root),
     ("%obj_root", config.attn_binary_root),
     ("%examples", os.path.join(config.attn_source_root, "examples")),
-    ("%mlir_includes", " ".join("-I " + d for d in config.mlir_include_dirs)),
+    ("%mlir_include_dirs", " ".join(config.mlir_include_dirs)),
 ]
 
 # Lint tools are not needed to build; their tests say UNSUPPORTED without them.
