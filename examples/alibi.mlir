@@ -1,8 +1,8 @@
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// ALiBi: a bias that falls linearly with the distance between query and key, with
-// a slope per head. The bias is a function of coordinates, so it is plain
+// ALiBi: a bias that falls linearly with the distance between query and key,
+// with a slope per head. The bias is a function of coordinates, so it is plain
 // arithmetic on `attn.coord`; there is no op or attribute for it.
 //
 //   b batch   h head   p query, at position p + off   m key

@@ -2,14 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Block-sparse attention by lists: for each tile of 64 queries a list of the
-// tiles of 64 keys that it sees, as block-sparse and sliding-tile methods give it.
+// tiles of 64 keys that it sees, as block-sparse methods give it.
 //
 // list[b, t] holds the key tiles of query tile t in any order; only its first
 // count[b, t] entries are read. `attn.select listed` makes the lists a set of
 // coordinates, and `at m in ..` makes all other keys absent. Lists join with
 // sets: here the causal one.
 //
-//   b batch   h head   t tile of 64 queries   p query, at position p + off   m key
+//   b batch   h head   t tile of 64 queries
+//   p query, at position p + off   m key
 
 !scores = tensor<2x8x?x?xf32>
 !rows = tensor<2x8x?xf32>

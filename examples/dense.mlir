@@ -6,8 +6,8 @@
 //   O[p, f] = sum_m softmax_m(scale * q[p] . k[m]) v[m, f]
 //
 // Three passes over the keys m: the maximum, the sum of the exponentials, and
-// the weighted sum of the values; each waits for the one before it. Nothing here
-// says how to run it in one pass: the compiler derives that.
+// the weighted sum of the values; each waits for the one before it. Nothing
+// here says how to run it in one pass: the compiler derives that.
 //
 //   b batch   h head   p query   m key   e channel of q and k   f channel of v
 

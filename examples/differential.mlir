@@ -7,8 +7,8 @@
 //   O[p] = sum_m (A1[p, m] - lambda[h] A2[p, m]) v[m]
 //
 // The difference stands under the sum, as in the paper. It has no law as one
-// value (the two maps are corrected by different factors), so the compiler first
-// splits the sum; then both softmaxes share one fold over m.
+// value (the two maps are corrected by different factors), so the compiler
+// first splits the sum; then both softmaxes share one fold over m.
 //
 //   b batch   h head   p query, at position p + off   m key
 
@@ -68,7 +68,8 @@ func.func @differential(
     }
 
     // A: the difference of the weights; AV: weighted sum of the values.
-    %a = attn.einsum %a1[b, h, p, m], %a2[b, h, p, m], %lambda[h] -> [b, h, p, m]
+    %a = attn.einsum %a1[b, h, p, m], %a2[b, h, p, m], %lambda[h]
+        -> [b, h, p, m]
         : (!scores, !scores, tensor<4xf32>) -> !scores {
     ^bb0(%x: f32, %y: f32, %l: f32):
       %scaled = arith.mulf %l, %y : f32

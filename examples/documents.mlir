@@ -1,13 +1,14 @@
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Attention inside documents that are packed into one sequence, where the tokens
-// of a document need not stand together (interleaved turns, packed training).
+// Attention inside documents that are packed into one sequence, where the
+// tokens of a document need not stand together (interleaved turns, packed
+// training).
 //
-// A key is seen if it is not ahead of the query and has the query's document id.
-// The id stands at the key, so no affine set can say it: it is presence by data,
-// an equality of two integer operands in `where`. A point where it fails is
-// absent, exactly as one outside an affine set.
+// A key is seen if it is not ahead of the query and has the query's document
+// id. The id stands at the key, so no affine set can say it: it is presence by
+// data, an equality of two integer operands in `where`. A point where it fails
+// is absent, exactly as one outside an affine set.
 //
 //   b batch   h head   p query, at position p + off   m key
 

@@ -9,8 +9,8 @@
 // reads them, and a region dequantises; that a page shares its scales is a
 // `floordiv` in their map. Scales live in pools of their own, by page id.
 //
-//   b request   g KV head   r query head in its group   m key   n page of a request
-//   e channel of q and k   f channel of v
+//   b request   g KV head   r query head in its group   m key
+//   n page of a request   e channel of q and k   f channel of v
 
 !scores = tensor<?x8x4x?xf32>
 !rows = tensor<?x8x4xf32>

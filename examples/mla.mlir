@@ -1,13 +1,13 @@
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Multi-head latent attention (MLA), decode with the weights absorbed: the cache
-// keeps one latent row per token for all heads, 512 channels of content and 64 of
-// rotated position.
+// Multi-head latent attention (MLA), decode with the weights absorbed: the
+// cache keeps one latent row per token for all heads, 512 channels of content
+// and 64 of rotated position.
 //
-// Scores use all 576 channels; the values are the first 512 of the same row. So K
-// and V are two views of one pool, of different width; a kernel that holds a tile
-// of the pool has both.
+// Scores use all 576 channels; the values are the first 512 of the same row. So
+// K and V are two views of one pool, of different width; a kernel that holds a
+// tile of the pool has both.
 //
 //   b request   h head   m key   c latent channel of a score   f of a value
 

@@ -1,8 +1,8 @@
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// 2-D neighbourhood attention: the tokens are the pixels of an image, and a query
-// sees the 7 x 7 pixels around itself, fewer at the border.
+// 2-D neighbourhood attention: the tokens are the pixels of an image, and a
+// query sees the 7 x 7 pixels around itself, fewer at the border.
 //
 // The image keeps its two axes: queries have ranks (py, px), keys (my, mx), and
 // the reductions run over both key ranks at once. The window is one affine set.

@@ -1,13 +1,15 @@
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Causal grouped-query attention (GQA) over a paged KV cache, for a padded batch
-// of requests: decode (one query), chunked prefill (some queries), full prefill.
+// Causal grouped-query attention (GQA) over a paged KV cache, for a padded
+// batch of requests: decode (one query), chunked prefill (some queries), full
+// prefill.
 //
-// A page holds 16 tokens of 8 KV heads. Token m of request b lies in slot m mod 16
-// of page table[b, m floordiv 16]. Request b has len[b] keys; its queries are its
-// newest tokens, so off[b] = len[b] - number of queries, and query p stands at
-// position p + off[b]. Rows p past the number of queries are written as 0.
+// A page holds 16 tokens of 8 KV heads. Token m of request b lies in slot m mod
+// 16 of page table[b, m floordiv 16]. Request b has len[b] keys; its queries
+// are its newest tokens, so off[b] = len[b] - number of queries, and query p
+// stands at position p + off[b]. Rows p past the number of queries are written
+// as 0.
 //
 //   b request   g KV head   r query head in its group   p query   m key
 
@@ -18,8 +20,8 @@ func.func @paged_gqa(
     %q: tensor<?x?x8x4x128xf16>, %kp: memref<?x16x8x128xf16>,
     %vp: memref<?x16x8x128xf16>, %table: memref<?x?xi32>, %len: tensor<?xi32>,
     %off: tensor<?xi32>, %scale: f32) -> tensor<?x?x8x4x128xf32> {
-  // The only two ops that know pages. Outside its domain (m < len) a view has no
-  // points: neither the table entry nor the slot is looked at.
+  // The only two ops that know pages. Outside its domain (m < len) a view has
+  // no points: neither the table entry nor the slot is looked at.
   %k = attn.view (b, m, g, e)
       symbols(pg = %table[b, m floordiv 16], len = %len[b]) where (m < len)
       of %kp[pg, m mod 16, g, e]
@@ -33,8 +35,8 @@ func.func @paged_gqa(
 
   %o = attn.cascade ranks(b, g, r, p, m, e, f) -> tensor<?x?x8x4x128xf32> {
     // QK: all r heads of a group read the same keys, because k has no rank r.
-    // Causal; and the second conjunct ends the queries of a request. It does not
-    // name m, so the reductions over m hand it on: those rows are absent.
+    // Causal; and the second conjunct ends the queries of a request. It does
+    // not name m, so the reductions over m hand it on: those rows are absent.
     %qk = attn.einsum %q[b, p, g, r, e], %k[b, m, g, e], %scale
         -> [b, g, r, p, m] reduce add(e)
         symbols(off = %off[b], len = %len[b])

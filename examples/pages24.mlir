@@ -1,9 +1,9 @@
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Decode over pages of 24 tokens: one query per request, and a page size that is
-// no power of two and divides no tile. A page is an address in a view, nothing
-// more; any size from 1 up does.
+// Decode over pages of 24 tokens: one query per request, and a page size that
+// is no power of two and divides no tile. A page is an address in a view,
+// nothing more; any size from 1 up does.
 //
 //   b request   g KV head   r query head in its group   m key
 

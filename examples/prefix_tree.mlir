@@ -1,15 +1,18 @@
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Decode of requests that share prefixes. The KV cache is a forest: a node n holds
-// a run of tokens (a system prompt, a conversation, a branch), and request b sees
-// the nodes on its path from the root, path[b, 0 .. depth[b] - 1].
+// Decode of requests that share prefixes. The KV cache is a forest: a node n
+// holds a run of tokens (a system prompt, a conversation, a branch), and
+// request b sees the nodes on its path from the root, path[b, 0 .. depth[b] -
+// 1].
 //
 // Keys belong to nodes, not to requests: k has ranks (n, m). The softmax of a
-// request runs over both, n restricted to its path by `at`. So the keys of a node
-// are stored once, and one kernel may read them once for all requests below it.
+// request runs over both, n restricted to its path by `at`. So the keys of a
+// node are stored once, and one kernel may read them once for all requests
+// below it.
 //
-//   b request   n node   g KV head   r query head in its group   m key of the node
+//   b request   n node   g KV head   r query head in its group
+//   m key of the node
 
 !scores = tensor<?x8x4x?x?xf32>
 !rows = tensor<?x8x4xf32>

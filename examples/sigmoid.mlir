@@ -1,8 +1,8 @@
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Sigmoid attention: every weight is the sigmoid of its own score, and no row is
-// normalised.
+// Sigmoid attention: every weight is the sigmoid of its own score, and no row
+// is normalised.
 //
 //   O[p] = sum_m sigmoid(s[p, m] + bias[h]) v[m]
 //

@@ -3,7 +3,8 @@
 //
 // Causal GQA on the flat layout of serving engines: the queries of all requests
 // stand one after another without padding; those of request b are the rows
-// qptr[b] .. qptr[b + 1] - 1 of q and of the result. K and V are in pages of 16.
+// qptr[b] .. qptr[b + 1] - 1 of q and of the result. K and V are in pages of
+// 16.
 //
 // A view gives the flat queries their two ranks (b, p), and `attn.place` is its
 // inverse: it writes the present points of the result back to flat rows.

@@ -6,10 +6,11 @@
 //
 // * A query at position p + off sees the 1024 newest keys up to itself and,
 //   however old, the first 4 (the sink tokens of StreamingLLM).
-// * Scores are capped smoothly at 50: 50 * tanh(s / 50). The cap comes before the
-//   maximum, so it costs the derivation nothing.
+// * Scores are capped smoothly at 50: 50 * tanh(s / 50). The cap comes before
+//   the maximum, so it costs the derivation nothing.
 // * The sink logit of a head takes part in the softmax like a key without a
-//   value: it joins the maximum and the denominator, and adds nothing to the sum.
+//   value: it joins the maximum and the denominator, and adds no term to the
+//   sum.
 //
 //   b batch   h head   p query   m key   e channel of q and k   f channel of v
 
@@ -24,8 +25,8 @@ func.func @window_sinks(
   %scale = arith.constant 0.125 : f32
   %cap = arith.constant 50.0 : f32
   %o = attn.cascade ranks(b, h, p, m, e, f) -> tensor<2x?x8x64xf32> {
-    // QK: a union of two affine sets; a tile of 64 keys that neither set meets is
-    // never visited, and no mask is built.
+    // QK: a union of two affine sets; a tile of 64 keys that neither set meets
+    // is never visited, and no mask is built.
     %qk = attn.einsum %q[b, p, h, e], %k[b, m, h, e], %scale -> [b, h, p, m]
         reduce add(e) symbols(off = %off)
         where (m <= p + off and m > p + off - 1024) or (m <= p + off and m <= 3)
