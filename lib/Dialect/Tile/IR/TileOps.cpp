@@ -18,7 +18,8 @@ using namespace attn::tile;
 #include "attn/Dialect/Tile/IR/TileOps.cpp.inc"
 
 //===----------------------------------------------------------------------===//
-// KernelOp: tile.kernel items @name(%a: t, ..) program(5) rows(96) cols(64) {..}
+// KernelOp: tile.kernel items @name(%a: t, ..) program(5) rows(96) cols(64)
+// {..}
 //===----------------------------------------------------------------------===//
 
 static ParseResult parseCount(OpAsmParser &p, StringRef word, StringRef attr,
@@ -134,8 +135,8 @@ LogicalResult tile::ViewOp::verify() {
   auto storage = cast<MemRefType>(getStorage().getType());
   if (address.getNumResults() != storage.getRank()) {
     return emitOpError("address yields ")
-           << address.getNumResults() << " coordinates but the storage has rank "
-           << storage.getRank();
+           << address.getNumResults()
+           << " coordinates but the storage has rank " << storage.getRank();
   }
   if (getSymbolMaps().size() != getSymbols().size() ||
       address.getNumSymbols() != getSymbols().size()) {
@@ -159,8 +160,8 @@ static LogicalResult verifyAccess(Operation *op, Type memory, Type value,
                      : cast<MemRefType>(memory).getRank();
   if ((int64_t)indices.size() != rank || axes.size() != indices.size()) {
     return op->emitOpError("expects ")
-           << rank << " indices and axes, but got " << indices.size()
-           << " and " << axes.size();
+           << rank << " indices and axes, but got " << indices.size() << " and "
+           << axes.size();
   }
   auto vec = dyn_cast<VectorType>(value);
   int64_t valueRank = vec ? vec.getRank() : 0;
@@ -169,8 +170,9 @@ static LogicalResult verifyAccess(Operation *op, Type memory, Type value,
     auto iv = dyn_cast<VectorType>(indices[i].getType());
     if (!iv != (axis < 0)) {
       return op->emitOpError("index #")
-             << i << (iv ? " is a vector but has no axis"
-                         : " is a scalar but varies along an axis");
+             << i
+             << (iv ? " is a vector but has no axis"
+                    : " is a scalar but varies along an axis");
     }
     if (axis < 0) {
       continue;
@@ -210,18 +212,21 @@ LogicalResult DotOp::verify() {
            << k << " and " << kb;
   }
   if (a.getElementType() != b.getElementType()) {
-    return emitOpError("expects one operand type, but got ") << a << " and " << b;
+    return emitOpError("expects one operand type, but got ")
+           << a << " and " << b;
   }
   if (r.getDimSize(0) != m || r.getDimSize(1) != n ||
       (getAcc() && getAcc().getType() != r)) {
-    return emitOpError("expects a result of ") << m << "x" << n << ", but got " << r;
+    return emitOpError("expects a result of ")
+           << m << "x" << n << ", but got " << r;
   }
   return success();
 }
 
 LogicalResult tile::FoldOp::verify() {
   if (getBegins().size() != getEnds().size() || getBegins().empty()) {
-    return emitOpError("expects as many begins as ends (at least one), but got ")
+    return emitOpError(
+               "expects as many begins as ends (at least one), but got ")
            << getBegins().size() << " and " << getEnds().size();
   }
   Block &step = getStep().front(), &cls = getClass_().front();
