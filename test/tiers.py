@@ -18,6 +18,9 @@ import lit.formats
 
 # The part of the long tier that a short run takes.
 SLICES = 8
+# Seconds that one test may take.
+LIMIT_SHORT = 600
+LIMIT_LONG = 3600
 LONG = re.compile(r"\bREQUIRES:.*\blong\b")
 SUFFIXES = (".mlir", ".test")
 
@@ -49,12 +52,20 @@ def choose(tests, seed):
     return {tests[(seed * width + i) % len(tests)] for i in range(width)}
 
 
+def limit_time(lit_config, every):
+    """A test that hangs must fail, not stop the run. A command line wins."""
+    supported, _ = lit_config.maxIndividualTestTimeIsSupported
+    if supported and not lit_config.maxIndividualTestTime:
+        lit_config.maxIndividualTestTime = LIMIT_LONG if every else LIMIT_SHORT
+
+
 class Choice:
     """What this run takes: its seed and the long tests that it runs."""
 
     def __init__(self, lit_config, root):
         self.every = lit_config.params.get("long", "0") not in ("0", "", "no")
         self.seed = read_seed(lit_config)
+        limit_time(lit_config, self.every)
         tests = find_long_tests(root) if root else []
         self.chosen = set(tests) if self.every else choose(tests, self.seed)
         if root:
