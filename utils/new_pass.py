@@ -16,7 +16,7 @@ import re
 import sys
 
 TD = """
-def Attn{name}Pass : Pass<"attn-{flag}", "::mlir::func::FuncOp"> {{
+def {pass_name} : Pass<"{flag}", "::mlir::ModuleOp"> {{
   let summary = "expects a summary";
   let description = [{{
     Before:
@@ -32,7 +32,7 @@ def Attn{name}Pass : Pass<"attn-{flag}", "::mlir::func::FuncOp"> {{
 }}
 """
 
-CPP = """//===- {name}.cpp - expects one line -{fill}*- C++ -*-===//
+CPP = """//===- {name}.cpp - expects one line {fill}*- C++ -*-===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -41,23 +41,23 @@ CPP = """//===- {name}.cpp - expects one line -{fill}*- C++ -*-===//
 #include "attn/{folder}/Passes.h"
 
 namespace attn {{
-#define GEN_PASS_DEF_ATTN{upper}PASS
+#define GEN_PASS_DEF_{upper}
 #include "attn/{folder}/Passes.h.inc"
 }} // namespace attn
 
 using namespace attn;
 
 namespace {{
-struct {name}Pass : public impl::Attn{name}PassBase<{name}Pass> {{
+struct {name}Pass : public attn::impl::{pass_name}Base<{name}Pass> {{
   void runOnOperation() override {{
-    getOperation().emitError("attn-{flag} does nothing yet");
+    getOperation().emitError("{flag} does nothing yet");
     signalPassFailure();
   }}
 }};
 }} // namespace
 """
 
-TEST = """// RUN: attn-opt %s --attn-{flag} | FileCheck %s
+TEST = """// RUN: attn-opt %s --{flag} | FileCheck %s
 // expects a sentence: what is broken when this test fails.
 
 // CHECK-LABEL: func.func @case
@@ -77,25 +77,30 @@ def main():
     if not re.fullmatch(r"([A-Z][a-z0-9]+)+", name):
         sys.exit(f"expects a stem in CamelCase, but got '{name}'")
 
-    flag = re.sub(r"(?<!^)([A-Z])", r"-\1", name).lower()
+    stem = re.sub(r"(?<!^)([A-Z])", r"-\1", name).lower()
+    # Conversions are named as upstream names them: convert-x-to-y.
+    is_conversion = folder.startswith("Conversion")
+    flag = stem if is_conversion else f"attn-{stem}"
+    pass_name = f"{name}Pass" if is_conversion else f"Attn{name}Pass"
     table = root / "include/attn" / folder / "Passes.td"
     if not table.exists():
         sys.exit(f"expects {table.relative_to(root)} to exist")
     text = table.read_text(encoding="utf-8")
     files = {
         root / "lib" / folder / f"{name}.cpp": CPP,
-        root / "test" / folder / f"{flag}.mlir": TEST,
+        root / "test" / folder / f"{stem}.mlir": TEST,
     }
     taken = [path for path in files if path.exists()]
-    if taken or f'"attn-{flag}"' in text:
-        sys.exit(f"attn-{flag} exists already")
+    if taken or f'"{flag}"' in text:
+        sys.exit(f"{flag} exists already")
 
     values = {
         "name": name,
         "flag": flag,
         "folder": folder,
-        "upper": name.upper(),
-        "fill": "-" * max(1, 34 - len(name)),
+        "pass_name": pass_name,
+        "upper": pass_name.upper(),
+        "fill": "-" * max(1, 80 - len(f"//===- {name}.cpp - expects one line -*- C++ -*-===//")),
     }
     for path, template in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
