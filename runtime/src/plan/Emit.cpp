@@ -1,0 +1,202 @@
+//===- Emit.cpp - Writes the records of a plan ----------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Planner.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+using namespace attnrt;
+
+void Planner::setHeads(const UnitRun &run, int32_t unit, uint16_t &head,
+                       uint16_t &subBegin, uint16_t &subCount) const {
+  int32_t number = run.first + unit;
+  int32_t begin = number % subs * subSize;
+  head = uint16_t(number / subs);
+  subBegin = uint16_t(begin);
+  subCount = uint16_t(std::min(subSize, problem.group - begin));
+}
+
+void Planner::writeRows() {
+  char *base = reinterpret_cast<char *>(block.get());
+  if (problem.segment_count) {
+    std::memcpy(base + block->segments.offset, problem.segments,
+                size_t(problem.segment_count) * sizeof(attnrt_segment));
+  }
+  for (int32_t s = 0; s < problem.segment_count; ++s) {
+    int32_t sym = problem.segments[s].param;
+    for (int32_t r = problem.row_begin[s]; r < problem.row_begin[s + 1]; ++r) {
+      outRows[r] = {
+          r, problem.coord[r], problem.lo[r], problem.limit[r], -1, 0, sym, 0};
+    }
+  }
+}
+
+/// Writes the item of tiles [fromTile, toTile) of a unit. A part of a unit gets
+/// slots, and the merge when it is the last.
+void Planner::addItem(const UnitRun &run, int32_t unit, int32_t fromTile,
+                      int32_t toTile) {
+  const RowTile &tile = tiles[run.rowTile];
+  attnrt_item &item = outItems[itemCount++];
+  item.row_begin = tile.row;
+  item.row_count = tile.rows;
+  item.seg = tile.seg;
+  item.kv_begin = tile.kvBegin + fromTile * entry.kv_tile;
+  int32_t end =
+      toTile == run.tiles ? tile.kvEnd : tile.kvBegin + toTile * entry.kv_tile;
+  item.kv_count = end - item.kv_begin;
+  item.slot = item.carry = item.mask = -1;
+  setHeads(run, unit, item.head, item.sub_begin, item.sub_count);
+  item.variant = uint16_t(problem.segments[tile.seg].view);
+  bool full = item.kv_begin >= tile.fullFrom && end <= tile.fullTo;
+  item.flags = full ? ATTNRT_ITEM_FULL : 0;
+  item.reserved = 0;
+  if (fromTile == 0 && toTile == run.tiles) {
+    return;
+  }
+  item.slot = slotCount;
+  slotCount += item.row_count * item.sub_count;
+  if (fromTile == 0) {
+    parts.clear();
+  }
+  parts.push_back(item.slot);
+  if (toTile == run.tiles) {
+    addMerge(tile, &run, unit);
+  }
+}
+
+/// Writes the merges of a unit's rows; run == null: of rows that see nothing,
+/// where `unit` counts heads and sub runs.
+void Planner::addMerge(const RowTile &tile, const UnitRun *run, int32_t unit) {
+  static const UnitRun none{};
+  for (int32_t k = 0; k < tile.rows; k += options.merge_rows) {
+    attnrt_merge &merge = outMerges[mergeCount++];
+    merge.first = tile.row + k;
+    merge.n = std::min(options.merge_rows, tile.rows - k);
+    merge.begin = mergeSlotCount;
+    merge.count = run ? int32_t(parts.size()) : 0;
+    setHeads(run ? *run : none, unit, merge.head, merge.sub_begin,
+             merge.sub_count);
+    merge.flags = 0;
+    merge.seg = merge.dst = -1;
+    for (int32_t p = 0; p < merge.count; ++p) {
+      outMergeSlots[mergeSlotCount++] = parts[p] + k * merge.sub_count;
+    }
+  }
+}
+
+void Planner::writeEven() {
+  for (int32_t w = 0; w < options.workers; ++w) {
+    outWork[w] = itemCount;
+    CutPoint at = cuts[w];
+    const CutPoint end = cuts[w + 1];
+    while (at.run < end.run || (at.run == end.run && at.unit < end.unit)) {
+      const UnitRun &run = runs[at.run];
+      addItem(run, at.unit, at.tile, run.tiles);
+      at.tile = 0;
+      if (++at.unit == run.count) {
+        at.unit = 0;
+        ++at.run;
+      }
+    }
+    if (at.tile < end.tile) {
+      addItem(runs[at.run], at.unit, at.tile, end.tile);
+    }
+  }
+  outWork[options.workers] = itemCount;
+}
+
+/// Shares entries of known cost over workers, in order: entry x belongs to the
+/// worker in whose even share its middle lies.
+namespace {
+class Sharer {
+public:
+  Sharer(int32_t *work, int32_t workers, int64_t total)
+      : work(work), workers(workers), total(double(total)) {}
+
+  void add(int32_t number, int64_t cost) {
+    // Twice the middle, so that halves need no rounding.
+    double owner = double(2 * before + cost) / (2 * total) * workers;
+    before += cost;
+    fill(number, std::min(int32_t(owner), workers - 1));
+  }
+  void finish(int32_t count) { fill(count, workers); }
+
+private:
+  /// Entries from `number` on belong to `owner` or later ones.
+  void fill(int32_t number, int32_t owner) {
+    while (next <= owner) {
+      work[next++] = number;
+    }
+  }
+
+  int32_t *work;
+  const int32_t workers;
+  const double total;
+  int64_t before = 0;
+  int32_t next = 0;
+};
+} // namespace
+
+void Planner::writeFixed() {
+  Sharer sharer(outWork, options.workers, runs.empty() ? 0 : runs.back().end());
+  for (const UnitRun &run : runs) {
+    int64_t count = partsOf(run.tiles);
+    for (int32_t unit = 0; unit < run.count; ++unit) {
+      int32_t from = 0;
+      for (int64_t part = 1; part <= count; ++part) {
+        int32_t to = int32_t(run.tiles * part / count);
+        sharer.add(itemCount, options.item_cost + run.tile * (to - from));
+        addItem(run, unit, from, to);
+        from = to;
+      }
+    }
+  }
+  sharer.finish(itemCount);
+}
+
+void Planner::writeEmpty() {
+  for (const RowTile &tile : empty) {
+    for (int32_t unit = 0; unit < problem.heads * subs; ++unit) {
+      addMerge(tile, nullptr, unit);
+    }
+  }
+}
+
+void Planner::shareMerges() {
+  auto cost = [](const attnrt_merge &merge) {
+    return int64_t(merge.n) * merge.sub_count * (int64_t(merge.count) + 1);
+  };
+  int64_t total = 0;
+  for (int32_t m = 0; m < mergeCount; ++m) {
+    total += cost(outMerges[m]);
+  }
+  Sharer sharer(outWork + options.workers + 1, options.workers, total);
+  for (int32_t m = 0; m < mergeCount; ++m) {
+    sharer.add(m, cost(outMerges[m]));
+  }
+  sharer.finish(mergeCount);
+}
+
+void Planner::writeStage() {
+  // Capacities were counted before; a difference would be a write past an
+  // array.
+  assert(uint32_t(itemCount) == block->items.capacity);
+  assert(uint32_t(mergeCount) == block->merges.capacity);
+  assert(uint32_t(mergeSlotCount) == block->merge_slots.capacity);
+  attnrt_stage stage{};
+  stage.kernel = entry.kernel;
+  stage.item_count = itemCount;
+  stage.workers = options.workers;
+  stage.merge_count = mergeCount;
+  stage.slot_count = slotCount;
+  stage.ordered = entry.ordered;
+  stage.merge_work_begin = options.workers + 1;
+  std::memcpy(reinterpret_cast<char *>(block.get()) + block->stages.offset,
+              &stage, sizeof(stage));
+  block->slots = uint32_t(slotCount);
+}

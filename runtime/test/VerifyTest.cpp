@@ -1,0 +1,244 @@
+//===- VerifyTest.cpp - What attnrt_plan_verify rejects -------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "PlanModel.h"
+
+#include <algorithm>
+#include <cstring>
+#include <gtest/gtest.h>
+
+using namespace attnrt::test;
+
+namespace {
+class Verify : public testing::Test {
+protected:
+  /// Rows, heads and query heads that all have more than one part.
+  void SetUp() override {
+    world.heads = 2;
+    world.group = 2;
+    world.entry.max_packed_rows = 8;
+    world.options.split = 3;
+    world.addSegment(100, 6);
+    world.addSegment(70, 1);
+    world.addSegment(0, 1);
+    world.fill(rng);
+    problem = world.problem();
+    planner = makePlanner();
+    ASSERT_EQ(attnrt_planner_plan(planner.get(), &problem, &world.entry,
+                                  &world.options, &plan),
+              ATTNRT_OK);
+  }
+
+  /// The verifier's message, "" if it accepts.
+  std::string verify(const PlanCopy &copy) {
+    attnrt_status status = attnrt_plan_verify(
+        copy.get(), copy.bytes(), &problem, &world.entry, &world.options);
+    EXPECT_TRUE(status == ATTNRT_OK || status == ATTNRT_INVALID_PLAN);
+    return status ? attnrt_last_message() : "";
+  }
+
+  /// Accepts no plan that computes something else.
+  void expectRejected(const PlanCopy &copy, const char *rule) {
+    EXPECT_EQ(verify(copy).substr(0, 2), rule) << verify(copy);
+    EXPECT_NE(world.run(copy.get()), "");
+  }
+
+  std::mt19937 rng{23};
+  World world;
+  attnrt_problem problem;
+  PlannerPtr planner;
+  const attnrt_plan *plan = nullptr;
+};
+} // namespace
+
+TEST_F(Verify, AcceptsThePlan) {
+  PlanCopy copy(plan);
+  EXPECT_EQ(verify(copy), "");
+  EXPECT_EQ(world.run(copy.get()), "");
+}
+
+/// Two merges that differ in the given way only.
+template <typename Differs>
+static std::pair<attnrt_merge *, attnrt_merge *> twoMerges(const PlanCopy &copy,
+                                                           Differs differs) {
+  for (uint32_t a = 0; a < copy.get()->merges.count; ++a) {
+    for (uint32_t b = a + 1; b < copy.get()->merges.count; ++b) {
+      attnrt_merge &x = copy.merges()[a], &y = copy.merges()[b];
+      if (x.count > 1 && x.count == y.count && x.n == y.n && differs(x, y)) {
+        return {&x, &y};
+      }
+    }
+  }
+  ADD_FAILURE() << "no such merges";
+  return {nullptr, nullptr};
+}
+
+TEST_F(Verify, SlotsOfTwoRows) {
+  // Rows 0..3 of one head, cut so that two merges hold two rows each.
+  world.options.merge_rows = 2;
+  ASSERT_EQ(attnrt_planner_plan(planner.get(), &problem, &world.entry,
+                                &world.options, &plan),
+            ATTNRT_OK);
+  PlanCopy copy(plan);
+  auto [x, y] = twoMerges(copy, [](auto &a, auto &b) {
+    return a.head == b.head && a.first != b.first;
+  });
+  std::swap(x->begin, y->begin);
+  expectRejected(copy, "I2");
+}
+
+TEST_F(Verify, SlotsOfTwoHeads) {
+  PlanCopy copy(plan);
+  auto [x, y] = twoMerges(copy, [](auto &a, auto &b) {
+    return a.head != b.head && a.first == b.first;
+  });
+  std::swap(copy.mergeSlots()[x->begin], copy.mergeSlots()[y->begin]);
+  expectRejected(copy, "I2");
+}
+
+TEST_F(Verify, ReversedMergeList) {
+  world.entry.ordered = 1;
+  world.fill(rng);
+  ASSERT_EQ(attnrt_planner_plan(planner.get(), &problem, &world.entry,
+                                &world.options, &plan),
+            ATTNRT_OK);
+  PlanCopy copy(plan);
+  attnrt_merge &merge = copy.merges()[0];
+  ASSERT_GT(merge.count, 1);
+  int32_t *slots = copy.mergeSlots() + merge.begin;
+  std::reverse(slots, slots + merge.count);
+  expectRejected(copy, "I7");
+}
+
+TEST_F(Verify, MissingTile) {
+  world.options.split = 0;
+  world.options.workers = 1;
+  ASSERT_EQ(attnrt_planner_plan(planner.get(), &problem, &world.entry,
+                                &world.options, &plan),
+            ATTNRT_OK);
+  PlanCopy copy(plan);
+  copy.items()[0].kv_count -= world.entry.kv_tile;
+  // The end is now no border of the hull either; move it to a tile border.
+  copy.items()[0].kv_count &= ~(world.entry.kv_tile - 1);
+  expectRejected(copy, "I1");
+}
+
+TEST_F(Verify, MissingItem) {
+  PlanCopy copy(plan);
+  int32_t *work = copy.work();
+  for (int32_t w = 0; w <= world.options.workers; ++w) {
+    work[w] = std::min(work[w], copy.stage()->item_count - 1);
+  }
+  EXPECT_EQ(verify(copy).substr(0, 2), "I4");
+  copy.stage()->item_count -= 1;
+  copy.get()->items.count -= 1;
+  expectRejected(copy, "I2");
+}
+
+TEST_F(Verify, FalseHint) {
+  PlanCopy copy(plan);
+  // The last part of causal rows: the first row does not see its end.
+  for (uint32_t i = 0; i < copy.get()->items.count; ++i) {
+    attnrt_item &item = copy.items()[i];
+    if (item.row_count > 1 && !(item.flags & ATTNRT_ITEM_FULL)) {
+      item.flags |= ATTNRT_ITEM_FULL;
+      EXPECT_EQ(verify(copy).substr(0, 2), "I8");
+      EXPECT_NE(world.run(copy.get()), "");
+      return;
+    }
+  }
+  FAIL() << "no partial item";
+}
+
+TEST_F(Verify, SplitOfAnotherNumber) {
+  PlanCopy copy(plan);
+  world.options.split = 2;
+  EXPECT_EQ(verify(copy).substr(0, 2), "I5");
+}
+
+TEST_F(Verify, HeaderWords) {
+  // Every 16-bit word of the header, four changes each: rejected, or harmless.
+  PlanCopy good(plan);
+  int64_t accepted = 0;
+  for (size_t word = 0; word < sizeof(attnrt_plan) / 2; ++word) {
+    for (uint16_t change : {1, 0x100, 0x8000, 0xffff}) {
+      PlanCopy copy(plan);
+      reinterpret_cast<uint16_t *>(copy.get())[word] ^= change;
+      if (verify(copy).empty()) {
+        ++accepted;
+        EXPECT_EQ(world.run(copy.get()), "") << "word " << word;
+      }
+    }
+  }
+  // Capacities inside the block's padding.
+  EXPECT_LT(accepted, 40);
+  for (uint64_t bytes : {uint64_t(0), uint64_t(191), good.bytes() - 1}) {
+    EXPECT_EQ(attnrt_plan_verify(good.get(), bytes, &problem, &world.entry,
+                                 &world.options),
+              ATTNRT_INVALID_PLAN);
+  }
+}
+
+/// Changes each 16-bit word of each record of small random plans in four ways.
+TEST(VerifyMutations, EveryWordOfEveryRecord) {
+  std::mt19937 rng(29);
+  PlannerPtr planner = makePlanner();
+  int64_t tried = 0, harmless = 0;
+  for (int it = 0; it < 140; ++it) {
+    World world = World::random(rng, Kind(it % kinds));
+    attnrt_problem problem = world.problem();
+    const attnrt_plan *plan = nullptr;
+    ASSERT_EQ(attnrt_planner_plan(planner.get(), &problem, &world.entry,
+                                  &world.options, &plan),
+              ATTNRT_OK);
+    PlanCopy copy(plan);
+    const attnrt_plan &h = *copy.get();
+    const struct {
+      const char *name;
+      const attnrt_plan_array &array;
+      size_t size;
+    } arrays[] = {{"segment", h.segments, sizeof(attnrt_segment)},
+                  {"row", h.rows, sizeof(attnrt_row)},
+                  {"item", h.items, sizeof(attnrt_item)},
+                  {"merge", h.merges, sizeof(attnrt_merge)},
+                  {"stage", h.stages, sizeof(attnrt_stage)},
+                  {"work", h.work, sizeof(int32_t)},
+                  {"merge slot", h.merge_slots, sizeof(int32_t)}};
+    for (const auto &[name, array, size] : arrays) {
+      // Every record of a small plan, some of a large one.
+      uint32_t step = 1 + array.count / 40;
+      for (uint32_t r = draw(rng, 0, step - 1); r < array.count; r += step) {
+        uint16_t *words = copy.array<uint16_t>(array) + r * size / 2;
+        for (size_t w = 0; w < size / 2; ++w) {
+          const uint16_t old = words[w];
+          const uint16_t changed[] = {uint16_t(old + 1), uint16_t(old - 1),
+                                      uint16_t(old ^ 1u << draw(rng, 0, 15)),
+                                      uint16_t(draw(rng, 0, 65535))};
+          for (uint16_t value : changed) {
+            if (value == old) {
+              continue;
+            }
+            ++tried;
+            words[w] = value;
+            if (attnrt_plan_verify(copy.get(), copy.bytes(), &problem,
+                                   &world.entry, &world.options) == ATTNRT_OK) {
+              ++harmless;
+              ASSERT_EQ(world.run(copy.get()), "")
+                  << "world " << it << ": " << name << " " << r << ", word "
+                  << w << ": " << old << " -> " << value;
+            }
+          }
+          words[w] = old;
+        }
+      }
+    }
+  }
+  RecordProperty("tried", std::to_string(tried));
+  RecordProperty("harmless", std::to_string(harmless));
+  EXPECT_GT(tried, 100000);
+  // Worker boundaries that moved, hints that were cleared.
+  EXPECT_LT(harmless, tried / 50);
+}
