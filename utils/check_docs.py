@@ -13,6 +13,7 @@ Prints one line per mistake and fails when there is any.
 
 import pathlib
 import re
+import subprocess
 import sys
 
 SKIPPED = {".git", ".cache", "dist", "__pycache__"}
@@ -67,8 +68,18 @@ def check_map(tops, text):
         yield f"the map lacks {name}/"
 
 
+def top_folders(root):
+    """Top folders with tracked files; all of them where there is no repository."""
+    if (root / ".git").exists():
+        command = ["git", "-C", str(root), "ls-files"]
+        tracked = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return {name.split("/")[0] for name in tracked.splitlines() if "/" in name}
+    names = (path.name for path in root.iterdir() if path.is_dir())
+    return {name for name in names if not is_skipped(pathlib.Path(name))}
+
+
 def check(root):
-    tops = {p.name for p in root.iterdir() if p.is_dir() and not is_skipped(pathlib.Path(p.name))}
+    tops = top_folders(root)
     for file in sorted(root.rglob("*.md")):
         relative = file.relative_to(root)
         if is_skipped(relative):
