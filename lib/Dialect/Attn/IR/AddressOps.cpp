@@ -4,8 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "Clauses.h"
+#include "Checks.h"
 
+#include "mlir/Analysis/FlatLinearValueConstraints.h"
 #include "mlir/IR/OpImplementation.h"
 
 using namespace attn;
@@ -107,5 +108,156 @@ void PlaceOp::print(OpAsmPrinter &printer) {
   printAddress(*this, printer, "into");
 }
 
-LogicalResult ViewOp::verify() { return success(); }
-LogicalResult PlaceOp::verify() { return success(); }
+//===----------------------------------------------------------------------===//
+// Constraints
+//===----------------------------------------------------------------------===//
+
+/// The box of the logical tensor as constraints: 0 <= axis (< size).
+static FlatLinearConstraints getBox(RankedTensorType logical,
+                                    unsigned numSymbols) {
+  FlatLinearConstraints box(logical.getRank(), numSymbols);
+  for (int64_t axis = 0; axis < logical.getRank(); ++axis) {
+    box.addBound(presburger::BoundType::LB, axis, 0);
+    if (!logical.isDynamicDim(axis)) {
+      box.addBound(presburger::BoundType::UB, axis,
+                   logical.getDimSize(axis) - 1);
+    }
+  }
+  return box;
+}
+
+// C9: an address that is bounded whatever the symbols are stays within the
+// static sizes of the storage. `domain` is one disjunct, or null for the box.
+template <typename OpT>
+static LogicalResult verifyAddressRange(OpT op, RankedTensorType logical,
+                                        IntegerSet domain) {
+  auto storage = cast<ShapedType>(op.getStorage().getType());
+  AffineMap address = op.getAddress();
+  for (auto [axis, expr] : llvm::enumerate(address.getResults())) {
+    if (storage.isDynamicDim(axis)) {
+      continue;
+    }
+    FlatLinearConstraints points = getBox(logical, op.getSymbols().size());
+    if (domain) {
+      FlatLinearValueConstraints constraints(domain);
+      points.mergeLocalVars(constraints);
+      points.append(constraints);
+    }
+    if (points.isEmpty()) {
+      return success();
+    }
+    // One more dim that equals the address; its constant bounds are wanted.
+    unsigned position = points.appendDimVar();
+    AffineMap map =
+        AffineMap::get(logical.getRank() + 1, address.getNumSymbols(), expr);
+    if (failed(points.addBound(presburger::BoundType::EQ, position, map))) {
+      continue;
+    }
+    auto low = points.getConstantBound(presburger::BoundType::LB, position);
+    auto high = points.getConstantBound(presburger::BoundType::UB, position);
+    bool below = low && *low < 0;
+    bool above = high && *high >= storage.getDimSize(axis);
+    if (below || above) {
+      InFlightDiagnostic diag = op.emitOpError();
+      diag << "storage dimension " << axis << " is " << storage.getDimSize(axis)
+           << " but the address reaches ";
+      std::string reached;
+      llvm::raw_string_ostream(reached) << (above ? *high : *low);
+      return diag << reached;
+    }
+  }
+  return success();
+}
+
+template <typename OpT>
+static LogicalResult verifyAddress(OpT op, RankedTensorType logical) {
+  // C1
+  if (failed(checkNamesReadable(op, op.getDims(), "axis")) ||
+      failed(checkNamesDistinct(op, op.getDims(), "axis", {}))) {
+    return failure();
+  }
+  // C2
+  if (static_cast<int64_t>(op.getDims().size()) != logical.getRank()) {
+    return op.emitOpError()
+           << "names " << op.getDims().size()
+           << " axes but the logical tensor has rank " << logical.getRank();
+  }
+  // C3
+  SmallVector<StringRef> dims = getNames(op.getDims());
+  SmallVector<StringRef> symbols = getNames(op.getSymbolNames());
+  IndexSpace space{dims, symbols, "axis", "operation"};
+  if (failed(checkSymbols(op, op.getSymbols(), op.getSymbolNames(),
+                          op.getSymbolMaps(), space))) {
+    return failure();
+  }
+  // C4, C5, C6
+  if (failed(checkUnion(op, op.getWhereAttr(), space)) ||
+      failed(checkMap(op, "address", op.getAddress(), space, symbols.size()))) {
+    return failure();
+  }
+  // C7
+  auto storage = cast<ShapedType>(op.getStorage().getType());
+  if (op.getAddress().getNumResults() != storage.getRank()) {
+    return op.emitOpError()
+           << "address yields " << op.getAddress().getNumResults()
+           << " coordinates but the storage has rank " << storage.getRank();
+  }
+  // C8
+  if (logical.getElementType() != storage.getElementType()) {
+    return op.emitOpError()
+           << "expects the storage's element type " << storage.getElementType()
+           << ", but got " << logical.getElementType();
+  }
+  // C9
+  if (!op.getWhere()) {
+    return verifyAddressRange(op, logical, IntegerSet());
+  }
+  for (IntegerSet domain : op.getWhereSets()) {
+    if (failed(verifyAddressRange(op, logical, domain))) {
+      return failure();
+    }
+  }
+  return success();
+}
+
+LogicalResult ViewOp::verify() {
+  return verifyAddress(*this, cast<RankedTensorType>(getResult().getType()));
+}
+
+LogicalResult PlaceOp::verify() {
+  if (failed(verifyAddress(*this,
+                           cast<RankedTensorType>(getSource().getType())))) {
+    return failure();
+  }
+  // C10
+  Type storage = getStorage().getType();
+  if (isa<MemRefType>(storage)) {
+    return getResult() ? emitOpError("expects no result: it writes a memref")
+                       : success();
+  }
+  if (!getResult() || getResult().getType() != storage) {
+    InFlightDiagnostic diag = emitOpError() << "expects one result of type "
+                                            << storage << ", but got ";
+    return getResult() ? diag << getResult().getType() : diag << "none";
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Effects
+//===----------------------------------------------------------------------===//
+
+// A view is a value: the contents of its storage where the view stands. So it
+// reads, and no transformation may carry it across a write.
+void ViewOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addReadEffects(getOperation()->getOpOperands(), effects);
+}
+
+void PlaceOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addReadEffects(getSymbolsMutable(), effects);
+  if (isa<MemRefType>(getStorage().getType())) {
+    effects.emplace_back(MemoryEffects::Write::get(), &getStorageMutable());
+  }
+}

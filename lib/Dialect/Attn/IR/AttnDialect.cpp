@@ -38,3 +38,14 @@ void AttnDialect::initialize() {
 #include "attn/Dialect/Attn/IR/AttnTypes.cpp.inc"
       >();
 }
+
+// T1
+LogicalResult CoordsType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 int64_t block, int64_t max) {
+  if (block < 1 || max < 1) {
+    return emitError() << "expects a positive block and a positive max, but "
+                          "got "
+                       << block << " and " << max;
+  }
+  return success();
+}

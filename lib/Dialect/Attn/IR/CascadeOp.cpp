@@ -4,8 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "Clauses.h"
+#include "Checks.h"
 #include "RankScope.h"
+#include "attn/Dialect/Attn/IR/RankSpace.h"
 
 #include "mlir/IR/OpImplementation.h"
 
@@ -80,7 +81,100 @@ void CascadeOp::print(OpAsmPrinter &printer) {
   printer.printRegion(getBody());
 }
 
-LogicalResult CascadeOp::verify() { return success(); }
+LogicalResult CascadeOp::verify() {
+  // C1, C2
+  if (failed(checkNamesReadable(*this, getRanks(), "rank")) ||
+      failed(checkNamesDistinct(*this, getRanks(), "rank", {}))) {
+    return failure();
+  }
+  // C3
+  ArrayRef<int64_t> given = getExtentRanks();
+  if (given.size() != getExtents().size()) {
+    return emitOpError() << "expects one rank per given extent, but got "
+                         << given.size() << " ranks and " << getExtents().size()
+                         << " extents";
+  }
+  for (auto [i, rank] : llvm::enumerate(given)) {
+    if (rank < 0 || rank >= getNumRanks()) {
+      return emitOpError() << "gives an extent to rank #" << rank << " but has "
+                           << getNumRanks() << " ranks";
+    }
+    if (i && rank <= given[i - 1]) {
+      return emitOpError()
+             << "expects extents in the order of their ranks, each once, but "
+                "got one of rank '"
+             << getRankName(rank) << "' after one of rank '"
+             << getRankName(given[i - 1]) << "'";
+    }
+  }
+  // C4
+  if (getBody().getNumArguments() != 0) {
+    return emitOpError() << "expects a region without arguments, but got "
+                         << getBody().getNumArguments();
+  }
+  if (failed(checkYield(*this, getBody().front(), "the cascade",
+                        getResultTypes()))) {
+    return failure();
+  }
+  // C5
+  if ((*this)->getParentOfType<CascadeOp>()) {
+    return emitOpError("cannot stand inside another attn.cascade");
+  }
+  return success();
+}
+
+// C6: static extents of a rank agree.
+static LogicalResult verifyExtentsAgree(CascadeOp cascade) {
+  SmallVector<RankExtent> first(cascade.getNumRanks());
+  for (RankExtent &use : getExtentUses(cascade)) {
+    RankExtent &known = first[use.rank];
+    if (ShapedType::isDynamic(use.size)) {
+      continue;
+    }
+    if (!known) {
+      known = use;
+      continue;
+    }
+    if (known.size == use.size) {
+      continue;
+    }
+    InFlightDiagnostic diag = use.user->emitOpError()
+                              << "rank '" << cascade.getRankName(use.rank)
+                              << "' has extent " << use.size
+                              << " here but extent " << known.size;
+    if (known.user == use.user) {
+      return diag << " in another operand";
+    }
+    diag << " in an earlier op";
+    diag.attachNote(known.user->getLoc()) << "extent " << known.size;
+    return diag;
+  }
+  return success();
+}
+
+// C7: every rank that is iterated has an extent.
+static LogicalResult verifyExtentsKnown(CascadeOp cascade) {
+  SmallVector<RankExtent> extents = getRankExtents(cascade);
+  WalkResult result = cascade.getBody().walk([&](EinsumOp einsum) {
+    llvm::SmallBitVector iterated = einsum.getIterationRanks();
+    for (unsigned rank : iterated.set_bits()) {
+      if (!extents[rank]) {
+        einsum.emitOpError()
+            << "rank '" << cascade.getRankName(rank)
+            << "' has no extent: no operand uses it bare and neither the "
+               "cascade nor a fold gives one";
+        return WalkResult::interrupt();
+      }
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+LogicalResult CascadeOp::verifyRegions() {
+  return failure(failed(verifyExtentsAgree(*this)) ||
+                 failed(verifyExtentsKnown(*this)));
+}
 
 //===----------------------------------------------------------------------===//
 // CoordOp
@@ -104,4 +198,28 @@ void CoordOp::print(OpAsmPrinter &printer) {
   printer.printOptionalAttrDict((*this)->getAttrs(), {"rank"});
 }
 
-LogicalResult CoordOp::verify() { return success(); }
+LogicalResult CoordOp::verify() {
+  // C1
+  auto cascade = (*this)->getParentOfType<CascadeOp>();
+  if (!cascade) {
+    return emitOpError("must be inside an attn.cascade");
+  }
+  // C2
+  int64_t rank = getRank();
+  if (rank < 0 || rank >= cascade.getNumRanks()) {
+    return emitOpError() << "names rank #" << rank << " but the cascade has "
+                         << cascade.getNumRanks() << " ranks";
+  }
+  // C3
+  llvm::SmallBitVector known = getBoundRanks(*this);
+  auto einsum = (*this)->getParentOfType<EinsumOp>();
+  if (einsum && rank < einsum.getResultMap().getNumDims()) {
+    known |= einsum.getIterationRanks();
+  }
+  if (!known.test(rank)) {
+    return emitOpError() << "expects a rank that the enclosing attn.einsum "
+                            "iterates or a fold binds, but got '"
+                         << cascade.getRankName(rank) << "'";
+  }
+  return success();
+}

@@ -41,7 +41,7 @@ FailureOr<ArrayRef<StringRef>> attn::requireRanks(OpAsmParser &parser) {
   }
   return parser.emitError(parser.getNameLoc())
          << "must be written inside an attn.cascade, which declares the rank "
-            "names (in generic form the operation may stand alone)";
+            "names (inside one in generic form, write this op in generic form)";
 }
 
 ParseResult attn::parseSymbols(OpAsmParser &parser, IndexParser &index,

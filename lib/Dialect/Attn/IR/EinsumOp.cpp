@@ -4,11 +4,48 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "Clauses.h"
+#include "Checks.h"
 
+#include "attn/Dialect/Attn/IR/NormalForm.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace attn;
+
+//===----------------------------------------------------------------------===//
+// Building
+//===----------------------------------------------------------------------===//
+
+void EinsumOp::build(
+    OpBuilder &builder, OperationState &state, Type result, ValueRange inputs,
+    ArrayRef<AffineMap> maps, ArrayRef<ReduceAttr> reduce,
+    function_ref<void(OpBuilder &, Location, ValueRange)> body) {
+  SmallVector<AffineMap> normal;
+  for (AffineMap map : maps) {
+    normal.push_back(normalize(map));
+  }
+  SmallVector<Attribute> actions(reduce.begin(), reduce.end());
+  state.addOperands(inputs);
+  state.addTypes(result);
+  auto &properties = state.getOrAddProperties<Properties>();
+  properties.operandSegmentSizes = {static_cast<int32_t>(inputs.size()), 0, 0,
+                                    0};
+  properties.maps = builder.getAffineMapArrayAttr(normal);
+  properties.reduce = builder.getArrayAttr(actions);
+  Region *region = state.addRegion();
+  if (!body) {
+    return;
+  }
+  SmallVector<Type> types;
+  SmallVector<Location> locs;
+  for (Value input : inputs) {
+    types.push_back(getElementTypeOrSelf(input.getType()));
+    locs.push_back(input.getLoc());
+  }
+  OpBuilder::InsertionGuard guard(builder);
+  Block *block = builder.createBlock(region, {}, types, locs);
+  body(builder, state.location, block->getArguments());
+}
 
 //===----------------------------------------------------------------------===//
 // Accessors
@@ -16,6 +53,11 @@ using namespace attn;
 
 SmallVector<IntegerSet> EinsumOp::getWhereSets() {
   return getSets(getWhereAttr());
+}
+
+void EinsumOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  addReadEffects(getSymbolsMutable(), effects);
 }
 
 SmallVector<ReduceAttr> EinsumOp::getReduceActions() {
@@ -276,5 +318,3 @@ void EinsumOp::print(OpAsmPrinter &printer) {
     printer.printRegion(getBody());
   }
 }
-
-LogicalResult EinsumOp::verify() { return success(); }

@@ -4,8 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "Clauses.h"
+#include "Checks.h"
 
+#include "attn/Dialect/Attn/IR/RankSpace.h"
 #include "mlir/IR/OpImplementation.h"
 
 using namespace attn;
@@ -113,4 +114,125 @@ void FoldOp::print(OpAsmPrinter &printer) {
                                            {"rank", "stateMaps", "ordered"});
 }
 
-LogicalResult FoldOp::verify() { return success(); }
+//===----------------------------------------------------------------------===//
+// Constraints
+//===----------------------------------------------------------------------===//
+
+// C2, C3: one start value, map, result and argument per component.
+static LogicalResult verifyShape(FoldOp op) {
+  unsigned n = op.getNumStates();
+  if (n == 0) {
+    return op.emitOpError("expects a state of at least one component");
+  }
+  if (op.getStateMaps().size() != n || op.getNumResults() != n) {
+    return op.emitOpError()
+           << "expects one map and one result per start value, but got "
+           << op.getStateMaps().size() << " maps and " << op.getNumResults()
+           << " results for " << n << " start values";
+  }
+  if (op.getStep().getNumArguments() != n) {
+    return op.emitOpError()
+           << "step takes " << op.getStep().getNumArguments()
+           << " arguments but the state has " << n << " components";
+  }
+  if (op.getMerge().getNumArguments() != 2 * n) {
+    return op.emitOpError()
+           << "merge takes " << op.getMerge().getNumArguments()
+           << " arguments but two states have " << 2 * n << " components";
+  }
+  return success();
+}
+
+// C4: a component has one type throughout.
+static LogicalResult verifyTypes(FoldOp op) {
+  unsigned n = op.getNumStates();
+  for (unsigned i = 0; i < n; ++i) {
+    auto type = cast<RankedTensorType>(op.getResult(i).getType());
+    if (op.getInit()[i].getType() != type.getElementType()) {
+      return op.emitOpError()
+             << "state component #" << i << " expects a start value of type "
+             << type.getElementType() << ", but got "
+             << op.getInit()[i].getType();
+    }
+    for (Value arg : {op.getStep().getArgument(i), op.getMerge().getArgument(i),
+                      op.getMerge().getArgument(n + i)}) {
+      if (arg.getType() != type) {
+        return op.emitOpError()
+               << "state component #" << i << " does not keep its type: it is "
+               << type << ", but an argument is " << arg.getType();
+      }
+    }
+  }
+  return success();
+}
+
+LogicalResult FoldOp::verify() {
+  // C1
+  auto cascade = (*this)->getParentOfType<CascadeOp>();
+  if (!cascade) {
+    return emitOpError("must be inside an attn.cascade");
+  }
+  // C2, C3, C4
+  if (failed(verifyShape(*this)) || failed(verifyTypes(*this))) {
+    return failure();
+  }
+  // C5
+  if (failed(checkYield(*this, getStep().front(), "step", getResultTypes())) ||
+      failed(
+          checkYield(*this, getMerge().front(), "merge", getResultTypes()))) {
+    return failure();
+  }
+  // C6
+  SmallVector<StringRef> ranks = getRankNames(*this);
+  IndexSpace space{ranks, {}, "rank", "cascade"};
+  for (unsigned i = 0, end = getNumStates(); i < end; ++i) {
+    std::string what = "map of state component #" + std::to_string(i);
+    if (failed(checkMap(*this, what, getStateMap(i), space)) ||
+        failed(checkCoordinates(*this, what, getStateMap(i),
+                                getResult(i).getType())) ||
+        failed(checkProjectedPermutation(*this, what, getStateMap(i)))) {
+      return failure();
+    }
+  }
+  // C7
+  int64_t rank = getRank();
+  if (rank < 0 || rank >= cascade.getNumRanks()) {
+    return emitOpError() << "folds over rank #" << rank
+                         << " but the cascade has " << cascade.getNumRanks()
+                         << " ranks";
+  }
+  if (getBoundRanks(*this).test(rank)) {
+    return emitOpError() << "rank '" << ranks[rank]
+                         << "' is already bound by an enclosing attn.fold";
+  }
+  for (unsigned i = 0, end = getNumStates(); i < end; ++i) {
+    if (getStateMap(i).isFunctionOfDim(rank)) {
+      return emitOpError()
+             << "rank '" << ranks[rank]
+             << "' is folded but also an axis of state component #" << i;
+    }
+  }
+  return success();
+}
+
+// C8: a merge joins two states; it stands at no coordinate of the folded rank.
+LogicalResult FoldOp::verifyRegions() {
+  int64_t rank = getRank();
+  StringRef name = (*this)->getParentOfType<CascadeOp>().getRankName(rank);
+  auto usesRank = [&](Operation *op) {
+    if (auto coord = dyn_cast<CoordOp>(op)) {
+      return static_cast<int64_t>(coord.getRank()) == rank;
+    }
+    auto einsum = dyn_cast<EinsumOp>(op);
+    return einsum && getUsedRanks(einsum).test(rank);
+  };
+  WalkResult result = getMerge().walk([&](Operation *op) {
+    if (usesRank(op)) {
+      op->emitOpError() << "rank '" << name
+                        << "' is folded and cannot be used in the merge";
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}

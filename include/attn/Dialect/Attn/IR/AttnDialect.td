@@ -60,7 +60,7 @@ def Attn_ReduceArrayAttr : TypedArrayAttrBase<Attn_ReduceAttr, "array of reduce 
 def Attn_IntegerSetAttr : Attr<CPred<"::llvm::isa<::mlir::IntegerSetAttr>($_self)">, "integer set attribute">;
 def Attn_SetArrayAttr : TypedArrayAttrBase<Attn_IntegerSetAttr, "array of integer sets">;
 
-// Coordinates chosen from data. The rank they select from is named where they
+// T1: block >= 1 and max >= 1. The rank they select from is named where they
 // are used (`at n in %s[b]`): types cannot print rank names.
 def Attn_CoordsType : Attn_Type<"Coords", "coords"> {
   let summary = "a list of chosen coordinates per point";
@@ -71,6 +71,7 @@ def Attn_CoordsType : Attn_Type<"Coords", "coords"> {
   }];
   let parameters = (ins "int64_t":$block, "int64_t":$max);
   let assemblyFormat = "`<` $block `,` $max `>`";
+  let genVerifyDecl = 1;
 }
 
 #endif // ATTN_DIALECT_ATTN_IR_ATTNDIALECT_TD
