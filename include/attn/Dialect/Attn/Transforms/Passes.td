@@ -1,0 +1,79 @@
+//===- Passes.td - Passes of the attn dialect -----------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_DIALECT_ATTN_TRANSFORMS_PASSES_TD
+#define ATTN_DIALECT_ATTN_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+class AttnPass<string argument> : Pass<argument> {
+  let dependentDialects = [
+    "::attn::AttnDialect", "::mlir::arith::ArithDialect",
+    "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def RankOption : Option<"rank", "rank", "std::string", "",
+    "rank name; default: the one with most passes">;
+
+def AttnCountPassesPass : AttnPass<"attn-count-passes"> {
+  let summary = "prints how often each reduced rank is traversed";
+  let description = [{
+    Prints to standard output, for each cascade and each rank that it reduces,
+    the number of passes over the rank, the reductions that must be finished
+    before the next pass begins (barriers), and how often each input is read.
+    After `attn-partition` each of the two ranks counts on its own; a fold over
+    a rank is one pass over it.
+
+    ```
+    cascade 0 in @dense
+    rank m: 3 passes (barriers: %2, %4); streams %arg1 x3, %arg2 x1
+    ```
+  }];
+}
+
+def AttnSplitSumsPass : AttnPass<"attn-split-sums"> {
+  let summary = "splits sums of terms that move by different corrections";
+  let description = [{
+    The sum of (f - g) becomes the sum of f minus the sum of g. Both sums are
+    taken where f and g are present: a term takes over the presence of what it
+    no longer reads.
+  }];
+  let options = [RankOption];
+}
+
+def AttnDeferPass : AttnPass<"attn-defer"> {
+  let summary = "moves factors that the rank does not enter behind its reduction";
+  let description = [{
+    Repeats until nothing changes. A row without a point keeps the value that
+    the text gives it: `n == 0 ? n : n / y`.
+  }];
+  let options = [RankOption];
+}
+
+def AttnPartitionPass : AttnPass<"attn-partition"> {
+  let summary = "partitions a rank into tiles";
+  let description = [{
+    `m` becomes `m1 * tile + m0`. Points past the extent become absent. A rank
+    whose reductions have no one-pass form is left alone.
+  }];
+  let options = [
+    RankOption,
+    Option<"tile", "tile", "int64_t", "64", "coordinates in a tile">
+  ];
+}
+
+def AttnOnlinePass : AttnPass<"attn-online"> {
+  let summary = "turns the reductions over a rank into one fold";
+  let description = [{
+    Creates `attn.fold` with a step and a derived merge if every reduction over
+    the rank has a law (attn/Einsum/Law.h); else a remark names the operation at
+    which the law is lost and the cascade stays as it is.
+  }];
+  let options = [RankOption];
+}
+
+#endif // ATTN_DIALECT_ATTN_TRANSFORMS_PASSES_TD
