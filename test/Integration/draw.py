@@ -61,10 +61,11 @@ class Draw:
         if self.needle:
             k[..., NEEDLE_CHANNEL] = 0
         if self.needle and count:
-            places = borders(count)
             score = np.log(9.0 * (seen or count))
-            for head in range(heads):
-                m = self.rng.choice(places)
+            # Of several heads one has it on the newest key and one on the first.
+            places = self.rng.choice(borders(count), heads)
+            places[: heads // 2] = [count - 1, 0, *places][: heads // 2]
+            for head, m in enumerate(self.rng.permutation(places)):
                 more = 0.0 if extra is None else extra[head] * (count - 1 - m)
                 k[m, head, NEEDLE_CHANNEL] = (score + more) / (scale * NEEDLE_QUERY)
         return k
