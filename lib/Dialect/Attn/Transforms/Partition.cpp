@@ -389,8 +389,12 @@ LogicalResult Partition::run() {
                              builder, loc, llvm::divideCeil(extent, tile))
                              .getResult();
   nameRanks();
+  bool hasTileAxis = false;
   SmallVector<Operation *> ops;
   cascade.walk([&](Operation *op) {
+    if (auto e = dyn_cast<EinsumOp>(op)) {
+      hasTileAxis |= e.getResultMap().isFunctionOfDim(rank);
+    }
     if (isa<EinsumOp, SelectOp, FoldOp>(op)) {
       ops.push_back(op);
     }
@@ -406,6 +410,12 @@ LogicalResult Partition::run() {
   }
   SmallVector<int64_t> extentRanks{rank};
   SmallVector<Value> extents{numTiles};
+  // The type of a computed tensor says the extent of m0; if there is none, the
+  // cascade has to.
+  if (!hasTileAxis) {
+    extentRanks.push_back(rank + 1);
+    extents.push_back(arith::ConstantIndexOp::create(builder, loc, tile));
+  }
   for (auto [r, value] :
        llvm::zip(cascade.getExtentRanks(), cascade.getExtents())) {
     if (r != rank) {
