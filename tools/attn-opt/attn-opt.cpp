@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "attn/Conversion/Passes.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Dialect/Attn/Transforms/Passes.h"
 #include "attn/Dialect/Tile/IR/Tile.h"
@@ -27,6 +28,7 @@ int main(int argc, char **argv) {
                   mlir::vector::VectorDialect>();
   attn::registerAttnPasses();
   mlir::registerTransformsPasses();
+  attn::registerAttnConversionPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "attn-mlir optimizer driver\n", registry));
 }

@@ -276,4 +276,73 @@ def Tile_ReturnOp : Tile_Op<"return", [Pure, Terminator, HasParent<"KernelOp">]>
   let assemblyFormat = "attr-dict";
 }
 
+//===----------------------------------------------------------------------===//
+// The program: what the runtime must know to bind, plan and launch
+//===----------------------------------------------------------------------===//
+
+def Tile_BufferKind : I32EnumAttr<"BufferKind", "who owns a buffer of a program", [
+    I32EnumAttrCase<"operand", 0>,    // argument `index` of the function: tensor or memref
+    I32EnumAttrCase<"scalar", 1>,     // argument `index` of the function: scalar
+    I32EnumAttrCase<"extent", 2>,     // an extent, computed by the extents kernel (index scalar)
+    I32EnumAttrCase<"result", 3>,     // result `index` of the function
+    I32EnumAttrCase<"workspace", 4>,  // written by one launch, read by later ones
+    I32EnumAttrCase<"state", 5>]> {   // one component of a fold's partial states; axis 0 is the slot
+  let cppNamespace = "::attn::tile";
+  let genSpecializedAttr = 0;
+}
+def Tile_BufferKindAttr : EnumAttr<Tile_Dialect, Tile_BufferKind, "buffer_kind"> { let assemblyFormat = "$value"; }
+
+def Tile_ProgramOp : Tile_Op<"program", [SingleBlock, NoTerminator, Symbol, NoRegionArguments]> {
+  let summary = "one compiled function: buffers, extents and launches, in order";
+  let description = [{
+    `extents` is the host kernel that writes the value of every tile.extent, in
+    their order, to its direct parameter `memref<?xi64>`. The tile.buffer ops
+    stand in the order of the program arguments of every kernel.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefAttr:$extents);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name `extents` `(` $extents `)` $body attr-dict";
+}
+
+def Tile_ExtentOp : Tile_Op<"extent", [HasParent<"ProgramOp">]> {
+  let summary = "one source of an extent";
+  let description = [{
+    Extents of one group (a rank of a cascade) must have equal values; `source`
+    says in words where the value comes from.
+  }];
+  let arguments = (ins StrAttr:$source, StrAttr:$rank, I64Attr:$group);
+  let assemblyFormat = "$source `rank` $rank `group` $group attr-dict";
+}
+
+def Tile_BufferOp : Tile_Op<"buffer", [HasParent<"ProgramOp">]> {
+  let summary = "a program argument";
+  let description = [{
+    shape: for results, workspaces and states one extent number per axis
+    (a state has the slot axis in front, which is not listed). zero: filled with
+    0 before the first launch.
+  }];
+  let arguments = (ins Tile_BufferKindAttr:$kind, I64Attr:$index, TypeAttr:$type,
+      DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$shape, UnitAttr:$zero);
+  let assemblyFormat = "$kind $index `shape` $shape (`zero` $zero^)? attr-dict `:` $type";
+}
+
+def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">]> {
+  let summary = "one launch: a fold with its merge and range, or a flat stage";
+  let description = [{
+    A fold (`merge` and `range` present): segments, heads, subs are the extents
+    whose product is the number of segments, KV heads and query heads per group;
+    row is the extent of the rows of each segment (-1: one row); fold is the
+    extent of the fold rank, in tiles of the kernel's `cols` ordinals; states are
+    buffer numbers. A stage (no `merge`): size is the list of extents whose product is the
+    number of points; an item is a run of them.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel,
+      OptionalAttr<FlatSymbolRefAttr>:$merge, OptionalAttr<FlatSymbolRefAttr>:$range,
+      DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$segments, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$heads,
+      DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$subs, DefaultValuedAttr<I64Attr, "-1">:$row,
+      DefaultValuedAttr<I64Attr, "-1">:$fold, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$states,
+      DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$size, UnitAttr:$ordered);
+  let assemblyFormat = "$kernel attr-dict";
+}
+
 #endif // ATTN_DIALECT_TILE_IR_TILEOPS_TD

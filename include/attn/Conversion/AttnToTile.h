@@ -1,0 +1,28 @@
+//===- AttnToTile.h - Cascades to kernels of work items --------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_CONVERSION_ATTNTOTILE_H
+#define ATTN_CONVERSION_ATTNTOTILE_H
+
+#include "attn/Support/LLVM.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace attn {
+
+/// Most packed rows of an item, where the cascade does not say.
+constexpr int64_t kDefaultRows = 64;
+
+/// Replaces `func` by a tile.program and its kernels in the same module. On
+/// failure a diagnostic was emitted and the module is to be thrown away.
+LogicalResult convertAttnToTile(func::FuncOp func, int64_t rows);
+
+/// Whether the folds of `func` fit tile kernels; remarks say why not. A cascade
+/// that does not fit runs as it was before it was folded.
+bool canConvertFolds(func::FuncOp func);
+
+} // namespace attn
+
+#endif // ATTN_CONVERSION_ATTNTOTILE_H

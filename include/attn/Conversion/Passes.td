@@ -1,0 +1,29 @@
+//===- Passes.td - Conversions between dialects ---------------*- tablegen -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_CONVERSION_PASSES_TD
+#define ATTN_CONVERSION_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ConvertAttnToTilePass : Pass<"convert-attn-to-tile", "::mlir::ModuleOp"> {
+  let summary = "cascades to kernels of work items";
+  let description = [{
+    Every function with attn ops becomes a tile.program: a fold becomes @name
+    (items), @name.merge, @name.combine (the derived merge, a function on tile
+    values) and the host function @name.range; what is in no fold becomes stages
+    with workspaces between them; @name.extents computes the extents that the
+    runtime allocates by. Ranks are bound as docs/rationale/tile.md says; only
+    tiles that hold a point are visited, and full tiles evaluate no mask.
+  }];
+  let options = [
+    Option<"rows", "rows", "int64_t", "64", "most packed rows of an item">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect", "::attn::tile::TileDialect"];
+}
+
+#endif // ATTN_CONVERSION_PASSES_TD

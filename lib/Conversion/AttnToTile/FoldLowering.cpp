@@ -1,0 +1,614 @@
+//===- FoldLowering.cpp - Kernels of one fold ----------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "FoldLowering.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace attn;
+
+static Value constantIndex(OpBuilder &b, Location loc, int64_t v) {
+  return arith::ConstantIndexOp::create(b, loc, v);
+}
+
+LogicalResult attn::delinearize(TileEmitter &em, Value linear,
+                                ArrayRef<int64_t> ranks) {
+  for (size_t i = ranks.size(); i-- > 0;) {
+    int64_t r = ranks[i];
+    if (i == 0) {
+      em.coords[r] = {linear, {}};
+      break;
+    }
+    FailureOr<Value> extent =
+        em.program.getRankExtentValue(em.b, em.kernel, em.cascade, r);
+    if (failed(extent)) {
+      return failure();
+    }
+    em.coords[r] = {arith::RemUIOp::create(em.b, em.t.loc, linear, *extent),
+                    {}};
+    linear = arith::DivUIOp::create(em.b, em.t.loc, linear, *extent);
+  }
+  return success();
+}
+
+LogicalResult attn::storeOutput(TileEmitter &em, const Output &output,
+                                TileValue v, ArrayRef<PresenceTerm> presence,
+                                Value liveCount) {
+  FailureOr<TileValue> mask = em.mask(presence);
+  if (failed(mask)) {
+    return failure();
+  }
+  Type element = v.elementType();
+  if (*mask) {
+    TypedAttr zero = em.b.getZeroAttr(element);
+    v = em.t.select(*mask, v, em.t.constant(zero, {}));
+  }
+  if (!output.place) {
+    Value memory = em.program.getBuffer(em.kernel, output.buffer);
+    return em.store(v, memory, output.map, liveCount);
+  }
+  FailureOr<Value> view = em.getView(output.place);
+  if (failed(view)) {
+    return failure();
+  }
+  return em.storeView(v, *view, output.map, liveCount);
+}
+
+SmallVector<int64_t, 3> FoldLowering::stateAxes(unsigned i) {
+  SmallVector<int64_t, 3> axes{kRowAxis};
+  for (AffineExpr e : fold.getStateMap(i).getResults()) {
+    int64_t r = cast<AffineDimExpr>(e).getPosition();
+    if (llvm::is_contained(binding.axes, r)) {
+      axes.push_back(r);
+    }
+  }
+  return axes;
+}
+
+void FoldLowering::setAxes(TileEmitter &em) {
+  for (int64_t r : binding.axes) {
+    em.addAxis(r, program.getStaticExtent(cascade, r));
+  }
+  for (EinsumOp e : epilogue) {
+    for (int r : e.getIterationRanks().set_bits()) {
+      if (!em.coords[r] && r != binding.row &&
+          !llvm::is_contained(binding.subs, r)) {
+        em.addAxis(r, program.getStaticExtent(cascade, r));
+      }
+    }
+  }
+}
+
+LogicalResult FoldLowering::setItem(TileEmitter &em) {
+  OpBuilder &b = em.b;
+  Location loc = em.t.loc;
+  if (!binding.segments.empty()) {
+    Value param =
+        tile::ItemOp::create(b, loc, b.getIndexType(), tile::Field::param);
+    if (failed(delinearize(em, param, binding.segments))) {
+      return failure();
+    }
+  }
+  if (!binding.heads.empty()) {
+    Value head =
+        tile::ItemOp::create(b, loc, b.getIndexType(), tile::Field::head);
+    if (failed(delinearize(em, head, binding.heads))) {
+      return failure();
+    }
+  }
+  setAxes(em);
+  return success();
+}
+
+Value FoldLowering::setRows(TileEmitter &em, Value first) {
+  OpBuilder &b = em.b;
+  int64_t size = em.sizes.lookup(kRowAxis);
+  auto op = tile::RowsOp::create(b, em.t.loc, first, size);
+  if (binding.row >= 0) {
+    em.coords[binding.row] = {op.getCoord(), {kRowAxis}};
+  }
+  TileValue minor{op.getMinor(), {kRowAxis}};
+  for (size_t i = binding.subs.size(); i-- > 0;) {
+    int64_t r = binding.subs[i];
+    if (i == 0) {
+      em.coords[r] = minor;
+      break;
+    }
+    int64_t extent = program.getStaticExtent(cascade, r);
+    em.coords[r] = em.t.mod(minor, extent);
+    minor = em.t.floordiv(minor, extent);
+  }
+  return op.getCount();
+}
+
+FailureOr<SmallVector<Value>> FoldLowering::units(TileEmitter &em) {
+  SmallVector<Value> values;
+  for (auto [i, init] : llvm::enumerate(fold.getInit())) {
+    SmallVector<int64_t, 3> axes = stateAxes(i);
+    if (auto constant = init.getDefiningOp<arith::ConstantOp>()) {
+      values.push_back(
+          em.t.constant(cast<TypedAttr>(constant.getValue()), axes).value);
+      continue;
+    }
+    FailureOr<Value> scalar = program.getScalar(em.kernel, init);
+    if (failed(scalar)) {
+      return failure();
+    }
+    values.push_back(em.t.spread({*scalar, {}}, axes).value);
+  }
+  return values;
+}
+
+LogicalResult FoldLowering::emitEpilogue(TileEmitter &em, Value count) {
+  for (EinsumOp e : epilogue) {
+    FailureOr<TileValue> v = em.einsum(e, presence.getPoints(e));
+    if (failed(v)) {
+      return failure();
+    }
+    em.env[e.getResult()] = *v;
+  }
+  for (const Output &output : outputs) {
+    if (failed(storeOutput(em, output, em.env.lookup(output.value),
+                           presence.getResult(output.value), count))) {
+      return failure();
+    }
+  }
+  return success();
+}
+
+LogicalResult FoldLowering::emitStep(TileEmitter &em, Block &block) {
+  for (Operation &op : fold.getStep().front().without_terminator()) {
+    auto e = dyn_cast<EinsumOp>(op);
+    if (!e) {
+      return op.emitOpError("cannot stand in the step of a fold");
+    }
+    FailureOr<TileValue> v = em.einsum(e, presence.getPoints(e));
+    if (failed(v)) {
+      return failure();
+    }
+    em.env[e.getResult()] = *v;
+  }
+  SmallVector<Value> next;
+  auto yield = cast<attn::YieldOp>(fold.getStep().front().getTerminator());
+  for (auto [i, value] : llvm::enumerate(yield.getValues())) {
+    TileValue v = em.env.lookup(value);
+    // An absent point of the yield leaves the state as it was. Only what names
+    // the fold can do that here; absent rows are dropped at the end.
+    SmallVector<PresenceTerm, 0> terms;
+    for (const PresenceTerm &t : presence.getResult(value)) {
+      if (t.names(binding.fold)) {
+        terms.push_back(t);
+      }
+    }
+    FailureOr<TileValue> mask = em.mask(terms);
+    if (failed(mask)) {
+      return failure();
+    }
+    if (*mask) {
+      Value old = fold.getStep().front().getArgument(i);
+      v = em.t.select(*mask, v, em.env.lookup(old));
+    }
+    next.push_back(em.t.spread(v, stateAxes(i)).value);
+  }
+  tile::YieldOp::create(em.b, em.t.loc, next);
+  return success();
+}
+
+LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
+                                      FoldMask &mask) {
+  Location loc = fold.getLoc();
+  TileEmitter em(program, kernel, cascade, b);
+  em.sizes[kRowAxis] = rows;
+  auto field = [&](tile::Field f) -> Value {
+    return tile::ItemOp::create(b, loc, b.getIndexType(), f);
+  };
+  if (failed(setItem(em))) {
+    return failure();
+  }
+  Value zero = constantIndex(b, loc, 0), one = constantIndex(b, loc, 1);
+  Value count = setRows(em, zero);
+  Value rowFirst = zero, rowCount = one;
+  if (binding.row >= 0) {
+    rowFirst = field(tile::Field::row_first);
+    Value last = field(tile::Field::row_last);
+    rowCount = arith::AddIOp::create(
+        b, loc, arith::SubIOp::create(b, loc, last, rowFirst), one);
+  }
+  if (failed(mask.prepare(em, rowFirst, rowCount))) {
+    return failure();
+  }
+  // What does not move with the fold is loaded once.
+  WalkResult hoist = fold.getStep().walk([&](EinsumOp e) {
+    for (auto [i, input] : llvm::enumerate(e.getInputs())) {
+      if (fold.getStep().isAncestor(input.getParentRegion()) ||
+          e.getInputMap(i).isFunctionOfDim(binding.fold)) {
+        continue;
+      }
+      if (failed(em.load(input, e.getInputMap(i)))) {
+        return WalkResult::interrupt();
+      }
+    }
+    return WalkResult::advance();
+  });
+  if (hoist.wasInterrupted()) {
+    return failure();
+  }
+  // Tiles of the item that hold a point.
+  Value kvBegin = field(tile::Field::kv_begin);
+  Value kvEnd =
+      arith::AddIOp::create(b, loc, kvBegin, field(tile::Field::kv_count));
+  Value tile = constantIndex(b, loc, binding.tile);
+  Value begin = kvBegin, end = kvEnd;
+  if (binding.tile != 1) {
+    begin = arith::DivUIOp::create(b, loc, kvBegin, tile);
+    end = arith::CeilDivUIOp::create(b, loc, kvEnd, tile);
+  }
+  SmallVector<Value> begins, ends;
+  mask.intervals(b, loc, begin, end, begins, ends);
+  FailureOr<SmallVector<Value>> init = units(em);
+  if (failed(init)) {
+    return failure();
+  }
+  auto loop = tile::FoldOp::create(b, loc, ValueRange(*init).getTypes(), begins,
+                                   ends, *init);
+  TileEmitter::Loads saved = em.loads;
+  {
+    OpBuilder::InsertionGuard guard(b);
+    Block *block =
+        b.createBlock(&loop.getClass_(), {}, {b.getIndexType()}, {loc});
+    auto cls = mask.classify(em, block->getArgument(0), rowFirst, rowCount);
+    if (failed(cls)) {
+      return failure();
+    }
+    tile::YieldOp::create(b, loc, ValueRange{cls->first, cls->second});
+    em.loads = saved;
+
+    SmallVector<Type> types{b.getIndexType(), b.getI1Type()};
+    llvm::append_range(types, loop.getResultTypes());
+    block = b.createBlock(&loop.getStep(), {}, types,
+                          SmallVector<Location>(types.size(), loc));
+    em.coords[binding.fold] = {block->getArgument(0), {}};
+    em.partial = block->getArgument(1);
+    for (unsigned i = 0; i < fold.getNumStates(); ++i) {
+      em.env[fold.getStep().front().getArgument(i)] = {
+          block->getArgument(i + 2), stateAxes(i)};
+    }
+    if (failed(emitStep(em, *block))) {
+      return failure();
+    }
+    em.loads = saved;
+    em.coords[binding.fold] = {};
+    em.partial = {};
+  }
+  SmallVector<Value> memory;
+  for (unsigned i = 0; i < fold.getNumStates(); ++i) {
+    em.env[fold.getResult(i)] = {loop.getResult(i), stateAxes(i)};
+    memory.push_back(program.getBuffer(kernel, states[i]));
+  }
+  auto finish = tile::FinishOp::create(b, loc, field(tile::Field::slot), count,
+                                       loop.getResults(), memory);
+  b.createBlock(&finish.getEpilogue());
+  return emitEpilogue(em, count);
+}
+
+LogicalResult FoldLowering::emitMerge(OpBuilder &b, Kernel &kernel,
+                                      StringRef name) {
+  Location loc = fold.getLoc();
+  TileEmitter em(program, kernel, cascade, b);
+  int64_t mergeRows = kernel.op.getRows();
+  em.sizes[kRowAxis] = mergeRows;
+  if (failed(setItem(em))) {
+    return failure();
+  }
+  auto field = [&](tile::Field f) -> Value {
+    return tile::ItemOp::create(b, loc, b.getIndexType(), f);
+  };
+  Value zero = constantIndex(b, loc, 0), one = constantIndex(b, loc, 1);
+  Value total = arith::MulIOp::create(b, loc, field(tile::Field::row_count),
+                                      field(tile::Field::sub_count));
+  Value parts = field(tile::Field::part_count);
+  auto rowsLoop =
+      scf::ForOp::create(b, loc, zero, total, constantIndex(b, loc, mergeRows));
+  b.setInsertionPointToStart(rowsLoop.getBody());
+  Value first = rowsLoop.getInductionVar();
+  Value count = setRows(em, first);
+  FailureOr<SmallVector<Value>> init = units(em);
+  if (failed(init)) {
+    return failure();
+  }
+
+  // The derived merge as a pure function on tile values; what it reads besides
+  // the two states is loaded by the caller.
+  unsigned n = fold.getNumStates();
+  Region &region = fold.getMerge();
+  SmallVector<std::pair<Value, AffineMap>> reads;
+  for (EinsumOp e : region.getOps<EinsumOp>()) {
+    for (auto [i, input] : llvm::enumerate(e.getInputs())) {
+      std::pair<Value, AffineMap> read{input, e.getInputMap(i)};
+      if (!region.isAncestor(input.getParentRegion()) &&
+          isa<ShapedType>(input.getType()) &&
+          !llvm::is_contained(reads, read)) {
+        reads.push_back(read);
+      }
+    }
+  }
+  SmallVector<TileValue> loaded;
+  SmallVector<Type> types;
+  for (unsigned side = 0; side < 2; ++side) {
+    llvm::append_range(types, ValueRange(*init).getTypes());
+  }
+  for (auto &[value, map] : reads) {
+    FailureOr<TileValue> v = em.load(value, map);
+    if (failed(v)) {
+      return failure();
+    }
+    loaded.push_back(*v);
+    types.push_back(v->value.getType());
+  }
+  auto combine = func::FuncOp::create(
+      program.getModuleBuilder(), loc, name,
+      b.getFunctionType(types, ValueRange(*init).getTypes()));
+  combine.setPrivate();
+  Kernel function;
+  function.body = combine.addEntryBlock();
+  {
+    OpBuilder fb = OpBuilder::atBlockEnd(function.body);
+    TileEmitter inner(program, function, cascade, fb);
+    inner.sizes = em.sizes;
+    for (unsigned i = 0; i < 2 * n; ++i) {
+      inner.env[region.getArgument(i)] = {function.body->getArgument(i),
+                                          stateAxes(i % n)};
+    }
+    for (auto [i, read] : llvm::enumerate(reads)) {
+      inner.loads[read] = {function.body->getArgument(2 * n + i),
+                           loaded[i].axes};
+    }
+    for (Operation &op : region.front().without_terminator()) {
+      auto e = dyn_cast<EinsumOp>(op);
+      if (!e) {
+        return op.emitOpError("cannot stand in the merge of a fold");
+      }
+      FailureOr<TileValue> v = inner.einsum(e, {});
+      if (failed(v)) {
+        return failure();
+      }
+      inner.env[e.getResult()] = *v;
+    }
+    SmallVector<Value> results;
+    auto yield = cast<attn::YieldOp>(region.front().getTerminator());
+    for (auto [i, value] : llvm::enumerate(yield.getValues())) {
+      results.push_back(
+          inner.t.spread(inner.env.lookup(value), stateAxes(i)).value);
+    }
+    func::ReturnOp::create(fb, loc, results);
+  }
+  // Scalars of the program that the function uses are passed on.
+  SmallVector<Value> passed;
+  for (auto &[buffer, arg] : function.args) {
+    types.push_back(arg.getType());
+    passed.push_back(program.getBuffer(kernel, buffer));
+  }
+  combine.setFunctionType(
+      b.getFunctionType(types, ValueRange(*init).getTypes()));
+
+  auto loop = tile::FoldOp::create(b, loc, ValueRange(*init).getTypes(),
+                                   ValueRange{zero}, ValueRange{parts}, *init);
+  SmallVector<Value> memory;
+  for (unsigned i = 0; i < n; ++i) {
+    memory.push_back(program.getBuffer(kernel, states[i]));
+  }
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.createBlock(&loop.getClass_(), {}, {b.getIndexType()}, {loc});
+    Value yes = arith::ConstantIntOp::create(b, loc, 1, 1);
+    Value no = arith::ConstantIntOp::create(b, loc, 0, 1);
+    tile::YieldOp::create(b, loc, ValueRange{yes, no});
+    SmallVector<Type> args{b.getIndexType(), b.getI1Type()};
+    llvm::append_range(args, loop.getResultTypes());
+    Block *block = b.createBlock(&loop.getStep(), {}, args,
+                                 SmallVector<Location>(args.size(), loc));
+    auto part = tile::LoadStateOp::create(b, loc, loop.getResultTypes(),
+                                          block->getArgument(0), first, memory);
+    SmallVector<Value> operands(block->getArguments().drop_front(2));
+    llvm::append_range(operands, part.getResults());
+    for (const TileValue &v : loaded) {
+      operands.push_back(v.value);
+    }
+    llvm::append_range(operands, passed);
+    auto call = func::CallOp::create(b, loc, combine, operands);
+    tile::YieldOp::create(b, loc, call.getResults());
+  }
+  for (unsigned i = 0; i < n; ++i) {
+    em.env[fold.getResult(i)] = {loop.getResult(i), stateAxes(i)};
+  }
+  if (failed(emitEpilogue(em, count))) {
+    return failure();
+  }
+  b.setInsertionPointAfter(rowsLoop);
+  return success();
+}
+
+LogicalResult FoldLowering::emitRange(OpBuilder &b, Kernel &kernel,
+                                      FoldMask &mask) {
+  Location loc = fold.getLoc();
+  Value zero = constantIndex(b, loc, 0), one = constantIndex(b, loc, 1);
+  Value seg = kernel.direct[0], coord = kernel.direct[1];
+  Value lo = kernel.direct[2], hi = kernel.direct[3], n = kernel.direct[4];
+  auto loop = scf::ForOp::create(b, loc, zero, n, one);
+  b.setInsertionPointToStart(loop.getBody());
+  Value i = loop.getInductionVar();
+  TileEmitter em(program, kernel, cascade, b);
+  auto read = [&](Value memory) -> Value {
+    Value v = memref::LoadOp::create(b, loc, memory, ValueRange{i});
+    return arith::IndexCastOp::create(b, loc, b.getIndexType(), v);
+  };
+  if (!binding.segments.empty() &&
+      failed(delinearize(em, read(seg), binding.segments))) {
+    return failure();
+  }
+  Value rowFirst = zero;
+  if (binding.row >= 0) {
+    rowFirst = read(coord);
+    em.coords[binding.row] = {rowFirst, {}};
+  }
+  FailureOr<Value> extent =
+      program.getRankExtentValue(b, kernel, cascade, binding.fold);
+  if (failed(extent)) {
+    return failure();
+  }
+  bool perHead =
+      llvm::any_of(binding.heads, [&](int64_t r) { return mask.dependsOn(r); });
+  Value first, last;
+  if (perHead) {
+    // Heads with masks of their own: the hull of all.
+    Value heads = one;
+    for (int64_t r : binding.heads) {
+      FailureOr<Value> size = program.getRankExtentValue(b, kernel, cascade, r);
+      if (failed(size)) {
+        return failure();
+      }
+      heads = arith::MulIOp::create(b, loc, heads, *size);
+    }
+    auto each =
+        scf::ForOp::create(b, loc, zero, heads, one, ValueRange{*extent, zero});
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(each.getBody());
+    if (failed(delinearize(em, each.getInductionVar(), binding.heads)) ||
+        failed(mask.prepare(em, rowFirst, one))) {
+      return failure();
+    }
+    auto [l, h] = mask.hull(b, loc, zero, *extent);
+    l = arith::MinSIOp::create(b, loc, l, each.getRegionIterArgs()[0]);
+    h = arith::MaxSIOp::create(b, loc, h, each.getRegionIterArgs()[1]);
+    scf::YieldOp::create(b, loc, ValueRange{l, h});
+    first = each.getResult(0);
+    last = each.getResult(1);
+  } else {
+    if (failed(mask.prepare(em, rowFirst, one))) {
+      return failure();
+    }
+    std::tie(first, last) = mask.hull(b, loc, zero, *extent);
+  }
+  auto write = [&](Value v, Value memory) {
+    v = arith::MulIOp::create(b, loc, v, constantIndex(b, loc, binding.tile));
+    v = arith::IndexCastOp::create(b, loc, b.getI32Type(), v);
+    memref::StoreOp::create(b, loc, v, memory, ValueRange{i});
+  };
+  write(first, lo);
+  write(last, hi);
+  b.setInsertionPointAfter(loop);
+  return success();
+}
+
+LogicalResult FoldLowering::emit(const Twine &suffixTwine) {
+  std::string suffix = suffixTwine.str();
+  MLIRContext *ctx = cascade.getContext();
+  for (unsigned i = 0; i < fold.getNumStates(); ++i) {
+    SmallVector<int64_t> sizes{ShapedType::kDynamic}, shape;
+    for (int64_t axis : ArrayRef(stateAxes(i)).drop_front()) {
+      sizes.push_back(program.getStaticExtent(cascade, axis));
+      shape.push_back(program.constantExtent(sizes.back()));
+    }
+    Type element =
+        cast<RankedTensorType>(fold.getResult(i).getType()).getElementType();
+    states.push_back(program.addBuffer(
+        tile::BufferKind::state, i,
+        getMemoryType(RankedTensorType::get(sizes, element)), shape));
+  }
+  // What the classes are made from: the points of the reductions over the tile,
+  // or, where the fold takes single points, of what its step yields.
+  std::vector<Presence> presences;
+  auto covers = [](const Presence &p, const Presence &q) {
+    return llvm::all_of(q, [&](const PresenceTerm &t) {
+      return llvm::any_of(p,
+                          [&](const PresenceTerm &s) { return implies(s, t); });
+    });
+  };
+  auto add = [&](Presence p) {
+    if (llvm::none_of(presences, [&](const Presence &q) {
+          return covers(p, q) && covers(q, p);
+        })) {
+      presences.push_back(std::move(p));
+    }
+  };
+  for (EinsumOp e : fold.getStep().getOps<EinsumOp>()) {
+    if (llvm::any_of(binding.group,
+                     [&](int64_t r) { return e.getReducedRanks().test(r); })) {
+      add(presence.getPoints(e));
+    }
+  }
+  if (presences.empty()) {
+    auto yield = cast<attn::YieldOp>(fold.getStep().front().getTerminator());
+    for (Value v : yield.getValues()) {
+      if (auto e = v.getDefiningOp<EinsumOp>()) {
+        add(presence.getPoints(e));
+      }
+    }
+  }
+  if (presences.empty()) {
+    presences.push_back({});
+  }
+  FailureOr<FoldMask> mask =
+      FoldMask::create(program, cascade, binding, presences);
+  if (failed(mask)) {
+    return failure();
+  }
+
+  Program::Launch launch;
+  OpBuilder b(ctx);
+  launch.kernel = &program.createKernel(b, tile::KernelKind::items, suffix,
+                                        rows, binding.tile);
+  if (failed(emitItems(b, *launch.kernel, *mask))) {
+    return failure();
+  }
+  launch.merge =
+      &program.createKernel(b, tile::KernelKind::merge, suffix + ".merge",
+                            std::min<int64_t>(rows, 8), 0);
+  std::string combine =
+      (program.getFunc().getName() + suffix + ".combine").str();
+  if (failed(emitMerge(b, *launch.merge, combine))) {
+    return failure();
+  }
+  Type ints = MemRefType::get({ShapedType::kDynamic}, b.getI32Type());
+  launch.range =
+      &program.createKernel(b, tile::KernelKind::host, suffix + ".range", 0, 0,
+                            {ints, ints, ints, ints, b.getIndexType()});
+  if (failed(emitRange(b, *launch.range, *mask))) {
+    return failure();
+  }
+  auto extents = [&](ArrayRef<int64_t> ranks, SmallVector<int64_t> &out) {
+    for (int64_t r : ranks) {
+      FailureOr<int64_t> e = program.getRankExtent(cascade, r);
+      if (failed(e)) {
+        return failure();
+      }
+      out.push_back(*e);
+    }
+    return success();
+  };
+  if (failed(extents(binding.segments, launch.segments)) ||
+      failed(extents(binding.heads, launch.heads)) ||
+      failed(extents(binding.subs, launch.subs))) {
+    return failure();
+  }
+  if (binding.row >= 0) {
+    FailureOr<int64_t> e = program.getRankExtent(cascade, binding.row);
+    if (failed(e)) {
+      return failure();
+    }
+    launch.row = *e;
+  }
+  FailureOr<int64_t> e = program.getRankExtent(cascade, binding.fold);
+  if (failed(e)) {
+    return failure();
+  }
+  launch.fold = *e;
+  launch.states = states;
+  launch.ordered = fold.getOrdered();
+  program.addLaunch(std::move(launch));
+  return success();
+}

@@ -1,0 +1,65 @@
+//===- FoldMask.h - Tile classes of a fold, as code ---------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_LIB_CONVERSION_ATTNTOTILE_FOLDMASK_H
+#define ATTN_LIB_CONVERSION_ATTNTOTILE_FOLDMASK_H
+
+#include "RankBinding.h"
+#include "TileEmitter.h"
+#include "attn/Analysis/FoldIntervals.h"
+#include "attn/Analysis/TileClasses.h"
+
+namespace attn {
+
+/// The classes of a fold's tiles, for each presence that a reduction of its
+/// step has, and the code that evaluates them: intervals of tile numbers in
+/// front of the loop, and the class of one tile inside it.
+class FoldMask {
+public:
+  static FailureOr<FoldMask> create(Program &program, CascadeOp cascade,
+                                    const RankBinding &binding,
+                                    ArrayRef<Presence> presences);
+
+  /// Values that the classes depend on; evaluated once per item. `em` has the
+  /// coordinates of the item; rows are [rowFirst, rowFirst + rowCount).
+  LogicalResult prepare(TileEmitter &em, Value rowFirst, Value rowCount);
+
+  /// Disjoint intervals of tiles in [begin, end), ascending.
+  void intervals(OpBuilder &b, Location loc, Value begin, Value end,
+                 SmallVector<Value> &begins, SmallVector<Value> &ends);
+  /// The hull of the intervals; lo >= hi: no tile.
+  std::pair<Value, Value> hull(OpBuilder &b, Location loc, Value begin,
+                               Value end);
+  /// visit and partial of tile `k`.
+  FailureOr<std::pair<Value, Value>> classify(TileEmitter &em, Value k,
+                                              Value rowFirst, Value rowCount);
+  /// Whether the classes depend on the coordinate of rank `r`.
+  bool dependsOn(int64_t r) const;
+
+private:
+  struct Class {
+    TileClasses classes;
+    FoldIntervals intervals;
+    TileParams params;
+    PresenceTerm symbols; // only its symbols are used
+    bool alwaysPartial = false;
+    SmallVector<PresenceTerm, 0> selections;
+    SmallVector<Value> values; // of the parameters; null for the fold's
+  };
+  struct Bounds {
+    Value lower, upper; // [lower, upper)
+  };
+  SmallVector<Bounds> bounds(OpBuilder &b, Location loc, Value begin,
+                             Value end);
+
+  const RankBinding *binding = nullptr;
+  CascadeOp cascade;
+  std::vector<Class> all;
+};
+
+} // namespace attn
+
+#endif // ATTN_LIB_CONVERSION_ATTNTOTILE_FOLDMASK_H

@@ -1,0 +1,758 @@
+//===- TileEmitter.cpp - Einsums on tile values -------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "TileEmitter.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace attn;
+
+TypedAttr attn::getUnit(Monoid monoid, Type element) {
+  auto f = dyn_cast<FloatType>(element);
+  if (!f) {
+    unsigned w = element.getIntOrFloatBitWidth();
+    APInt v = monoid == Monoid::max   ? APInt::getSignedMinValue(w)
+              : monoid == Monoid::min ? APInt::getSignedMaxValue(w)
+                                      : APInt(w, monoid == Monoid::mul);
+    return IntegerAttr::get(element, v);
+  }
+  const llvm::fltSemantics &s = f.getFloatSemantics();
+  switch (monoid) {
+  case Monoid::add:
+    return FloatAttr::get(f, APFloat::getZero(s));
+  case Monoid::mul:
+    return FloatAttr::get(f, APFloat::getOne(s));
+  case Monoid::max:
+    return FloatAttr::get(f, APFloat::getInf(s, /*Negative=*/true));
+  case Monoid::min:
+    return FloatAttr::get(f, APFloat::getInf(s));
+  }
+  llvm_unreachable("all monoids are covered");
+}
+
+StringRef attn::getCombineOp(Monoid monoid, Type element) {
+  bool f = isa<FloatType>(element);
+  switch (monoid) {
+  case Monoid::add:
+    return f ? "arith.addf" : "arith.addi";
+  case Monoid::mul:
+    return f ? "arith.mulf" : "arith.muli";
+  case Monoid::max:
+    return f ? "arith.maximumf" : "arith.maxsi";
+  case Monoid::min:
+    return f ? "arith.minimumf" : "arith.minsi";
+  }
+  llvm_unreachable("all monoids are covered");
+}
+
+static vector::CombiningKind combiningKind(Monoid monoid, Type element) {
+  bool f = isa<FloatType>(element);
+  switch (monoid) {
+  case Monoid::add:
+    return vector::CombiningKind::ADD;
+  case Monoid::mul:
+    return vector::CombiningKind::MUL;
+  case Monoid::max:
+    return f ? vector::CombiningKind::MAXIMUMF : vector::CombiningKind::MAXSI;
+  case Monoid::min:
+    return f ? vector::CombiningKind::MINIMUMF : vector::CombiningKind::MINSI;
+  }
+  llvm_unreachable("all monoids are covered");
+}
+
+LogicalResult TileEmitter::unsupported(Operation *op, const Twine &why) {
+  return op->emitRemark() << "no tile kernel: " << why;
+}
+
+void TileEmitter::addAxis(int64_t rank, int64_t size) {
+  sizes[rank] = size;
+  auto type = VectorType::get({size}, b.getI32Type());
+  Value zero = arith::ConstantIndexOp::create(b, t.loc, 0);
+  coords[rank] = {tile::CoordOp::create(b, t.loc, type, zero), {rank}};
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+FailureOr<Value> TileEmitter::getView(Operation *op) {
+  if (Value view = views.lookup(op)) {
+    return view;
+  }
+  bool place = isa<PlaceOp>(op);
+  Value storage =
+      place ? cast<PlaceOp>(op).getStorage() : cast<ViewOp>(op).getStorage();
+  ValueRange symbols =
+      place ? cast<PlaceOp>(op).getSymbols() : cast<ViewOp>(op).getSymbols();
+  ArrayAttr symbolMaps = place ? cast<PlaceOp>(op).getSymbolMaps()
+                               : cast<ViewOp>(op).getSymbolMaps();
+  AffineMap address =
+      place ? cast<PlaceOp>(op).getAddress() : cast<ViewOp>(op).getAddress();
+  SmallVector<IntegerSet> where = place ? cast<PlaceOp>(op).getWhereSets()
+                                        : cast<ViewOp>(op).getWhereSets();
+  if (!program.lookup(storage)) {
+    return op->emitOpError("storage is not an argument or a result");
+  }
+  SmallVector<Value> operands;
+  for (Value s : symbols) {
+    if (isa<ShapedType>(s.getType())) {
+      if (!program.lookup(s)) {
+        return op->emitOpError("a symbol is not an argument");
+      }
+      operands.push_back(program.getMemory(kernel, s));
+      continue;
+    }
+    FailureOr<Value> scalar = program.getScalar(kernel, s);
+    if (failed(scalar)) {
+      return failure();
+    }
+    operands.push_back(*scalar);
+  }
+  Value memory = program.getMemory(kernel, storage);
+  auto type =
+      tile::ViewType::get(op->getContext(), address.getNumDims(),
+                          cast<ShapedType>(storage.getType()).getElementType());
+  OpBuilder top(op->getContext());
+  if (kernel.lastScalar) {
+    top.setInsertionPointAfter(kernel.lastScalar);
+  } else {
+    top.setInsertionPointToStart(kernel.body);
+  }
+  SmallVector<Attribute> sets;
+  for (IntegerSet s : where) {
+    sets.push_back(IntegerSetAttr::get(s));
+  }
+  auto view = tile::ViewOp::create(top, op->getLoc(), type, memory, operands,
+                                   symbolMaps, top.getArrayAttr(sets), address);
+  kernel.lastScalar = view;
+  views[op] = view;
+  return view.getResult();
+}
+
+/// e = (coeff * axis + rest) floordiv divisor, with the value of `rest` found
+/// by putting 0 for the axis. Only such forms tell how far an axis may go.
+static bool matchStep(AffineExpr e, unsigned dim, int64_t &coeff,
+                      int64_t &divisor, AffineExpr &inner) {
+  divisor = 1;
+  inner = e;
+  if (auto bin = dyn_cast<AffineBinaryOpExpr>(e);
+      bin && e.getKind() == AffineExprKind::FloorDiv) {
+    divisor = cast<AffineConstantExpr>(bin.getRHS()).getValue();
+    inner = bin.getLHS();
+  }
+  coeff = 0;
+  SmallVector<AffineExpr> terms{inner};
+  while (!terms.empty()) {
+    AffineExpr x = terms.pop_back_val();
+    auto bin = dyn_cast<AffineBinaryOpExpr>(x);
+    if (bin && x.getKind() == AffineExprKind::Add) {
+      terms.append({bin.getLHS(), bin.getRHS()});
+    } else if (x == getAffineDimExpr(dim, e.getContext())) {
+      coeff += 1;
+    } else if (bin && x.getKind() == AffineExprKind::Mul &&
+               bin.getLHS() == getAffineDimExpr(dim, e.getContext())) {
+      coeff += cast<AffineConstantExpr>(bin.getRHS()).getValue();
+    } else if (x.isFunctionOfDim(dim)) {
+      return false;
+    }
+  }
+  return coeff > 0;
+}
+
+LogicalResult TileEmitter::accessIndices(Operation *where, Value memory,
+                                         AffineMap map, bool checkBounds,
+                                         SmallVector<TileValue> &indices,
+                                         SmallVector<int64_t, 3> &axes,
+                                         int64_t &liveAxis, Value &liveEnd) {
+  for (auto [j, e] : llvm::enumerate(map.getResults())) {
+    TileValue index = t.affine(e, coords, {});
+    if (!index || index.axes.size() > 1) {
+      return unsupported(where, "an index varies along two axes of the tile or "
+                                "names a rank without a coordinate");
+    }
+    index = t.cast(index, index.isScalar() ? Type(b.getIndexType())
+                                           : Type(b.getI32Type()));
+    indices.push_back(index);
+    if (index.isScalar() || !checkBounds || index.axes[0] == kRowAxis) {
+      continue;
+    }
+    int64_t axis = index.axes[0];
+    auto type = cast<MemRefType>(memory.getType());
+    if (e == getAffineDimExpr(axis, b.getContext()) &&
+        type.getDimSize(j) == t.size(axis)) {
+      continue; // the whole axis
+    }
+    int64_t coeff, divisor;
+    AffineExpr inner;
+    if (!matchStep(e, axis, coeff, divisor, inner)) {
+      return unsupported(where, "cannot tell where an index leaves the tensor");
+    }
+    SmallVector<TileValue> start(coords);
+    start[axis] = t.index(0);
+    TileValue base = t.affine(inner, start, {});
+    if (!base || !base.isScalar()) {
+      return unsupported(where, "an index starts differently for each row");
+    }
+    Value dim =
+        type.isDynamicDim(j)
+            ? memref::DimOp::create(b, t.loc, memory, j).getResult()
+            : arith::ConstantIndexOp::create(b, t.loc, type.getDimSize(j))
+                  .getResult();
+    TileValue end = t.subi(t.muli({dim, {}}, t.index(divisor)), base);
+    if (coeff != 1) {
+      end = t.floordiv(t.addi(end, t.index(coeff - 1)), coeff);
+    }
+    if (liveEnd && liveAxis != axis) {
+      return unsupported(where, "two axes may leave the tensor");
+    }
+    liveAxis = axis;
+    liveEnd =
+        liveEnd
+            ? arith::MinSIOp::create(b, t.loc, liveEnd, end.value).getResult()
+            : end.value;
+  }
+  axes = TileBuilder::join(indices);
+  return success();
+}
+
+static SmallVector<int64_t> axisNumbers(ArrayRef<TileValue> indices,
+                                        ArrayRef<int64_t> axes) {
+  SmallVector<int64_t> numbers;
+  for (const TileValue &i : indices) {
+    numbers.push_back(
+        i.isScalar() ? -1 : llvm::find(axes, i.axes[0]) - axes.begin());
+  }
+  return numbers;
+}
+
+FailureOr<TileValue> TileEmitter::load(Value source, AffineMap map) {
+  if (auto it = env.find(source); it != env.end()) {
+    return it->second;
+  }
+  auto key = std::make_pair(source, map);
+  if (auto it = loads.find(key); it != loads.end()) {
+    return it->second;
+  }
+  // A selection is read through its membership table.
+  bool table = isa<CoordsType>(source.getType());
+  auto shaped = dyn_cast<ShapedType>(source.getType());
+  if (!shaped && !table) {
+    FailureOr<Value> scalar = program.getScalar(kernel, source);
+    if (failed(scalar)) {
+      return failure();
+    }
+    return TileValue{*scalar, {}};
+  }
+  auto view = source.getDefiningOp<attn::ViewOp>();
+  Value memory;
+  if (view) {
+    FailureOr<Value> v = getView(view);
+    if (failed(v)) {
+      return failure();
+    }
+    memory = *v;
+  } else {
+    if (!program.lookup(source)) {
+      return cascade.emitOpError("reads a value that has no storage");
+    }
+    memory = program.getMemory(kernel, source);
+  }
+  SmallVector<TileValue> indices;
+  SmallVector<int64_t, 3> axes;
+  int64_t liveAxis = 0;
+  Value liveEnd, liveBegin;
+  if (failed(accessIndices(cascade, memory, map, !view, indices, axes, liveAxis,
+                           liveEnd))) {
+    return failure();
+  }
+  Type element = table ? Type(b.getI1Type()) : shaped.getElementType();
+  Type type = axes.empty() ? element : Type(t.vectorType(axes, element));
+  if (liveEnd) {
+    liveBegin = arith::ConstantIndexOp::create(b, t.loc, 0);
+    liveAxis = llvm::find(axes, liveAxis) - axes.begin();
+  }
+  SmallVector<Value> values;
+  for (const TileValue &i : indices) {
+    values.push_back(i.value);
+  }
+  TileValue result{tile::LoadOp::create(b, t.loc, type, memory, values,
+                                        liveBegin, liveEnd,
+                                        axisNumbers(indices, axes), liveAxis),
+                   axes};
+  loads[key] = result;
+  return result;
+}
+
+static LogicalResult storeAt(TileEmitter &em, TileValue v, Value memory,
+                             ArrayRef<TileValue> indices,
+                             ArrayRef<int64_t> axes, Value liveCount) {
+  if (v.axes.size() > axes.size()) {
+    return failure();
+  }
+  v = axes.empty() ? v : em.t.spread(v, axes);
+  SmallVector<Value> values;
+  for (const TileValue &i : indices) {
+    values.push_back(i.value);
+  }
+  Value liveBegin;
+  bool rows = !axes.empty() && axes[0] == kRowAxis && liveCount;
+  if (rows) {
+    liveBegin = arith::ConstantIndexOp::create(em.b, em.t.loc, 0);
+  }
+  tile::StoreOp::create(em.b, em.t.loc, v.value, memory, values, liveBegin,
+                        rows ? liveCount : Value(), axisNumbers(indices, axes),
+                        /*liveAxis=*/0);
+  return success();
+}
+
+LogicalResult TileEmitter::store(TileValue v, Value memory, AffineMap map,
+                                 Value liveCount) {
+  SmallVector<TileValue> indices;
+  SmallVector<int64_t, 3> axes;
+  int64_t liveAxis = 0;
+  Value liveEnd;
+  if (failed(accessIndices(cascade, memory, map, false, indices, axes, liveAxis,
+                           liveEnd))) {
+    return failure();
+  }
+  return storeAt(*this, v, memory, indices, axes, liveCount);
+}
+
+LogicalResult TileEmitter::storeView(TileValue v, Value view, AffineMap map,
+                                     Value liveCount) {
+  return store(v, view, map, liveCount);
+}
+
+//===----------------------------------------------------------------------===//
+// Map and reduce
+//===----------------------------------------------------------------------===//
+
+TileValue TileEmitter::extend(TileValue v, Type element) {
+  Type from = v.elementType();
+  if (from == element) {
+    return v;
+  }
+  bool wider = from.getIntOrFloatBitWidth() < element.getIntOrFloatBitWidth();
+  // Beside the value itself, so that what does not change in a fold is extended
+  // once in front of it.
+  OpBuilder::InsertionGuard guard(b);
+  if (Operation *def = v.value.getDefiningOp()) {
+    b.setInsertionPointAfter(def);
+  } else {
+    b.setInsertionPointToStart(cast<BlockArgument>(v.value).getOwner());
+  }
+  for (Operation *user : v.value.getUsers()) {
+    if (isa<arith::ExtFOp>(user) && user->getBlock() == b.getInsertionBlock() &&
+        getElementTypeOrSelf(user->getResult(0).getType()) == element) {
+      return {user->getResult(0), v.axes};
+    }
+  }
+  return t.op(wider ? "arith.extf" : "arith.truncf", {v}, element);
+}
+
+FailureOr<TileValue> TileEmitter::product(EinsumOp e,
+                                          ArrayRef<TileValue> operands) {
+  Type element = e.getResult().getType().getElementType();
+  TileValue result;
+  // Narrow factors first, so that a scalar or a row statistic is not spread
+  // before it must be.
+  SmallVector<TileValue> factors;
+  for (TileValue v : operands) {
+    if (isa<FloatType>(v.elementType()) && isa<FloatType>(element)) {
+      v = extend(v, element);
+    }
+    factors.push_back(v);
+  }
+  llvm::stable_sort(factors, [](const TileValue &x, const TileValue &y) {
+    return x.axes.size() < y.axes.size();
+  });
+  for (TileValue v : factors) {
+    result = result
+                 ? t.op(isa<FloatType>(element) ? "arith.mulf" : "arith.muli",
+                        {result, v})
+                 : v;
+  }
+  return result;
+}
+
+FailureOr<TileValue> TileEmitter::region(EinsumOp e,
+                                         ArrayRef<TileValue> operands) {
+  Block &block = e.getBody().front();
+  DenseMap<Value, TileValue> local;
+  for (auto [arg, v] : llvm::zip(block.getArguments(), operands)) {
+    local[arg] = v;
+  }
+  auto get = [&](Value v) -> FailureOr<TileValue> {
+    if (auto it = local.find(v); it != local.end()) {
+      return it->second;
+    }
+    FailureOr<Value> scalar = program.getScalar(kernel, v);
+    if (failed(scalar)) {
+      return failure();
+    }
+    return TileValue{*scalar, {}};
+  };
+  for (Operation &op : block.without_terminator()) {
+    if (auto coord = dyn_cast<CoordOp>(op)) {
+      TileValue c = coords[coord.getRank()];
+      if (!c) {
+        return unsupported(&op, "the coordinate is not known here"), failure();
+      }
+      local[coord.getResult()] = c;
+      continue;
+    }
+    if (auto cst = dyn_cast<arith::ConstantOp>(op)) {
+      local[cst.getResult()] = t.constant(cast<TypedAttr>(cst.getValue()), {});
+      continue;
+    }
+    if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+      if (!program.lookup(extract.getTensor())) {
+        return op.emitOpError("reads a tensor that has no storage");
+      }
+      Value memory = program.getMemory(kernel, extract.getTensor());
+      SmallVector<TileValue> indices;
+      for (Value i : extract.getIndices()) {
+        FailureOr<TileValue> v = get(i);
+        if (failed(v)) {
+          return failure();
+        }
+        if (v->axes.size() > 1) {
+          return unsupported(&op, "an index varies along two axes of the tile"),
+                 failure();
+        }
+        indices.push_back(t.cast(*v, v->isScalar() ? Type(b.getIndexType())
+                                                   : Type(b.getI32Type())));
+      }
+      SmallVector<int64_t, 3> axes = TileBuilder::join(indices);
+      Type element = extract.getType();
+      SmallVector<Value> values;
+      for (const TileValue &i : indices) {
+        values.push_back(i.value);
+      }
+      local[extract.getResult()] = {
+          tile::LoadOp::create(
+              b, t.loc,
+              axes.empty() ? element : Type(t.vectorType(axes, element)),
+              memory, values, Value(), Value(), axisNumbers(indices, axes), 0),
+          axes};
+      continue;
+    }
+    if (op.getNumRegions() || op.getNumResults() != 1 ||
+        !isMemoryEffectFree(&op)) {
+      return op.emitOpError("cannot be computed on a tile");
+    }
+    SmallVector<TileValue> values;
+    for (Value v : op.getOperands()) {
+      FailureOr<TileValue> x = get(v);
+      if (failed(x)) {
+        return failure();
+      }
+      values.push_back(*x);
+    }
+    Type result = op.getResult(0).getType();
+    bool vector =
+        llvm::any_of(values, [](const TileValue &v) { return !v.isScalar(); });
+    // Coordinates are i32 in vectors: index operands follow.
+    if (vector) {
+      if (isa<arith::IndexCastOp, arith::IndexCastUIOp>(op)) {
+        local[op.getResult(0)] =
+            t.cast(values[0], result.isIndex() ? Type(b.getI32Type()) : result);
+        continue;
+      }
+      for (auto [v, o] : llvm::zip(values, op.getOperands())) {
+        if (o.getType().isIndex()) {
+          v = t.cast(v, b.getI32Type());
+        }
+      }
+      if (result.isIndex()) {
+        result = b.getI32Type();
+      }
+    }
+    local[op.getResult(0)] =
+        t.op(op.getName().getStringRef(), values, result, op.getAttrs());
+  }
+  return get(cast<YieldOp>(block.getTerminator()).getValues()[0]);
+}
+
+FailureOr<TileValue> TileEmitter::mapPart(EinsumOp e) {
+  SmallVector<TileValue> operands;
+  for (unsigned i = 0; i < e.getInputs().size(); ++i) {
+    FailureOr<TileValue> v = load(e.getInputs()[i], e.getInputMap(i));
+    if (failed(v)) {
+      return failure();
+    }
+    operands.push_back(*v);
+  }
+  return e.hasRegion() ? region(e, operands) : product(e, operands);
+}
+
+/// A product with two factors along `reduced` and one further axis each is a
+/// dot; the factors without `reduced` multiply its result (products distribute
+/// over sums).
+FailureOr<TileValue> TileEmitter::dot(EinsumOp e, ArrayRef<TileValue> operands,
+                                      int64_t reduced, TileValue mask) {
+  SmallVector<TileValue> inner, outer;
+  for (const TileValue &v : operands) {
+    (v.has(reduced) ? inner : outer).push_back(v);
+  }
+  if (inner.size() != 2 || inner[0].axes.size() != 2 ||
+      inner[1].axes.size() != 2) {
+    return TileValue();
+  }
+  auto other = [&](const TileValue &v) {
+    return v.axes[0] == reduced ? v.axes[1] : v.axes[0];
+  };
+  if (other(inner[0]) == other(inner[1])) {
+    return TileValue();
+  }
+  if (other(inner[1]) == kRowAxis) {
+    std::swap(inner[0], inner[1]);
+  }
+  Type element = e.getResult().getType().getElementType();
+  TileValue a = inner[0], c = inner[1];
+  if (mask) {
+    // The mask goes to the factor that has its axes.
+    bool fitsA = llvm::all_of(mask.axes, [&](int64_t x) { return a.has(x); });
+    bool fitsC = llvm::all_of(mask.axes, [&](int64_t x) { return c.has(x); });
+    if (!fitsA && !fitsC) {
+      return TileValue();
+    }
+    TileValue &masked = fitsA ? a : c;
+    masked = extend(masked, element);
+    masked =
+        t.select(mask, masked, t.constant(getUnit(Monoid::add, element), {}));
+  }
+  a = extend(a, element);
+  c = extend(c, element);
+  SmallVector<int64_t, 3> axes{other(a), other(c)};
+  TileValue r{tile::DotOp::create(b, t.loc, t.vectorType(axes, element),
+                                  a.value, c.value, /*acc=*/Value(),
+                                  /*transposeA=*/a.axes[0] == reduced,
+                                  /*transposeB=*/c.axes[1] == reduced),
+              axes};
+  for (TileValue v : outer) {
+    r = t.op("arith.mulf", {r, extend(v, element)});
+  }
+  return r;
+}
+
+FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
+                                         ArrayRef<PresenceTerm> presence) {
+  SmallVector<TileValue> operands;
+  for (unsigned i = 0; i < e.getInputs().size(); ++i) {
+    FailureOr<TileValue> v = load(e.getInputs()[i], e.getInputMap(i));
+    if (failed(v)) {
+      return failure();
+    }
+    operands.push_back(*v);
+  }
+  SmallVector<ReduceAttr> actions = e.getReduceActions();
+  Type element = e.getResult().getType().getElementType();
+  // Masks matter where a reduction must skip absent points; what is handed on
+  // is masked by the reader.
+  TileValue where;
+  if (!actions.empty()) {
+    FailureOr<TileValue> m = mask(presence);
+    if (failed(m)) {
+      return failure();
+    }
+    where = *m;
+  }
+  TileValue v;
+  if (!e.hasRegion() && actions.size() == 1 &&
+      actions[0].getMonoid() == Monoid::add &&
+      actions[0].getRanks().size() == 1 && isa<FloatType>(element)) {
+    int64_t reduced = actions[0].getRanks()[0];
+    // A mask that does not vary along the reduced axis keeps or drops whole
+    // results, and is applied by the readers.
+    TileValue m = where && where.has(reduced) ? where : TileValue();
+    FailureOr<TileValue> d = dot(e, operands, reduced, m);
+    if (failed(d)) {
+      return failure();
+    }
+    if (*d) {
+      return *d;
+    }
+  }
+  FailureOr<TileValue> mapped =
+      e.hasRegion() ? region(e, operands) : product(e, operands);
+  if (failed(mapped)) {
+    return failure();
+  }
+  v = *mapped;
+  for (auto [n, action] : llvm::enumerate(actions)) {
+    TypedAttr unit = getUnit(action.getMonoid(), element);
+    // Spread over reduced axes that no operand has (a sum of a constant).
+    SmallVector<int64_t, 3> axes = v.axes;
+    for (int64_t r : action.getRanks()) {
+      if (!v.has(r)) {
+        if (!sizes.count(r)) {
+          return unsupported(e, "a reduced rank is not inside the tile"),
+                 failure();
+        }
+        axes.push_back(r);
+      }
+    }
+    if (n == 0 && where) {
+      for (int64_t x : where.axes) {
+        if (!llvm::is_contained(axes, x)) {
+          axes.push_back(x);
+        }
+      }
+      if (llvm::is_contained(axes, kRowAxis) && axes.front() != kRowAxis) {
+        axes.erase(llvm::find(axes, kRowAxis));
+        axes.insert(axes.begin(), kRowAxis);
+      }
+      v = t.spread(v, axes);
+      v = t.select(where, v, t.constant(unit, {}));
+    } else {
+      v = axes.empty() ? v : t.spread(v, axes);
+    }
+    SmallVector<int64_t> dims;
+    SmallVector<int64_t, 3> kept;
+    for (auto [i, x] : llvm::enumerate(v.axes)) {
+      if (llvm::is_contained(action.getRanks(), x)) {
+        dims.push_back(i);
+      } else {
+        kept.push_back(x);
+      }
+    }
+    TileValue acc = t.constant(unit, kept);
+    v = {vector::MultiDimReductionOp::create(
+             b, t.loc, combiningKind(action.getMonoid(), element), v.value,
+             acc.value, dims),
+         kept};
+  }
+  return v;
+}
+
+//===----------------------------------------------------------------------===//
+// Presence
+//===----------------------------------------------------------------------===//
+
+FailureOr<SmallVector<TileValue>>
+TileEmitter::symbols(const PresenceTerm &term) {
+  SmallVector<TileValue> values;
+  for (auto [symbol, map] : llvm::zip(term.symbols, term.symbolMaps)) {
+    FailureOr<TileValue> v = load(symbol, map);
+    if (failed(v)) {
+      return failure();
+    }
+    values.push_back(t.cast(*v, b.getIndexType()));
+  }
+  return values;
+}
+
+FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms) {
+  TileValue all;
+  for (const PresenceTerm &term : terms) {
+    if (term.sets.empty()) {
+      continue;
+    }
+    FailureOr<SmallVector<TileValue>> values = symbols(term);
+    if (failed(values)) {
+      return failure();
+    }
+    TileValue any;
+    for (IntegerSet set : term.sets) {
+      TileValue ok = t.holds(set, coords, *values);
+      if (!ok) {
+        return unsupported(cascade, "a mask names a rank without a coordinate"),
+               failure();
+      }
+      any = any ? t.ori(any, ok) : ok;
+    }
+    all = all ? t.andi(all, any) : any;
+  }
+  return all;
+}
+
+FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms) {
+  TileValue all;
+  if (llvm::any_of(terms,
+                   [](const PresenceTerm &p) { return !p.sets.empty(); })) {
+    if (partial) {
+      // Full tiles evaluate no mask.
+      Block *block = new Block;
+      Loads saved = loads;
+      TileValue inner;
+      {
+        OpBuilder::InsertionGuard guard(b);
+        // The block gets its place when the type is known; a home keeps the
+        // parent chain intact meanwhile.
+        auto home = scf::ExecuteRegionOp::create(b, t.loc, TypeRange());
+        home.getRegion().push_back(block);
+        b.setInsertionPointToEnd(block);
+        FailureOr<TileValue> m = setMask(terms);
+        if (failed(m)) {
+          home.erase();
+          return failure();
+        }
+        inner = *m;
+        b.setInsertionPoint(home);
+        auto choice =
+            scf::IfOp::create(b, t.loc, inner.value.getType(), partial,
+                              /*withElseRegion=*/true);
+        Block &then = choice.getThenRegion().front();
+        then.getOperations().splice(then.end(), block->getOperations());
+        b.setInsertionPointToEnd(&then);
+        scf::YieldOp::create(b, t.loc, inner.value);
+        b.setInsertionPointToEnd(&choice.getElseRegion().front());
+        scf::YieldOp::create(b, t.loc,
+                             t.constant(b.getBoolAttr(true), inner.axes).value);
+        home.erase();
+        all = {choice.getResult(0), inner.axes};
+      }
+      loads = std::move(saved);
+    } else {
+      FailureOr<TileValue> m = setMask(terms);
+      if (failed(m)) {
+        return failure();
+      }
+      all = *m;
+    }
+  }
+  auto join = [&](TileValue v) { all = all ? t.andi(all, v) : v; };
+  for (const PresenceTerm &term : terms) {
+    if (term.data) {
+      FailureOr<TileValue> v = load(term.data, term.dataMap);
+      if (failed(v)) {
+        return failure();
+      }
+      if (term.data2) {
+        FailureOr<TileValue> w = load(term.data2, term.data2Map);
+        if (failed(w)) {
+          return failure();
+        }
+        join(t.op("arith.cmpi", {*v, *w}, b.getI1Type(),
+                  b.getNamedAttr("predicate", arith::CmpIPredicateAttr::get(
+                                                  b.getContext(),
+                                                  arith::CmpIPredicate::eq))));
+      } else {
+        join(*v);
+      }
+    }
+    if (term.selection) {
+      // The membership table that the stage of the select wrote.
+      int64_t block = cast<CoordsType>(term.selection.getType()).getBlock();
+      SmallVector<AffineExpr> at(term.selectionMap.getResults());
+      AffineExpr n = term.selectedCoordinate;
+      at.push_back(block == 1 ? n : n.floorDiv(block));
+      FailureOr<TileValue> v =
+          load(term.selection, AffineMap::get(term.selectionMap.getNumDims(), 0,
+                                              at, b.getContext()));
+      if (failed(v)) {
+        return failure();
+      }
+      join(*v);
+    }
+  }
+  return all;
+}

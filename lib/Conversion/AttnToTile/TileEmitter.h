@@ -1,0 +1,111 @@
+//===- TileEmitter.h - Einsums on tile values ---------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Writes einsums of a cascade into a kernel. Every rank that the kernel knows
+// has a coordinate: a scalar where it is bound to the work item, a vector along
+// the rows or along an axis of the tile. An operand is then a load at affine
+// functions of coordinates, a map is elementwise arithmetic on joined axes, a
+// reduction is a dot or a multi_reduction over tile axes, and presence is a
+// mask that puts the monoid's unit where a point is absent.
+//
+// Stage kernels use the same class with scalar coordinates only.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_LIB_CONVERSION_ATTNTOTILE_TILEEMITTER_H
+#define ATTN_LIB_CONVERSION_ATTNTOTILE_TILEEMITTER_H
+
+#include "Program.h"
+#include "TileValue.h"
+#include "attn/Analysis/Presence.h"
+
+namespace attn {
+
+/// Presence of the values of one cascade, computed once.
+class CascadePresence {
+public:
+  explicit CascadePresence(CascadeOp cascade)
+      : results(computePresence(cascade)) {}
+  /// Of a value, after its reductions.
+  ArrayRef<PresenceTerm> getResult(Value v) const {
+    auto it = results.find(v);
+    return it == results.end() ? ArrayRef<PresenceTerm>() : it->second;
+  }
+  /// Of the points that an einsum maps.
+  static Presence getPoints(EinsumOp e) { return pointPresence(e); }
+
+private:
+  DenseMap<Value, Presence> results;
+};
+
+class TileEmitter {
+public:
+  TileEmitter(Program &program, Kernel &kernel, CascadeOp cascade, OpBuilder &b)
+      : program(program), kernel(kernel), cascade(cascade),
+        t(b, cascade.getLoc(), sizes), b(b), coords(cascade.getNumRanks()) {}
+
+  Program &program;
+  Kernel &kernel;
+  CascadeOp cascade;
+  DenseMap<int64_t, int64_t> sizes; // axis -> size
+  TileBuilder t;
+  OpBuilder &b;
+  /// Coordinate of each rank; null where the kernel has none (reduced ranks of
+  /// the tile get theirs through addAxis).
+  SmallVector<TileValue> coords;
+  /// Values computed in this kernel.
+  DenseMap<Value, TileValue> env;
+  /// Loads that dominate the insertion point; save and restore around regions.
+  using Loads = DenseMap<std::pair<Value, AffineMap>, TileValue>;
+  Loads loads;
+  /// i1: the tile has absent points. Null: evaluate masks always.
+  Value partial;
+
+  /// Makes `rank` an axis of the tile with coordinates 0 .. size - 1.
+  void addAxis(int64_t rank, int64_t size);
+
+  /// The result of `e` on the axes of its result map, absent points reduced to
+  /// the unit. `presence` is that of its points.
+  FailureOr<TileValue> einsum(EinsumOp e, ArrayRef<PresenceTerm> presence);
+  /// The map part of `e` at the current coordinates.
+  FailureOr<TileValue> mapPart(EinsumOp e);
+  FailureOr<TileValue> load(Value source, AffineMap map);
+  /// Where all terms hold; null if that is everywhere.
+  FailureOr<TileValue> mask(ArrayRef<PresenceTerm> terms);
+  /// The symbols of a term at the current coordinates.
+  FailureOr<SmallVector<TileValue>> symbols(const PresenceTerm &term);
+  /// Stores `v` at the coordinates of `ranks` (one per axis of the memory).
+  LogicalResult store(TileValue v, Value memory, AffineMap map,
+                      Value liveCount);
+  LogicalResult storeView(TileValue v, Value view, AffineMap map,
+                          Value liveCount);
+  /// A tile.view for an attn address op (view or place) in this kernel.
+  FailureOr<Value> getView(Operation *address);
+
+private:
+  LogicalResult unsupported(Operation *op, const Twine &why);
+  FailureOr<TileValue> dot(EinsumOp e, ArrayRef<TileValue> operands,
+                           int64_t reduced, TileValue mask);
+  FailureOr<TileValue> region(EinsumOp e, ArrayRef<TileValue> operands);
+  FailureOr<TileValue> product(EinsumOp e, ArrayRef<TileValue> operands);
+  TileValue extend(TileValue v, Type element);
+  FailureOr<TileValue> setMask(ArrayRef<PresenceTerm> terms);
+  LogicalResult accessIndices(Operation *where, Value memory, AffineMap map,
+                              bool checkBounds, SmallVector<TileValue> &indices,
+                              SmallVector<int64_t, 3> &axes, int64_t &liveAxis,
+                              Value &liveEnd);
+
+  DenseMap<Operation *, Value> views;
+};
+
+/// The unit of a monoid in an element type.
+TypedAttr getUnit(Monoid monoid, Type element);
+/// The arith op that combines two values of a monoid.
+StringRef getCombineOp(Monoid monoid, Type element);
+
+} // namespace attn
+
+#endif // ATTN_LIB_CONVERSION_ATTNTOTILE_TILEEMITTER_H

@@ -1,0 +1,35 @@
+// RUN: attn-opt %S/../../../examples/paged_gqa.mlir --attn-split-sums --attn-defer --attn-partition="rank=m tile=64" --attn-online --convert-attn-to-tile --canonicalize --cse | FileCheck %s
+// The ranks of paged attention are bound wrongly, or a full tile evaluates a mask, if this fails.
+
+// One work item: b is the segment, g the KV head, (p, r) the packed rows.
+// CHECK-LABEL: tile.kernel items @paged_gqa(
+// CHECK-SAME:    rows(64) cols(64)
+// CHECK-DAG:     %[[B:.+]] = tile.item param
+// CHECK-DAG:     %[[G:.+]] = tile.item head
+// CHECK-DAG:     %[[P:.+]], %[[R:.+]], %[[COUNT:.+]] = tile.rows
+// CHECK:         tile.load %{{.+}}[%[[B]], %[[P]], %[[G]], %[[R]], %{{.+}}] axes [-1, 0, -1, 0, 1]
+// CHECK:         tile.fold from
+// CHECK:         step
+// CHECK:         ^bb0(%{{.+}}: index, %[[PARTIAL:.+]]: i1,
+// CHECK:         tile.dot %{{.+}}, %{{.+}} {transposeB} : (vector<64x128xf32>, vector<64x128xf32>) -> vector<64x64xf32>
+// CHECK:         %[[MASK:.+]] = scf.if %[[PARTIAL]] -> (vector<64x64xi1>)
+// CHECK:         } else {
+// CHECK-NEXT:      scf.yield %{{.+}} : vector<64x64xi1>
+// CHECK:         vector.multi_reduction <maximumf>
+// CHECK:         tile.dot %{{.+}} : (vector<64x64xf32>, vector<64x128xf32>) -> vector<64x128xf32>
+// CHECK:         tile.finish
+// CHECK:         epilogue
+// CHECK:         arith.divf
+// CHECK:         tile.store
+
+// The merge is the derived one, called from the kernel that joins states.
+// CHECK-LABEL: tile.kernel merge @paged_gqa.merge(
+// CHECK:         tile.load_state
+// CHECK:         call @paged_gqa.combine
+// CHECK-LABEL: func.func private @paged_gqa.combine(
+// CHECK-NOT:     tile.load
+// CHECK:         arith.maximumf
+// CHECK-LABEL: tile.kernel host @paged_gqa.range(
+// CHECK-LABEL: tile.kernel host @paged_gqa.extents(
+// CHECK-LABEL: tile.program @paged_gqa.program
+// CHECK:         tile.launch @paged_gqa
