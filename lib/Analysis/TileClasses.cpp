@@ -444,6 +444,11 @@ bool toLinearSets(Pieces pieces, const IntegerPolyhedron &context,
     if (!set) {
       return false;
     }
+    if (set->constraints.empty()) {
+      // Everything; the other members add nothing.
+      sets.assign(1, std::move(*set));
+      return true;
+    }
     sets.push_back(std::move(*set));
   }
   return true;

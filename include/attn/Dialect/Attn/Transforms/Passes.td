@@ -76,4 +76,28 @@ def AttnOnlinePass : AttnPass<"attn-online"> {
   let options = [RankOption];
 }
 
+def AttnClassifyTilesPass : AttnPass<"attn-classify-tiles"> {
+  let summary = "prints which tiles of a reduction are empty, partial and full";
+  let description = [{
+    For each mask of a fold (or, without a fold, of the reductions of a cascade)
+    a remark with the classes of its tiles, decided by projection and without
+    visiting points (attn/Analysis/TileClasses.h). With static extents and no
+    symbols the tiles are counted; else the sets are printed over the first row,
+    the first column (or the rank of the fold) and the symbols: tiles with
+    points, and tiles with holes. Points that data decide make a tile partial.
+
+    ```
+    remark: tiles of 128 rows over p, m: empty 749, partial 79, full 196
+    remark: tiles of 64 rows over p, m1; 1 interval of m1
+    note: with points: m1 * -64 + len - 1 >= 0 and p - m1 * 64 + off + 63 >= 0
+    note: with holes: ...
+    ```
+  }];
+  let options = [
+    Option<"rows", "rows", "int64_t", "64", "rows in a tile">,
+    Option<"cols", "cols", "int64_t", "64",
+        "columns in a tile of a rank that is not partitioned">
+  ];
+}
+
 #endif // ATTN_DIALECT_ATTN_TRANSFORMS_PASSES_TD
