@@ -7,6 +7,7 @@
 #include "Cut.h"
 
 #include <algorithm>
+#include <cassert>
 
 using namespace attnrt;
 
@@ -84,48 +85,34 @@ static bool walkLongest(const std::vector<UnitRun> &runs, int64_t item,
   return at == walker.total;
 }
 
-void LineCutter::cut(const std::vector<UnitRun> &runs, int32_t item,
-                     int32_t workers, std::vector<CutPoint> &out) {
-  const int64_t total = runs.back().end();
-  int64_t largest = 0;
-  for (const UnitRun &run : runs) {
-    largest = std::max(largest, run.tile);
-  }
-  const int64_t spread = item + largest;
-  shortest.resize(workers);
-  longest.resize(workers);
-
-  int64_t low = std::max<int64_t>(0, total / workers - spread);
-  int64_t high = total / workers + item;
-  // The middle of what the pieces may cost works almost always.
-  int64_t least = std::max<int64_t>(low, total / workers - spread / 2);
-  while (low < high) {
-    if (!walkShortest(runs, item, least, shortest)) {
-      high = least - 1;
-    } else if (!walkLongest(runs, item, least + spread, longest)) {
-      low = least + 1;
-    } else {
-      break;
-    }
-    least = low + (high - low) / 2;
-  }
-  if (low >= high) {
-    least = low;
-    walkShortest(runs, item, least, shortest);
-    walkLongest(runs, item, least + spread, longest);
-  }
-
+/// Walks back from the end of the line. Cut w is chosen so that the piece
+/// behind it costs between `least` and `most`, near the even share of what is
+/// left (where each cut is taken to cost `cutCost`); and, as far as these are
+/// given, within [shortest[w - 1], longest[w - 1]]. False if there is no such
+/// cut, which cannot be where they are given for all pieces.
+static bool walkBack(const std::vector<UnitRun> &runs, int64_t item,
+                     int64_t least, int64_t most, int64_t cutCost,
+                     const std::vector<int64_t> &shortest,
+                     const std::vector<int64_t> &longest,
+                     std::vector<CutPoint> &out) {
+  const int32_t known = int32_t(shortest.size());
+  const int32_t workers = int32_t(out.size()) - 1;
   const int32_t runCount = int32_t(runs.size());
-  out.resize(size_t(workers) + 1);
+  const int64_t total = runs.back().end();
   out[0] = {0, 0, 0};
   out[workers] = {runCount, 0, 0};
   int32_t r = runCount - 1;
   int64_t next = total; // end(p) of the cut behind the piece
   for (int32_t w = workers - 1; w > 0; --w) {
-    int64_t from = std::max(shortest[w - 1], next - least - spread);
-    int64_t to = std::min(longest[w - 1], next - least);
-    // The share that leaves the same to every piece before.
-    int64_t want = std::clamp(next - next / (w + 1), from, to);
+    int64_t from = std::max<int64_t>(0, next - most), to = next - least;
+    if (w <= known) {
+      from = std::max(from, shortest[w - 1]);
+      to = std::min(to, longest[w - 1]);
+    }
+    if (from > to) {
+      return false;
+    }
+    int64_t want = std::clamp(next - (next + w * cutCost) / (w + 1), from, to);
     if (want >= total) {
       out[w] = {runCount, 0, 0};
       next = total;
@@ -136,13 +123,19 @@ void LineCutter::cut(const std::vector<UnitRun> &runs, int32_t item,
     }
     const UnitRun &run = runs[r];
     int64_t unit = (want - run.start) / run.unit;
-    int64_t base = run.start + unit * run.unit;
-    int64_t tile = 0;
+    int64_t base = run.start + unit * run.unit, tile = 0;
+    // A cut between two units needs no merge.
     if (base < from && base + run.unit <= to) {
       ++unit;
     } else if (base < from) {
       tile = std::min<int64_t>((want - base) / run.tile, run.tiles - 1);
-      tile += base + tile * run.tile < from;
+      int64_t below = base + tile * run.tile;
+      int64_t above =
+          tile + 1 == run.tiles ? base + run.unit : below + run.tile;
+      bool nearer = above <= to && above - want < want - below;
+      if (below < from || nearer) {
+        ++tile;
+      }
       if (tile == run.tiles) {
         ++unit;
         tile = 0;
@@ -156,4 +149,51 @@ void LineCutter::cut(const std::vector<UnitRun> &runs, int32_t item,
       out[w] = {r, int32_t(unit), int32_t(tile)};
     }
   }
+  return next >= least && next <= most;
+}
+
+void LineCutter::cut(const std::vector<UnitRun> &runs, int32_t item,
+                     int32_t workers, std::vector<CutPoint> &out) {
+  const int64_t total = runs.back().end();
+  int64_t largest = 0, units = 0;
+  for (const UnitRun &run : runs) {
+    largest = std::max(largest, run.tile);
+    units += run.count;
+  }
+  const int64_t spread = item + largest;
+  out.resize(size_t(workers) + 1);
+
+  // Where units are long, nearly every cut lies inside one.
+  const int64_t cutCost = total / units > 2 * spread ? item : 0;
+  const int64_t share = (total + (workers - 1) * cutCost) / workers;
+  int64_t low = std::max<int64_t>(0, total / workers - spread);
+  int64_t high = total / workers + item;
+  // The middle of what the pieces may cost works almost always. So does walking
+  // back without bounds until few pieces are left, where the bounds are narrow.
+  int64_t least = std::clamp(share - spread / 2, low, high);
+  shortest.resize(std::min(workers, 12));
+  longest.resize(shortest.size());
+  if (walkShortest(runs, item, least, shortest)) {
+    walkLongest(runs, item, least + spread, longest);
+    if (walkBack(runs, item, least, least + spread, cutCost, shortest, longest,
+                 out)) {
+      return;
+    }
+  }
+  shortest.resize(workers);
+  longest.resize(workers);
+  while (true) {
+    if (!walkShortest(runs, item, least, shortest)) {
+      high = least - 1;
+    } else if (!walkLongest(runs, item, least + spread, longest)) {
+      low = least + 1;
+    } else {
+      break;
+    }
+    least = low + (high - low) / 2;
+  }
+  bool found = walkBack(runs, item, least, least + spread, cutCost, shortest,
+                        longest, out);
+  assert(found && "a cut inside the window and the bounds exists");
+  (void)found;
 }

@@ -36,12 +36,11 @@ void Planner::writeRows() {
   }
 }
 
-/// Writes the item of tiles [fromTile, toTile) of a unit. A part of a unit gets
-/// slots, and the merge when it is the last.
-void Planner::addItem(const UnitRun &run, int32_t unit, int32_t fromTile,
-                      int32_t toTile) {
+/// The item of tiles [fromTile, toTile) of a run's units, without heads.
+attnrt_item Planner::itemOf(const UnitRun &run, int32_t fromTile,
+                            int32_t toTile) const {
   const RowTile &tile = tiles[run.rowTile];
-  attnrt_item &item = outItems[itemCount++];
+  attnrt_item item{};
   item.row_begin = tile.row;
   item.row_count = tile.rows;
   item.seg = tile.seg;
@@ -50,14 +49,41 @@ void Planner::addItem(const UnitRun &run, int32_t unit, int32_t fromTile,
       toTile == run.tiles ? tile.kvEnd : tile.kvBegin + toTile * entry.kv_tile;
   item.kv_count = end - item.kv_begin;
   item.slot = item.carry = item.mask = -1;
-  setHeads(run, unit, item.head, item.sub_begin, item.sub_count);
   item.variant = uint16_t(problem.segments[tile.seg].view);
   bool full = item.kv_begin >= tile.fullFrom && end <= tile.fullTo;
   item.flags = full ? ATTNRT_ITEM_FULL : 0;
-  item.reserved = 0;
-  if (fromTile == 0 && toTile == run.tiles) {
-    return;
+  return item;
+}
+
+/// Writes the items of whole units [from, to) of a run: most of a plan.
+void Planner::addUnits(const UnitRun &run, int32_t from, int32_t to) {
+  const attnrt_item item = itemOf(run, 0, run.tiles);
+  const int32_t group = problem.group, size = subSize;
+  uint16_t head, subBegin, subCount;
+  setHeads(run, from, head, subBegin, subCount);
+  attnrt_item *out = outItems + itemCount;
+  itemCount += to - from;
+  for (int32_t unit = from; unit < to; ++unit, ++out) {
+    *out = item;
+    out->head = head;
+    out->sub_begin = subBegin;
+    out->sub_count = subCount;
+    int32_t next = subBegin + subCount;
+    if (next == group) {
+      ++head;
+      next = 0;
+    }
+    subBegin = uint16_t(next);
+    subCount = uint16_t(std::min(size, group - next));
   }
+}
+
+/// Writes a part of a unit, with its slots, and the merge when it is the last.
+void Planner::addPart(const UnitRun &run, int32_t unit, int32_t fromTile,
+                      int32_t toTile) {
+  attnrt_item &item = outItems[itemCount++];
+  item = itemOf(run, fromTile, toTile);
+  setHeads(run, unit, item.head, item.sub_begin, item.sub_count);
   item.slot = slotCount;
   slotCount += item.row_count * item.sub_count;
   if (fromTile == 0) {
@@ -65,7 +91,7 @@ void Planner::addItem(const UnitRun &run, int32_t unit, int32_t fromTile,
   }
   parts.push_back(item.slot);
   if (toTile == run.tiles) {
-    addMerge(tile, &run, unit);
+    addMerge(tiles[run.rowTile], &run, unit);
   }
 }
 
@@ -96,15 +122,22 @@ void Planner::writeEven() {
     const CutPoint end = cuts[w + 1];
     while (at.run < end.run || (at.run == end.run && at.unit < end.unit)) {
       const UnitRun &run = runs[at.run];
-      addItem(run, at.unit, at.tile, run.tiles);
-      at.tile = 0;
-      if (++at.unit == run.count) {
+      if (at.tile > 0) {
+        addPart(run, at.unit++, at.tile, run.tiles);
+        at.tile = 0;
+      }
+      int32_t to = at.run == end.run ? end.unit : run.count;
+      if (at.unit < to) {
+        addUnits(run, at.unit, to);
+        at.unit = to;
+      }
+      if (at.unit == run.count) {
         at.unit = 0;
         ++at.run;
       }
     }
     if (at.tile < end.tile) {
-      addItem(runs[at.run], at.unit, at.tile, end.tile);
+      addPart(runs[at.run], at.unit, at.tile, end.tile);
     }
   }
   outWork[options.workers] = itemCount;
@@ -151,7 +184,11 @@ void Planner::writeFixed() {
       for (int64_t part = 1; part <= count; ++part) {
         int32_t to = int32_t(run.tiles * part / count);
         sharer.add(itemCount, options.item_cost + run.tile * (to - from));
-        addItem(run, unit, from, to);
+        if (count == 1) {
+          addUnits(run, unit, unit + 1);
+        } else {
+          addPart(run, unit, from, to);
+        }
         from = to;
       }
     }

@@ -26,12 +26,13 @@ void Planner::findRowTiles() {
   empty.clear();
   for (int32_t s = 0; s < problem.segment_count; ++s) {
     const attnrt_segment &segment = problem.segments[s];
-    RowTile *open = nullptr;
-    int32_t openHi = 0;
+    RowTile open{}; // rows == 0: none
     auto close = [&] {
-      if (open && open->kvBegin < openHi) {
-        open->kvBegin = open->kvBegin / entry.kv_tile * entry.kv_tile;
-        open->kvEnd = openHi;
+      if (open.rows && open.kvEnd > 0) {
+        open.kvBegin = open.kvBegin / entry.kv_tile * entry.kv_tile;
+        tiles.push_back(open);
+      } else if (open.rows) {
+        empty.push_back(open);
       }
     };
     for (int32_t r = problem.row_begin[s]; r < problem.row_begin[s + 1]; ++r) {
@@ -39,27 +40,21 @@ void Planner::findRowTiles() {
       int64_t hi = int64_t(problem.limit[r]) - segment.coord0;
       int32_t from = int32_t(std::clamp<int64_t>(lo, 0, segment.count));
       int32_t to = int32_t(std::clamp<int64_t>(hi, 0, segment.count));
-      bool none = from >= to;
-      bool fits =
-          open && none == (openHi == 0) && (none || open->rows < maxRows);
-      if (!fits) {
+      if (from >= to) {
+        from = to = 0; // so that kvEnd says whether the rows see anything
+      }
+      bool same = open.rows && (to == 0) == (open.kvEnd == 0) &&
+                  (to == 0 || open.rows < maxRows);
+      if (!same) {
         close();
-        std::vector<RowTile> &list = none ? empty : tiles;
-        if (none) {
-          from = to = 0;
-        }
-        list.push_back({r, 1, s, from, to, from, to});
-        open = &list.back();
-        openHi = to;
+        open = {r, 1, s, from, to, from, to};
         continue;
       }
-      ++open->rows;
-      if (!none) {
-        open->kvBegin = std::min(open->kvBegin, from);
-        openHi = std::max(openHi, to);
-        open->fullFrom = std::max(open->fullFrom, from);
-        open->fullTo = std::min(open->fullTo, to);
-      }
+      ++open.rows;
+      open.kvBegin = std::min(open.kvBegin, from);
+      open.kvEnd = std::max(open.kvEnd, to);
+      open.fullFrom = std::max(open.fullFrom, from);
+      open.fullTo = std::min(open.fullTo, to);
     }
     close();
   }
@@ -67,46 +62,57 @@ void Planner::findRowTiles() {
 
 attnrt_status Planner::layUnits() {
   runs.clear();
-  int64_t at = 0;
   bool overflow = false;
-  auto lay = [&](int32_t t, int32_t first, int32_t count) {
-    const RowTile &tile = tiles[t];
+  int64_t end = 0;
+  const int32_t heads = problem.heads * subs;
+  /// Cost of one unit of the row tile; adds all its units to `end`.
+  auto price = [&](int32_t t) {
     UnitRun run;
-    run.start = at;
-    run.tile = std::max<int64_t>(
-        1, options.tile_cost + int64_t(options.row_cost) * tile.rows * subSize);
-    run.tiles = tilesOf(tile);
-    run.count = count;
+    run.start = end;
+    run.tile =
+        options.tile_cost + int64_t(options.row_cost) * tiles[t].rows * subSize;
+    run.tile = std::max<int64_t>(1, run.tile);
+    run.tiles = tilesOf(tiles[t]);
+    run.count = heads;
     run.rowTile = t;
-    run.first = first;
-    int64_t items = options.split ? partsOf(run.tiles) : 1;
-    int64_t cost;
+    run.first = 0;
+    int64_t items = options.split ? partsOf(run.tiles) : 1, all;
     overflow |= __builtin_mul_overflow(run.tile, int64_t(run.tiles), &run.unit);
     overflow |=
         __builtin_add_overflow(run.unit, items * options.item_cost, &run.unit);
-    overflow |= __builtin_mul_overflow(run.unit, int64_t(count), &cost);
-    overflow |= __builtin_add_overflow(at, cost, &at);
-    runs.push_back(run);
+    overflow |= __builtin_mul_overflow(run.unit, int64_t(heads), &all);
+    overflow |= __builtin_add_overflow(end, all, &end);
+    return run;
   };
 
-  const int32_t heads = problem.heads * subs;
-  for (int32_t t = 0, end; t < int32_t(tiles.size()); t = end) {
-    end = t + 1;
-    while (end < int32_t(tiles.size()) && tiles[end].seg == tiles[t].seg) {
-      ++end;
+  for (size_t t = 0; t < tiles.size() && !overflow;) {
+    const size_t first = runs.size();
+    const int64_t start = end;
+    const int32_t seg = tiles[t].seg;
+    for (; t < tiles.size() && tiles[t].seg == seg; ++t) {
+      runs.push_back(price(int32_t(t)));
     }
-    if (end - t == 1) {
-      lay(t, 0, heads); // equal units: one run, which keeps decode short
-      continue;
+    const size_t count = runs.size() - first;
+    if (count == 1 || overflow) {
+      continue; // equal units: one run, which keeps decode short
     }
-    for (int32_t unit = 0; unit < heads; ++unit) {
-      for (int32_t x = t; x < end; ++x) {
-        lay(x, unit, 1);
+    int64_t at = start;
+    runs.resize(first + count * heads);
+    for (int32_t unit = heads - 1; unit >= 0; --unit) {
+      UnitRun *out = &runs[first + count * unit];
+      for (size_t x = 0; x < count; ++x) {
+        out[x] = runs[first + x];
+        out[x].first = unit;
+        out[x].count = 1;
       }
+    }
+    for (size_t x = first; x < runs.size(); ++x) {
+      runs[x].start = at;
+      at += runs[x].unit;
     }
   }
   // The walks add a few pieces to the total; keep away from the end of int64.
-  if (overflow || at > INT64_MAX / 4) {
+  if (overflow || end > INT64_MAX / 4) {
     return fail(ATTNRT_RESOURCE_EXHAUSTED,
                 "expects a batch whose cost fits 62 bits");
   }

@@ -58,7 +58,10 @@ private:
   void shareMerges();
   void writeStage();
 
-  void addItem(const UnitRun &run, int32_t unit, int32_t fromTile,
+  attnrt_item itemOf(const UnitRun &run, int32_t fromTile,
+                     int32_t toTile) const;
+  void addUnits(const UnitRun &run, int32_t from, int32_t to);
+  void addPart(const UnitRun &run, int32_t unit, int32_t fromTile,
                int32_t toTile);
   void addMerge(const RowTile &tile, const UnitRun *run, int32_t unit);
   void setHeads(const UnitRun &run, int32_t unit, uint16_t &head,
