@@ -1,0 +1,328 @@
+//===- attn-run.cpp - Runs an attn program on arrays ----------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Exit codes: 0 good, 1 a result differs from what was expected, 2 bad input.
+// Everything that can be wrong with the input is found before the program runs
+// and said in one line.
+//
+//===----------------------------------------------------------------------===//
+#include "Arguments.h"
+#include "Devices.h"
+#include "attn/Dialect/Attn/IR/Attn.h"
+#include "attn/Reference/Interpreter.h"
+#include "attn/Support/Npy.h"
+#include "attn/Support/RowCompare.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+#include <cmath>
+
+using namespace attn;
+
+static constexpr const char kUsage[] =
+    R"(usage: attn-run FILE --entry=NAME [options] --arg=SPEC ...
+  --device=NAME     reference (default) or cpu
+  --workers=N       threads of a device that has them (default: all cores)
+  --split=K         run each fold in K parts (default: as planned)
+  --arg=SPEC        one per argument of the function, in its order:
+                    FILE.npy, a number, rand:SHAPE:SEED (standard normal),
+                    zeros:SHAPE. In files bf16 is u2, i4 is packed u1, f8 is u1
+  --out=FILE.npy    write the next result (one option per result)
+  --out-arg=I:FILE.npy  write argument I after the run (memrefs are written to)
+  --print           print the results as text
+  --expect=FILE.npy compare the next result (one option per result)
+  --rtol=R          tolerance of each row, relative to the row's largest
+                    expected value (default 1e-5)
+  --bench=N         run N more times and print the times
+  --stats=FILE.json write passes, tiles, kv_bytes, bound_bytes, max_row_error
+exit: 0 good, 1 mismatch, 2 bad input
+)";
+
+namespace {
+struct Options {
+  std::string file, entry, device = "reference", stats;
+  SmallVector<std::string> args, outs, expects;
+  SmallVector<std::pair<unsigned, std::string>> outArgs;
+  int64_t workers = 0, splits = 0, repeats = 0;
+  double rtol = 1e-5;
+  bool print = false, help = false;
+};
+} // namespace
+
+static int badInput(const Twine &message) {
+  llvm::errs() << "attn-run: " << message << '\n';
+  return 2;
+}
+
+/// None, and a line on stderr, if an option is wrong.
+static std::optional<Options> parseOptions(ArrayRef<char *> words) {
+  Options options;
+  auto fail = [](const Twine &message) -> std::optional<Options> {
+    badInput(message);
+    return std::nullopt;
+  };
+  for (StringRef word : words) {
+    if (!word.starts_with("--")) {
+      if (!options.file.empty()) {
+        return fail("expects one file, but got '" + word + "' as well");
+      }
+      options.file = word.str();
+      continue;
+    }
+    auto [key, value] = word.drop_front(2).split('=');
+    bool isNumber = true;
+    if (key == "entry") {
+      options.entry = value.str();
+    } else if (key == "device") {
+      options.device = value.str();
+    } else if (key == "arg") {
+      options.args.push_back(value.str());
+    } else if (key == "out") {
+      options.outs.push_back(value.str());
+    } else if (key == "out-arg") {
+      auto [index, path] = value.split(':');
+      auto &target = options.outArgs.emplace_back();
+      isNumber = !index.getAsInteger(10, target.first);
+      target.second = path.str();
+    } else if (key == "expect") {
+      options.expects.push_back(value.str());
+    } else if (key == "stats") {
+      options.stats = value.str();
+    } else if (key == "rtol") {
+      isNumber = !value.getAsDouble(options.rtol) && options.rtol >= 0;
+    } else if (key == "workers") {
+      isNumber = !value.getAsInteger(10, options.workers) &&
+                 options.workers >= 1 && options.workers <= 4096;
+    } else if (key == "split") {
+      isNumber = !value.getAsInteger(10, options.splits) &&
+                 options.splits >= 1 && options.splits <= 4096;
+    } else if (key == "bench") {
+      isNumber = !value.getAsInteger(10, options.repeats) &&
+                 options.repeats >= 0;
+    } else if (word == "--print") {
+      options.print = true;
+    } else if (word == "--help") {
+      options.help = true;
+    } else {
+      return fail("unknown option '" + word + "'");
+    }
+    if (!isNumber) {
+      return fail("expects a number in range, but got '" + word + "'");
+    }
+  }
+  return options;
+}
+
+/// Parses and verifies; the first error becomes one line.
+static OwningOpRef<ModuleOp> parseModule(MLIRContext &context,
+                                         const std::string &file,
+                                         std::string &error) {
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    if (error.empty() && diagnostic.getSeverity() == DiagnosticSeverity::Error) {
+      llvm::raw_string_ostream os(error);
+      if (auto loc = diagnostic.getLocation()->findInstanceOf<FileLineColLoc>()) {
+        os << loc.getFilename().getValue() << ':' << loc.getLine() << ':'
+           << loc.getColumn() << ": ";
+      }
+      os << diagnostic.str();
+    }
+    return success();
+  });
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(file, &context);
+  if (!module && error.empty()) {
+    error = "cannot parse '" + file + "'";
+  }
+  return module;
+}
+
+static std::string entryNames(ModuleOp module) {
+  std::string text;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    text += (text.empty() ? "@" : ", @") + function.getSymName().str();
+  }
+  return text.empty() ? "none" : text;
+}
+
+static void printTimes(SmallVector<double> seconds, raw_ostream &os) {
+  llvm::sort(seconds);
+  os << "bench: runs " << seconds.size() << ", min "
+     << llvm::format("%.3f", seconds.front() * 1e3) << " ms, median "
+     << llvm::format("%.3f", seconds[seconds.size() / 2] * 1e3) << " ms\n";
+}
+
+static LogicalResult writeStats(const Options &options, RunResponse &response,
+                                double maxRowError, std::string &error) {
+  llvm::json::Object stats;
+  // The documented keys are always there; a device that has no answer is null.
+  for (const char *key :
+       {"passes", "tiles", "kv_bytes", "bound_bytes", "max_row_error"}) {
+    stats[key] = nullptr;
+  }
+  stats["device"] = options.device;
+  for (auto &entry : response.stats) {
+    stats[entry.first] = entry.second;
+  }
+  if (!options.expects.empty()) {
+    // JSON has no infinity.
+    stats["max_row_error"] = std::isfinite(maxRowError)
+                                 ? llvm::json::Value(maxRowError)
+                                 : llvm::json::Value("inf");
+  }
+  if (!response.seconds.empty()) {
+    stats["seconds"] = llvm::json::Array(response.seconds);
+  }
+  std::error_code code;
+  llvm::raw_fd_ostream os(options.stats, code);
+  if (!code) {
+    os << llvm::formatv("{0:2}\n", llvm::json::Value(std::move(stats)));
+    os.close();
+    code = os.error();
+    os.clear_error();
+  }
+  if (code) {
+    error = "cannot write '" + options.stats + "': " + code.message();
+    return failure();
+  }
+  return success();
+}
+
+static int run(const Options &options) {
+  if (options.file.empty() || options.entry.empty()) {
+    return badInput("expects a file and --entry=NAME (see --help)");
+  }
+  Device device = findDevice(options.device);
+  if (!device) {
+    return badInput("expects a device of " + deviceNames() + ", but got '" +
+                    options.device + "'");
+  }
+  DialectRegistry registry;
+  registry.insert<AttnDialect, arith::ArithDialect, func::FuncDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                  tensor::TensorDialect, vector::VectorDialect>();
+  MLIRContext context(registry);
+  std::string error;
+  OwningOpRef<ModuleOp> module = parseModule(context, options.file, error);
+  if (!module) {
+    return badInput(error);
+  }
+  auto entry = module->lookupSymbol<func::FuncOp>(options.entry);
+  if (!entry) {
+    return badInput("expects an entry of '" + options.file + "' (" +
+                    entryNames(*module) + "), but got '" + options.entry + "'");
+  }
+  unsigned numResults = entry.getNumResults();
+  if (options.args.size() != entry.getNumArguments()) {
+    return badInput("expects " + Twine(entry.getNumArguments()) +
+                    " arguments, but got " + Twine(options.args.size()));
+  }
+  if (options.outs.size() > numResults || options.expects.size() > numResults) {
+    return badInput("expects --out and --expect at most once per result (" +
+                    Twine(numResults) + ")");
+  }
+  SmallVector<HostArray> args, expected;
+  for (auto [i, spec] : llvm::enumerate(options.args)) {
+    Type type = entry.getArgumentTypes()[i];
+    FailureOr<HostArray> array = makeArgument(spec, type, error);
+    if (failed(array) || failed(checkArgument(type, *array, error))) {
+      return badInput("argument #" + Twine(i) + " (" + spec + "): " + error);
+    }
+    args.push_back(*array);
+  }
+  for (const std::string &path : options.expects) {
+    FailureOr<HostArray> array = readNpy(path, error);
+    if (failed(array)) {
+      return badInput(error);
+    }
+    unsigned i = expected.size();
+    Type type = entry.getResultTypes()[i];
+    if (array->dtype() == DType::U16 &&
+        getElementTypeOrSelf(type).isBF16()) {
+      array = array->reinterpret(DType::BF16);
+    }
+    expected.push_back(*array);
+  }
+  for (const auto &[index, path] : options.outArgs) {
+    if (index >= args.size()) {
+      return badInput("expects an argument below " + Twine(args.size()) +
+                      " in --out-arg, but got " + Twine(index));
+    }
+  }
+  if (failed(checkArguments(entry, args, error))) {
+    return badInput(error);
+  }
+
+  RunRequest request;
+  request.module = *module;
+  request.entry = entry;
+  request.args = args;
+  request.workers = options.workers;
+  request.splits = options.splits;
+  request.repeats = options.repeats;
+  FailureOr<RunResponse> response = device(request, error);
+  if (failed(response)) {
+    return badInput(error);
+  }
+
+  for (auto [path, array] : llvm::zip(options.outs, response->results)) {
+    if (failed(writeNpy(path, array, error))) {
+      return badInput(error);
+    }
+  }
+  for (const auto &[index, path] : options.outArgs) {
+    if (failed(writeNpy(path, args[index], error))) {
+      return badInput(error);
+    }
+  }
+  if (options.print) {
+    for (auto [i, array] : llvm::enumerate(response->results)) {
+      llvm::outs() << "result #" << i << ": ";
+      printArray(array, llvm::outs());
+    }
+  }
+  double maxRowError = 0;
+  bool good = true;
+  for (auto [i, array] : llvm::enumerate(expected)) {
+    RowComparison comparison =
+        compareRows(response->results[i], array, options.rtol);
+    maxRowError = std::max(maxRowError, comparison.maxRowError);
+    good &= comparison.ok;
+    if (!comparison.ok) {
+      llvm::errs() << "attn-run: result #" << i << ": " << comparison.badRows
+                   << " bad rows; " << comparison.message << '\n';
+    }
+  }
+  if (!response->seconds.empty()) {
+    printTimes(response->seconds, llvm::outs());
+  }
+  if (!options.stats.empty() &&
+      failed(writeStats(options, *response, maxRowError, error))) {
+    return badInput(error);
+  }
+  return good ? 0 : 1;
+}
+
+int main(int argc, char **argv) {
+  std::optional<Options> options =
+      parseOptions(ArrayRef<char *>(argv, argc).drop_front());
+  if (!options) {
+    return 2;
+  }
+  if (options->help) {
+    llvm::outs() << kUsage;
+    return 0;
+  }
+  return run(*options);
+}
