@@ -583,7 +583,7 @@ void CascadeInfo::visit(EinsumOp op) {
     return;
   }
   reduction.law = law;
-  if (law.kind == LawKind::None) {
+  if (law.kind == LawKind::None && reduction.problem.empty()) {
     reduction.problem = "no law: " + law.op;
     if (!StringRef(law.op).starts_with("reduce ")) {
       reduction.problem +=
@@ -625,6 +625,16 @@ std::optional<int64_t> attn::chooseRank(CascadeOp cascade) {
     if (score > bestScore) {
       bestScore = score;
       best = rank;
+    }
+  }
+  if (!best) {
+    return best;
+  }
+  // Lists of coordinates are walked by the fold.
+  RankSet group = getRankGroup(cascade, *best);
+  for (EinsumOp op : cascade.getBody().getOps<EinsumOp>()) {
+    if (op.getSelection() && group.test(*op.getSelectedRank())) {
+      return *op.getSelectedRank();
     }
   }
   return best;

@@ -434,14 +434,6 @@ LogicalResult attn::partitionRank(CascadeOp cascade, int64_t rank,
   return Partition(cascade, rank, tile).run();
 }
 
-/// Whether `rank` is the tile count or the tile of an earlier partition.
-static bool isTile(CascadeOp cascade, int64_t rank) {
-  einsum::RankSet group = getRankGroup(cascade, rank);
-  return group.count() > 1 && llvm::any_of(group.set_bits(), [&](unsigned r) {
-           return bool(cascade.getGivenExtent(r));
-         });
-}
-
 namespace {
 struct PartitionPass : attn::impl::AttnPartitionPassBase<PartitionPass> {
   using AttnPartitionPassBase::AttnPartitionPassBase;
@@ -454,7 +446,9 @@ struct PartitionPass : attn::impl::AttnPartitionPassBase<PartitionPass> {
             << "' is not partitioned: no one-pass form";
         return;
       }
-      if (!rank.empty() || !isTile(cascade, r)) {
+      // A rank that is reduced together with others has its tile already: it
+      // was partitioned before, or the text is about blocks.
+      if (!rank.empty() || info.getGroup().count() == 1) {
         (void)partitionRank(cascade, r, tile);
       }
     });

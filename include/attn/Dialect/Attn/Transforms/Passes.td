@@ -58,7 +58,9 @@ def AttnPartitionPass : AttnPass<"attn-partition"> {
   let summary = "partitions a rank into tiles";
   let description = [{
     `m` becomes `m1 * tile + m0`. Points past the extent become absent. A rank
-    whose reductions have no one-pass form is left alone.
+    whose reductions have no one-pass form is left alone, and so is, unless it is
+    named, a rank that is reduced together with others (`reduce add(n, m)`): the
+    others are its tile.
   }];
   let options = [
     RankOption,
