@@ -7,6 +7,7 @@
 #include "PlanModel.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
 #include <gtest/gtest.h>
 
@@ -180,6 +181,38 @@ TEST_F(Verify, HeaderWords) {
                                  &world.options),
               ATTNRT_INVALID_PLAN);
   }
+}
+
+TEST_F(Verify, WordsWithoutAnEffect) {
+  // Nothing goes wrong today when these are ignored; a later reader of plans
+  // may rely on them.
+  auto rejected = [&](const char *message, auto change) {
+    PlanCopy copy(plan);
+    change(copy);
+    EXPECT_NE(verify(copy).find(message), std::string::npos) << verify(copy);
+  };
+  rejected("reserved", [](PlanCopy &c) { c.stage()->reserved[2] = 1; });
+  rejected("I9", [](PlanCopy &c) { c.stage()->ext_slots = 1; });
+  rejected("I9", [](PlanCopy &c) { c.stage()->slot_begin = 1; });
+  rejected("I3", [](PlanCopy &c) { c.get()->rows.count -= 1; });
+  rejected("I3", [](PlanCopy &c) { c.get()->segments.count -= 1; });
+  rejected("leaves its segment",
+           [](PlanCopy &c) { c.items()[0].kv_count = INT32_MAX; });
+
+  PlanCopy good(plan);
+  EXPECT_EQ(attnrt_plan_verify(good.get(), sizeof(attnrt_plan) - 1, &problem,
+                               &world.entry, &world.options),
+            ATTNRT_INVALID_PLAN);
+  EXPECT_NE(std::string(attnrt_last_message()).find("header"),
+            std::string::npos);
+  std::vector<char> moved(good.bytes() + 128);
+  size_t align = 64 - reinterpret_cast<uintptr_t>(moved.data()) % 64;
+  char *at = moved.data() + align + 8;
+  std::memcpy(at, good.get(), good.bytes());
+  EXPECT_EQ(attnrt_plan_verify(reinterpret_cast<attnrt_plan *>(at),
+                               good.bytes(), &problem, &world.entry,
+                               &world.options),
+            ATTNRT_INVALID_PLAN);
 }
 
 /// Changes each 16-bit word of each record of small random plans in four ways.
