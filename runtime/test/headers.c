@@ -1,4 +1,4 @@
-/*===- header_test.c - The headers are C11 ------------------------------===*
+/*===- headers.c - The headers are C11 ------------------------------------===*
  *
  * Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
  * SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
