@@ -28,12 +28,13 @@ LogicalResult attn::checkNamesReadable(Operation *op, ArrayAttr names,
   for (StringRef name : getNames(names)) {
     if (isReservedWord(name)) {
       return op->emitOpError()
-             << "'" << name << "' is a reserved word and cannot name a "
-             << word;
+             << "'" << name << "' is a reserved word and cannot name "
+             << withArticle(word);
     }
     if (!isIdentifier(name)) {
-      return op->emitOpError() << "expects an identifier as the name of a "
-                               << word << ", but got '" << name << "'";
+      return op->emitOpError()
+             << "expects an identifier as the name of " << withArticle(word)
+             << ", but got '" << name << "'";
     }
   }
   return success();
@@ -61,8 +62,8 @@ LogicalResult attn::checkArity(Operation *op, const Twine &what, AffineMap map,
   if (map.getNumDims() != space.dims.size()) {
     return op->emitOpError()
            << what << " has " << map.getNumDims() << " dims but the "
-           << space.owner << " has " << space.dims.size() << ' ' << space.word
-           << (space.word == "axis" ? " names" : "s");
+           << space.owner << " has " << space.dims.size() << ' '
+           << inPlural(space.word);
   }
   if (map.getNumSymbols() != numSymbols) {
     return op->emitOpError()
@@ -84,8 +85,8 @@ LogicalResult attn::checkArity(Operation *op, ArrayAttr where,
     if (set.getNumDims() != space.dims.size()) {
       return op->emitOpError()
              << "domain set has " << set.getNumDims() << " dims but the "
-             << space.owner << " has " << space.dims.size() << ' ' << space.word
-             << (space.word == "axis" ? " names" : "s");
+             << space.owner << " has " << space.dims.size() << ' '
+             << inPlural(space.word);
     }
     if (set.getNumSymbols() != space.symbols.size()) {
       return op->emitOpError()

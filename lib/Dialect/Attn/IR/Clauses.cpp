@@ -61,8 +61,9 @@ ParseResult attn::parseSymbols(OpAsmParser &parser, IndexParser &index,
     StringRef name = names.back();
     if (llvm::is_contained(index.getDims(), name) ||
         llvm::is_contained(ArrayRef(names).drop_back(), name)) {
-      return parser.emitError(loc) << "symbol '" << name << "' is already a "
-                                   << index.getDimWord() << " or symbol name";
+      return parser.emitError(loc)
+             << "symbol '" << name << "' is already "
+             << withArticle(index.getDimWord()) << " or symbol name";
     }
     return failure(parser.parseEqual() ||
                    parser.parseOperand(operands.emplace_back()) ||

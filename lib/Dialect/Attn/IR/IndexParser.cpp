@@ -20,6 +20,14 @@ bool attn::isReservedWord(StringRef word) {
   return llvm::is_contained(words, word);
 }
 
+std::string attn::withArticle(StringRef word) {
+  return (word == "axis" ? "an " : "a ") + word.str();
+}
+
+std::string attn::inPlural(StringRef word) {
+  return word == "axis" ? "axes" : word.str() + "s";
+}
+
 ParseResult attn::parseNewName(OpAsmParser &parser, StringRef what,
                                SmallVectorImpl<StringRef> &names) {
   SMLoc loc = parser.getCurrentLocation();
@@ -29,7 +37,8 @@ ParseResult attn::parseNewName(OpAsmParser &parser, StringRef what,
   }
   if (isReservedWord(name)) {
     return parser.emitError(loc)
-           << "'" << name << "' is a reserved word and cannot name a " << what;
+           << "'" << name << "' is a reserved word and cannot name "
+           << withArticle(what);
   }
   names.push_back(name);
   return success();
@@ -39,7 +48,7 @@ ParseResult IndexParser::emitUnknownName(SMLoc loc, StringRef name) {
   InFlightDiagnostic diag = parser.emitError(loc);
   diag << "unknown " << what << (symbols.empty() ? "" : " or symbol") << " '"
        << name << "'; the " << (what == "rank" ? "cascade" : "operation")
-       << " has " << what << "s " << llvm::join(dims, ", ");
+       << " has " << inPlural(what) << ' ' << llvm::join(dims, ", ");
   if (!symbols.empty()) {
     diag << " and symbols " << llvm::join(symbols, ", ");
   }

@@ -25,6 +25,10 @@ class AffineSum;
 /// Words of the syntax that cannot name a rank, an axis or a symbol.
 bool isReservedWord(StringRef word);
 
+/// "a rank", "an axis"; "ranks", "axes".
+std::string withArticle(StringRef word);
+std::string inPlural(StringRef word);
+
 /// Reads one name that is no reserved word and appends it to `names`. `what`
 /// ("rank", "axis", "symbol") is for messages.
 ParseResult parseNewName(OpAsmParser &parser, StringRef what,

@@ -107,3 +107,68 @@ func.func @fold(%k: tensor<2x?x8xf32>, %n: index, %zero: f32, %ninf: f32)
   }
   return %o#0, %o#1 : tensor<2x8xf32>, tensor<2x8xf32>
 }
+
+// What the verifiers must not refuse, and spellings that the printer changes.
+// CHECK-LABEL: func.func @accepted
+func.func @accepted(%s: tensor<100xf32>, %len: memref<?xi32>, %n: i64,
+                    %bias: tensor<16x8xf16>, %cols: tensor<?xi64>)
+    -> tensor<f32> {
+  // CHECK: attn.view (m) where (-m + 99 >= 0) of %{{.*}}[m] : (tensor<100xf32>) -> tensor<128xf32>
+  %v = attn.view (m) where (m < 100) of %s[m]
+       : (tensor<100xf32>) -> tensor<128xf32>
+  // CHECK: attn.view (m) symbols(lo = %{{.*}}) of %{{.*}}[m + lo] : (tensor<100xf32>, i64) -> tensor<128xf32>
+  %w = attn.view (m) symbols(lo = %n) of %s[m + lo]
+       : (tensor<100xf32>, i64) -> tensor<128xf32>
+  // CHECK: attn.view (m, n) of %{{.*}}[m * 10 + n] : (tensor<100xf32>) -> tensor<10x10xf32>
+  %u = attn.view (m, n) of %s[n + 5 * m + 5 * m]
+       : (tensor<100xf32>) -> tensor<10x10xf32>
+  %zero = arith.constant 0.0 : f32
+  %o = attn.cascade ranks(f32, at_1, index, n) -> tensor<f32> {
+    // A rank may have the name of a type or of an operation.
+    // CHECK: attn.einsum -> [f32, at_1] : () -> tensor<16x8xf32> {
+    %x = attn.einsum -> [f32, at_1] : () -> tensor<16x8xf32> {
+      %i = attn.coord f32
+      %j = attn.coord at_1
+      %b = tensor.extract %bias[%i, %j] : tensor<16x8xf16>
+      %e = arith.extf %b : f16 to f32
+      attn.yield %e : f32
+    }
+    // CHECK: attn.einsum %{{.*}}[f32, at_1] -> [f32] reduce add(at_1) symbols(l = %{{.*}}[f32 floordiv 4]) where (-(at_1 mod 3) - (at_1 floordiv 2) * 5 + l - 1 >= 0)
+    %y = attn.einsum %x[f32, at_1] -> [f32] reduce add(at_1)
+         symbols(l = %len[f32 floordiv 4])
+         where (0 < -(at_1 mod 3) - 5 * (at_1 floordiv 2) + l)
+         : (tensor<16x8xf32>, memref<?xi32>) -> tensor<16xf32>
+    // A rank that only data at its points has is counted by a reduction.
+    // CHECK: attn.einsum %{{.*}} -> [] reduce add(n) where %{{.*}}[n] == %{{.*}} attributes {note = "count"} : (f32, tensor<?xi64>, i64) -> tensor<f32>
+    %c = attn.einsum %zero -> [] reduce add(n) where %cols[n] == %n
+         attributes {note = "count"} : (f32, tensor<?xi64>, i64) -> tensor<f32>
+    attn.yield %c : tensor<f32>
+  }
+  return %o : tensor<f32>
+}
+
+// CHECK-LABEL: func.func @fold_coordinate
+func.func @fold_coordinate(%k: tensor<?xf32>, %n: index, %zero: f32)
+    -> tensor<f32> {
+  %o = attn.cascade ranks(m1, m0) -> tensor<f32> {
+    %s = attn.fold over m1 to %n state(%a[] = %zero) : tensor<f32> step {
+      // CHECK: attn.coord m1
+      %c = attn.coord m1
+      %t = attn.einsum %k[m1 * 16 + m0], %c -> [m0] where (m1 + m0 >= 1)
+           : (tensor<?xf32>, index) -> tensor<16xf32> {
+      ^bb0(%x: f32, %i: index):
+        // CHECK: attn.coord m1
+        %d = attn.coord m1
+        attn.yield %x : f32
+      }
+      %u = attn.einsum %t[m0] -> [] reduce add(m0)
+           : (tensor<16xf32>) -> tensor<f32>
+      attn.yield %u : tensor<f32>
+    } merge(%l) with(%r) {
+      %u = attn.einsum %l, %r -> [] : (tensor<f32>, tensor<f32>) -> tensor<f32>
+      attn.yield %u : tensor<f32>
+    }
+    attn.yield %s : tensor<f32>
+  }
+  return %o : tensor<f32>
+}
