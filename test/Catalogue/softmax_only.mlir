@@ -11,7 +11,7 @@
 
 func.func @softmax_only(%q: tensor<2x5x3x16xf16>, %k: tensor<2x200x3x16xf16>, %scale: f32)
     -> tensor<2x3x5x200xf32> {
-  %r = attn.cascade ranks(b, h, p, m, e, f) -> tensor<2x3x5x200xf32> {
+  %r = attn.cascade ranks(b, h, p, m, e) -> tensor<2x3x5x200xf32> {
     %qk = attn.einsum %q[b, p, h, e], %k[b, m, h, e], %scale -> [b, h, p, m] reduce add(e)
       : (tensor<2x5x3x16xf16>, tensor<2x200x3x16xf16>, f32) -> tensor<2x3x5x200xf32>
     %gm = attn.einsum %qk[b, h, p, m] -> [b, h, p] reduce max(m)
