@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "attn/Analysis/TileGrid.h"
+#include "attn/Dialect/Attn/IR/RankSpace.h"
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/STLExtras.h"
@@ -12,44 +13,12 @@
 using namespace attn;
 using llvm::SmallBitVector;
 
-static int64_t getBareExtent(Value value, AffineMap map, int64_t rank) {
-  auto type = dyn_cast<ShapedType>(value.getType());
-  if (!type || !type.hasRank()) {
-    return ShapedType::kDynamic;
-  }
-  for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
-    auto dim = dyn_cast<AffineDimExpr>(expr);
-    if (dim && int64_t(dim.getPosition()) == rank && !type.isDynamicDim(axis)) {
-      return type.getDimSize(axis);
-    }
-  }
-  return ShapedType::kDynamic;
-}
-
 int64_t attn::getStaticExtent(CascadeOp cascade, int64_t rank) {
-  if (Value given = cascade.getGivenExtent(rank)) {
-    if (std::optional<int64_t> constant = getConstantIntValue(given)) {
-      return *constant;
-    }
+  RankExtent extent = getRankExtents(cascade)[rank];
+  if (!extent || !ShapedType::isDynamic(extent.size) || extent.axis >= 0) {
+    return extent.size;
   }
-  int64_t extent = ShapedType::kDynamic;
-  cascade->walk([&](Operation *op) {
-    if (auto fold = dyn_cast<FoldOp>(op);
-        fold && int64_t(fold.getRank()) == rank) {
-      extent = getConstantIntValue(fold.getExtent()).value_or(extent);
-    }
-    auto einsum = dyn_cast<EinsumOp>(op);
-    if (!einsum || !ShapedType::isDynamic(extent)) {
-      return;
-    }
-    extent = getBareExtent(einsum.getResult(), einsum.getResultMap(), rank);
-    for (auto [i, input] : llvm::enumerate(einsum.getInputs())) {
-      if (ShapedType::isDynamic(extent)) {
-        extent = getBareExtent(input, einsum.getInputMap(i), rank);
-      }
-    }
-  });
-  return extent;
+  return getConstantIntValue(extent.source).value_or(extent.size);
 }
 
 /// Ranks that the sets name bare (not only through a symbol).

@@ -18,8 +18,7 @@
 
 namespace attn {
 
-/// The extent of a rank where it is static: of a bare use in an operand or a
-/// result, or a constant given by the cascade or a fold; else
+/// The extent of a rank where a type or a constant gives it; else
 /// ShapedType::kDynamic.
 int64_t getStaticExtent(CascadeOp cascade, int64_t rank);
 

@@ -50,8 +50,21 @@ ParseResult CascadeOp::parse(OpAsmParser &parser, OperationState &state) {
     return parser.parseOperand(extents.emplace_back());
   };
   if (parser.parseKeyword("ranks") ||
-      parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, parseRank) ||
-      parser.parseOptionalArrowTypeList(state.types) ||
+      parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, parseRank)) {
+    return failure();
+  }
+  if (succeeded(parser.parseOptionalKeyword("tiles"))) {
+    int64_t rows, cols;
+    if (parser.parseLParen() || parser.parseKeyword("rows") ||
+        parser.parseEqual() || parser.parseInteger(rows) ||
+        parser.parseComma() || parser.parseKeyword("cols") ||
+        parser.parseEqual() || parser.parseInteger(cols) ||
+        parser.parseRParen()) {
+      return failure();
+    }
+    state.addAttribute("tiles", builder.getDenseI64ArrayAttr({rows, cols}));
+  }
+  if (parser.parseOptionalArrowTypeList(state.types) ||
       parser.parseOptionalAttrDictWithKeyword(state.attributes) ||
       parser.resolveOperands(extents, builder.getIndexType(), state.operands)) {
     return failure();
@@ -74,9 +87,13 @@ void CascadeOp::print(OpAsmPrinter &printer) {
     }
   }
   printer << ')';
+  if (std::optional<ArrayRef<int64_t>> tiles = getTiles()) {
+    printer << " tiles(rows = " << (*tiles)[0] << ", cols = " << (*tiles)[1]
+            << ')';
+  }
   printer.printOptionalArrowTypeList(getResultTypes());
   printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(),
-                                           {"ranks", "extentRanks"});
+                                           {"ranks", "extentRanks", "tiles"});
   printer << ' ';
   printer.printRegion(getBody());
 }
@@ -115,6 +132,19 @@ LogicalResult CascadeOp::verify() {
   if (failed(checkYield(*this, getBody().front(), "the cascade",
                         getResultTypes()))) {
     return failure();
+  }
+  // C8
+  if (auto tiles = getTiles()) {
+    if (tiles->size() != 2) {
+      return emitOpError() << "expects tiles to be rows and columns, but got "
+                           << tiles->size() << " numbers";
+    }
+    if ((*tiles)[0] < 1 || (*tiles)[1] < 1) {
+      return emitOpError()
+             << "expects tiles of at least one row and column, but "
+                "got rows = "
+             << (*tiles)[0] << ", cols = " << (*tiles)[1];
+    }
   }
   // C5
   if ((*this)->getParentOfType<CascadeOp>()) {

@@ -16,14 +16,15 @@ include "attn/Dialect/Attn/IR/AttnDialect.td"
 
 // C1 names readable      C2 names distinct      C3 given extents
 // C4 region and yield    C5 not nested          C6 extents agree
-// C7 every iterated rank has an extent
+// C7 every iterated rank has an extent                  C8 tiles
 def Attn_CascadeOp : Attn_Op<"cascade", [SingleBlock, RecursiveMemoryEffects]> {
   let summary = "names a rank space and computes a DAG of einsums in it";
   let description = [{
     Rank number i is dim i of every map and set inside. `m1 to %n` gives the
     extent of a rank that no operand uses bare and no fold gives. The body is
     one block that ends in `attn.yield`; absent points of what it yields are
-    written as 0.
+    written as 0. `tiles(rows = 64, cols = 32)` behind the ranks is the tile that
+    a fold is to be compiled with; it says nothing about what is computed.
 
     ```mlir
     %o = attn.cascade ranks(p, m, e) -> tensor<?x?xf32> {
@@ -34,8 +35,10 @@ def Attn_CascadeOp : Attn_Op<"cascade", [SingleBlock, RecursiveMemoryEffects]> {
     ```
   }];
   // extents[i] is the extent of rank extentRanks[i], in the order of the ranks.
+  // tiles: rows and columns.
   let arguments = (ins StrArrayAttr:$ranks, Variadic<Index>:$extents,
-                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$extentRanks);
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$extentRanks,
+                       OptionalAttr<DenseI64ArrayAttr>:$tiles);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
