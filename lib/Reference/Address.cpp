@@ -87,8 +87,8 @@ LogicalResult Machine::checkAddresses(Operation *op, const Tensor &view,
     for (auto [i, expr] : llvm::enumerate(view.address)) {
       if (view.presence.names(expr, axis)) {
         ++uses;
-        plain &= expr == dims[axis] &&
-                 space.extents[axis] <= view.storage->shape[i];
+        plain &=
+            expr == dims[axis] && space.extents[axis] <= view.storage->shape[i];
       }
     }
     for (const Condition &condition : view.presence.allOf) {
@@ -127,8 +127,7 @@ LogicalResult Machine::checkAddresses(Operation *op, const Tensor &view,
       for (int64_t i = 0; unique && i < count; ++i) {
         if (used.test(positions[i])) {
           error = "places two points on one address, element " +
-                  std::to_string(positions[i]) + " of " +
-                  view.storage->label;
+                  std::to_string(positions[i]) + " of " + view.storage->label;
           return failure();
         }
         used.set(positions[i]);
@@ -158,8 +157,8 @@ LogicalResult Machine::runPlace(PlaceOp op) {
     target = &newTensor(storage->shape, describe(op));
     target->known = !checkOnly;
     if (checkOnly) {
-      target->array = target->array.withLayout(
-          storage->shape, rowMajorStrides(storage->shape));
+      target->array = target->array.withLayout(storage->shape,
+                                               rowMajorStrides(storage->shape));
     } else {
       FailureOr<HostArray> copy = materialize(op, *storage);
       if (failed(copy)) {

@@ -118,7 +118,8 @@ LogicalResult Machine::runBlock(Block &block) {
 /// Writes what the current slice yields into the results.
 LogicalResult Machine::yieldSlice(CascadeOp op) {
   Operation *yield = op.getBody().front().getTerminator();
-  for (auto [value, result] : llvm::zip(yield->getOperands(), op.getResults())) {
+  for (auto [value, result] :
+       llvm::zip(yield->getOperands(), op.getResults())) {
     Tensor *from = tensorOf(value);
     if (!from) {
       return fail(yield, "expects values that are known");
@@ -145,9 +146,9 @@ LogicalResult Machine::checkCascade(CascadeOp op) {
   // Nothing can be said about a cascade that reads what is not known.
   WalkResult walked = op.getBody().walk([&](Operation *inner) {
     for (Value operand : inner->getOperands()) {
-      bool outside = op->getParentRegion()->isAncestor(
-                         operand.getParentRegion()) &&
-                     !op.getBody().isAncestor(operand.getParentRegion());
+      bool outside =
+          op->getParentRegion()->isAncestor(operand.getParentRegion()) &&
+          !op.getBody().isAncestor(operand.getParentRegion());
       if (outside && !tensorOf(operand)) {
         return WalkResult::interrupt();
       }
@@ -175,13 +176,14 @@ LogicalResult Machine::checkCascade(CascadeOp op) {
     }
   }
   Operation *yield = op.getBody().front().getTerminator();
-  for (auto [value, result] : llvm::zip(yield->getOperands(), op.getResults())) {
+  for (auto [value, result] :
+       llvm::zip(yield->getOperands(), op.getResults())) {
     if (std::optional<SmallVector<int64_t>> axes = ranksOf(value, op)) {
       Tensor &tensor =
           newTensor(shapeOver(*axes), "the result of " + describe(op));
       tensor.known = false;
-      tensor.array = tensor.array.withLayout(tensor.shape,
-                                             rowMajorStrides(tensor.shape));
+      tensor.array =
+          tensor.array.withLayout(tensor.shape, rowMajorStrides(tensor.shape));
       tensors[result] = &tensor;
     } else if (Tensor *outer = tensorOf(value)) {
       tensors[result] = outer;
@@ -252,8 +254,8 @@ LogicalResult Machine::runListed(SelectOp op, Coords &coords) {
   if (!list || !count || list->shape.empty()) {
     return fail(op, "expects lists and counts that are known");
   }
-  int64_t most = std::min(cast<CoordsType>(op.getType()).getMax(),
-                          list->shape.back());
+  int64_t most =
+      std::min(cast<CoordsType>(op.getType()).getMax(), list->shape.back());
   llvm::SmallBitVector loops(ranks.extents.size());
   for (int64_t rank : coords.ranks) {
     loops.set(rank);
@@ -274,9 +276,9 @@ LogicalResult Machine::runListed(SelectOp op, Coords &coords) {
       const int64_t *values = counts.loadInts(used, x, length);
       for (int64_t i = 0; values && i < length; ++i) {
         if (values[i] < 0 || values[i] > most) {
-          error = "expects a count in [0, " + std::to_string(most) +
-                  "] from " + count->label + ", but got " +
-                  std::to_string(values[i]) + " for list " +
+          error = "expects a count in [0, " + std::to_string(most) + "] from " +
+                  count->label + ", but got " + std::to_string(values[i]) +
+                  " for list " +
                   std::to_string(listIndex(coords, counts, x + i));
           return failure();
         }

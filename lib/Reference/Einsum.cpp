@@ -32,8 +32,7 @@ LogicalResult Machine::addConditions(EinsumOp op, LoopNest &nest) {
   for (IntegerSet set : op.getWhereSets()) {
     auto &disjunct = sets.anyOf.emplace_back();
     for (unsigned i = 0; i < set.getNumConstraints(); ++i) {
-      AffineExpr expr =
-          set.getConstraint(i).replaceDimsAndSymbols({}, symbols);
+      AffineExpr expr = set.getConstraint(i).replaceDimsAndSymbols({}, symbols);
       disjunct.push_back({expr, set.isEq(i)});
     }
   }
@@ -200,8 +199,7 @@ static double unitOf(Monoid monoid, Type type) {
 
 LogicalResult Machine::runStage(EinsumOp op, Stage &stage, bool count) {
   LoopNest &nest = *stage.nest;
-  Type type =
-      cast<RankedTensorType>(op.getResult().getType()).getElementType();
+  Type type = cast<RankedTensorType>(op.getResult().getType()).getElementType();
   HostArray &array = stage.result->array;
   auto *output = static_cast<double *>(array.data());
   auto *combine = store;
@@ -257,8 +255,7 @@ LogicalResult Machine::runStage(EinsumOp op, Stage &stage, bool count) {
     }
     const Word *result = program.result();
     for (int64_t k = 0; k < length; ++k) {
-      buffer[k] =
-          program.isIntegerResult() ? double(result[k].i) : result[k].f;
+      buffer[k] = program.isIntegerResult() ? double(result[k].i) : result[k].f;
     }
     return buffer.data();
   };

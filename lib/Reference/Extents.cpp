@@ -90,9 +90,10 @@ Machine::boundInDomain(ViewOp op, const Tensor &view, const Space &space,
 /// How far `axis` may go where it indexes a symbol or the storage as itself or
 /// as itself plus a constant (`%ptr[b]` and `%ptr[b + 1]` together mean one
 /// less than the entries of %ptr); none if it does not.
-FailureOr<std::optional<int64_t>>
-Machine::bareExtent(ViewOp op, const Tensor &view, const Space &space,
-                    int64_t axis) {
+FailureOr<std::optional<int64_t>> Machine::bareExtent(ViewOp op,
+                                                      const Tensor &view,
+                                                      const Space &space,
+                                                      int64_t axis) {
   struct Source {
     const Tensor *tensor;
     int64_t extent;
@@ -355,12 +356,11 @@ LogicalResult Machine::checkBareReads(CascadeOp op) {
     return success();
   };
   WalkResult walked = op.getBody().walk([&](EinsumOp einsum) {
-    bool bad = failed(check(einsum, einsum.getSymbols(), [&](unsigned i) {
-                 return einsum.getSymbolMap(i);
-               })) ||
-               failed(check(einsum, einsum.getPresence(), [&](unsigned i) {
-                 return einsum.getPresenceMap(i);
-               }));
+    bool bad =
+        failed(check(einsum, einsum.getSymbols(),
+                     [&](unsigned i) { return einsum.getSymbolMap(i); })) ||
+        failed(check(einsum, einsum.getPresence(),
+                     [&](unsigned i) { return einsum.getPresenceMap(i); }));
     return bad ? WalkResult::interrupt() : WalkResult::advance();
   });
   return failure(walked.wasInterrupted());

@@ -62,7 +62,8 @@ LogicalResult Machine::advance(FoldOp op, Block &block, ArrayRef<State *> given,
   }
   // All yields are read before a state changes: one may be another's old value.
   State next(count);
-  for (auto [i, value] : llvm::enumerate(block.getTerminator()->getOperands())) {
+  for (auto [i, value] :
+       llvm::enumerate(block.getTerminator()->getOperands())) {
     Tensor *from = tensorOf(value);
     if (!from) {
       return fail(op, "expects yielded values that are known");
@@ -102,8 +103,8 @@ std::vector<SmallVector<int64_t>> Machine::partition(FoldOp op,
   if (!options.randomSeed) {
     std::vector<SmallVector<int64_t>> result(parts);
     for (int64_t part = 0; part < parts; ++part) {
-      auto range = llvm::seq(extent * part / parts,
-                             extent * (part + 1) / parts);
+      auto range =
+          llvm::seq(extent * part / parts, extent * (part + 1) / parts);
       result[part].assign(range.begin(), range.end());
     }
     return result;
@@ -213,8 +214,8 @@ LogicalResult Machine::runFold(FoldOp op) {
     // The yielded value's own ranks are those of the state, so its presence
     // speaks of the result.
     const Tensor *yielded = tensorOf(value);
-    result->presence = yielded->computed ? handOn(yielded->presence, folded)
-                                         : Presence();
+    result->presence =
+        yielded->computed ? handOn(yielded->presence, folded) : Presence();
   }
   return success();
 }

@@ -63,10 +63,10 @@ void LoopNest::failBounds(const Check &check, int64_t value, StringRef symbol) {
        << "), axis " << check.axis << " of " << check.tensor->label
        << ", but got " << value;
   } else if (!symbol.empty()) {
-    os << "expects symbol '" << symbol << "' inside of "
-       << check.tensor->label << " of shape "
-       << formatShape(check.tensor->shape) << ", but its coordinate "
-       << check.axis << " is " << value << ": the length goes beyond the table";
+    os << "expects symbol '" << symbol << "' inside of " << check.tensor->label
+       << " of shape " << formatShape(check.tensor->shape)
+       << ", but its coordinate " << check.axis << " is " << value
+       << ": the length goes beyond the table";
   } else {
     os << "expects coordinate " << check.axis << " of " << check.tensor->label
        << " in [0, " << check.extent << "), but got " << value;
@@ -149,7 +149,8 @@ static void clip(SmallVectorImpl<Run> &runs, int64_t begin, int64_t end) {
   llvm::erase_if(runs, [](const Run &run) { return run.begin >= run.end; });
 }
 
-/// Adds `run` behind ascending `runs`, joining it to the last one if it touches.
+/// Adds `run` behind ascending `runs`, joining it to the last one if it
+/// touches.
 static void append(SmallVectorImpl<Run> &runs, Run run) {
   if (!runs.empty() && runs.back().end >= run.begin) {
     runs.back().end = std::max(runs.back().end, run.end);
@@ -255,15 +256,16 @@ void LoopNest::narrowToChosen(const CompiledCondition &condition, int level,
     return narrowByPoint(level, runs, [&] {
       const auto *list = chosenList(condition);
       int64_t value = eval(condition.coordinate);
-      return list && llvm::binary_search(
-                         *list, llvm::divideFloorSigned(value, block));
+      return list &&
+             llvm::binary_search(*list, llvm::divideFloorSigned(value, block));
     });
   }
   // The list is the same for the whole loop and names its rank: walk the list.
   const auto *list = chosenList(condition);
   SmallVector<Run, 8> kept;
   for (const Run &run : runs) {
-    for (int64_t chosen : list ? ArrayRef<int64_t>(*list) : ArrayRef<int64_t>()) {
+    for (int64_t chosen :
+         list ? ArrayRef<int64_t>(*list) : ArrayRef<int64_t>()) {
       if (chosen > kUnbounded / block) {
         break;
       }

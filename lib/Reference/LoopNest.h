@@ -80,8 +80,8 @@ public:
   LogicalResult run(function_ref<LogicalResult(int64_t, int64_t)> body);
 
   /// Inside of the body, for [begin, begin + count) of the innermost rank with
-  /// count <= kChunk: the elements of an operand, checked. Null: `error` is set.
-  /// The memory is good until the next load of this operand.
+  /// count <= kChunk: the elements of an operand, checked. Null: `error` is
+  /// set. The memory is good until the next load of this operand.
   static constexpr int64_t kChunk = 256;
   const double *load(unsigned operand, int64_t begin, int64_t count);
   /// The same in 64-bit integers.

@@ -345,11 +345,14 @@ void LoopNest::compileConditions() {
     int level = int(index) - 1;
     llvm::stable_sort(bucket, [&](const auto &a, const auto &b) {
       auto cheap = [&](const CompiledCondition &condition) {
-        return llvm::all_of(condition.anyOf, [&](const auto &disjunct) {
-          return llvm::all_of(disjunct, [&](const CompiledConstraint &c) {
-            return c.form.level < level || c.linear;
-          });
-        }) && (!condition.chosen || condition.listIsFixed);
+        return llvm::all_of(condition.anyOf,
+                            [&](const auto &disjunct) {
+                              return llvm::all_of(
+                                  disjunct, [&](const CompiledConstraint &c) {
+                                    return c.form.level < level || c.linear;
+                                  });
+                            }) &&
+               (!condition.chosen || condition.listIsFixed);
       };
       return cheap(a) && !cheap(b);
     });
@@ -406,8 +409,7 @@ SmallVector<int64_t> LoopNest::chooseOrder(ArrayRef<int64_t> ranks) {
     auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
     bool sum = binary && (binary.getKind() == AffineExprKind::Add ||
                           binary.getKind() == AffineExprKind::Mul);
-    return !sum || bends(binary.getLHS(), rank) ||
-           bends(binary.getRHS(), rank);
+    return !sum || bends(binary.getLHS(), rank) || bends(binary.getRHS(), rank);
   };
   auto forEachConditionExpr = [&](function_ref<void(AffineExpr)> visit) {
     for (const Condition &condition : presence.allOf) {
@@ -434,9 +436,8 @@ SmallVector<int64_t> LoopNest::chooseOrder(ArrayRef<int64_t> ranks) {
         perPoint += bends(expr, rank) ? bendCost : 0;
       }
     }
-    forEachConditionExpr([&](AffineExpr expr) {
-      perPoint += bends(expr, rank) ? bendCost : 0;
-    });
+    forEachConditionExpr(
+        [&](AffineExpr expr) { perPoint += bends(expr, rank) ? bendCost : 0; });
     double extent = std::max<int64_t>(space.extents[rank], 1);
     double cost = callCost / extent + perPoint;
     if (cost < best) {

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One run of one function. Interpreter.cpp holds the function level, Address.cpp
-// views and places, Extents.cpp the extents of axes and ranks, Cascade.cpp
-// cascades, select and yields, Slices.cpp the choice of slices, Einsum.cpp
-// einsums, Fold.cpp folds and their merges.
+// One run of one function. Interpreter.cpp holds the function level,
+// Address.cpp views and places, Extents.cpp the extents of axes and ranks,
+// Cascade.cpp cascades, select and yields, Slices.cpp the choice of slices,
+// Einsum.cpp einsums, Fold.cpp folds and their merges.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_REFERENCE_MACHINE_H
@@ -101,9 +101,8 @@ private:
   FailureOr<std::optional<int64_t>>
   boundInDomain(ViewOp op, const Tensor &view, const Space &space, int64_t axis,
                 const llvm::SmallBitVector &open);
-  FailureOr<std::optional<int64_t>> bareExtent(ViewOp op, const Tensor &view,
-                                               const Space &space,
-                                               int64_t axis);
+  FailureOr<std::optional<int64_t>>
+  bareExtent(ViewOp op, const Tensor &view, const Space &space, int64_t axis);
   LogicalResult findRankExtents(CascadeOp op);
   LogicalResult checkBareReads(CascadeOp op);
 

@@ -72,9 +72,11 @@ static bool divides(int64_t a, int64_t b, unsigned width) {
   ((condition) ? (expression) : (*trap = true, 0))
 
 static double maximum(double x, double y) {
-  return std::isnan(x) || std::isnan(y) ? x + y : x > y ? x : x < y ? y
-         : std::signbit(x)                                       ? y
-                                                                 : x;
+  return std::isnan(x) || std::isnan(y) ? x + y
+         : x > y                        ? x
+         : x < y                        ? y
+         : std::signbit(x)              ? y
+                                        : x;
 }
 static double minimum(double x, double y) { return -maximum(-x, -y); }
 
@@ -115,8 +117,8 @@ static const Entry kTable[] = {
      LOOP(i, CHECKED(divides(SA, SB, width), wrap(SA / SB, width)))},
     {"arith.remsi",
      LOOP(i, CHECKED(divides(SA, SB, width), wrap(SA % SB, width)))},
-    {"arith.floordivsi",
-     LOOP(i, CHECKED(divides(SA, SB, width), wrap(floorDivide(SA, SB), width)))},
+    {"arith.floordivsi", LOOP(i, CHECKED(divides(SA, SB, width),
+                                         wrap(floorDivide(SA, SB), width)))},
     {"arith.ceildivsi",
      LOOP(i, CHECKED(divides(SA, SB, width),
                      wrap(SA / SB + (SA % SB != 0 && (SA < 0) == (SB < 0)),
@@ -164,7 +166,7 @@ static const Entry kTable[] = {
     {"arith.cmpf oge", LOOP(i, FA >= FB)},
     {"arith.cmpf olt", LOOP(i, FA < FB)},
     {"arith.cmpf ole", LOOP(i, FA <= FB)},
-    {"arith.cmpf one", LOOP(i, FA < FB || FA > FB)},
+    {"arith.cmpf one", LOOP(i, FA<FB || FA> FB)},
     {"arith.cmpf ord", LOOP(i, !std::isunordered(FA, FB))},
     {"arith.cmpf ueq", LOOP(i, !(FA < FB || FA > FB))},
     {"arith.cmpf ugt", LOOP(i, !(FA <= FB))},

@@ -43,18 +43,17 @@ std::optional<SmallVector<int64_t>> reference::ranksOf(Value value,
     return ranksOfMap(select.getResultMap());
   }
   if (auto fold = dyn_cast<FoldOp>(owner)) {
-    unsigned number = isa<BlockArgument>(value)
-                          ? cast<BlockArgument>(value).getArgNumber() %
-                                fold.getNumStates()
-                          : cast<OpResult>(value).getResultNumber();
+    unsigned number =
+        isa<BlockArgument>(value)
+            ? cast<BlockArgument>(value).getArgNumber() % fold.getNumStates()
+            : cast<OpResult>(value).getResultNumber();
     return ranksOfMap(fold.getStateMap(number));
   }
   return std::nullopt;
 }
 
-llvm::SmallBitVector reference::chooseSlices(CascadeOp cascade,
-                                             const Space &ranks,
-                                             int64_t limit) {
+llvm::SmallBitVector
+reference::chooseSlices(CascadeOp cascade, const Space &ranks, int64_t limit) {
   llvm::SmallBitVector allowed(ranks.extents.size(), true);
   llvm::SmallBitVector folded(ranks.extents.size());
   // A value read elsewhere than at its own coordinate of a rank forbids it.

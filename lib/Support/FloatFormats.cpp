@@ -39,8 +39,8 @@ uint32_t attn::encodeFloat(double value, FloatFormat format) {
   int exponent = std::max(std::ilogb(magnitude), minExponent);
   // Exact: a division by a power of two. nearbyint rounds half to even, and a
   // carry into the next binade runs over into the exponent by itself.
-  double units = std::nearbyint(
-      std::ldexp(magnitude, format.mantissaBits - exponent));
+  double units =
+      std::nearbyint(std::ldexp(magnitude, format.mantissaBits - exponent));
   double code =
       std::ldexp(double(exponent - minExponent), format.mantissaBits) + units;
   if (code >= special) {

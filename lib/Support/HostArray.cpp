@@ -202,8 +202,7 @@ template <typename T> static T loadAs(const char *base, int64_t offset) {
   return value;
 }
 
-template <typename T>
-static void storeAs(char *base, int64_t offset, T value) {
+template <typename T> static void storeAs(char *base, int64_t offset, T value) {
   std::memcpy(base + offset * sizeof(T), &value, sizeof(T));
 }
 
@@ -293,7 +292,8 @@ HostArray HostArray::reinterpret(DType dtype,
   array.theType = dtype;
   if (dtype == DType::I4 && theType != DType::I4) {
     assert(storageBits(theType) == 8 && !theShape.empty() && "no packed i4");
-    for (int64_t &stride : MutableArrayRef<int64_t>(array.theStrides).drop_back()) {
+    for (int64_t &stride :
+         MutableArrayRef<int64_t>(array.theStrides).drop_back()) {
       stride *= 2;
     }
     array.theShape.back() = lastExtent.value_or(theShape.back() * 2);

@@ -191,9 +191,8 @@ FailureOr<HostArray> attn::parseNpy(StringRef bytes, std::string &error) {
   if (bytes.size() < lengthBytes) {
     return fail("ends inside of the header");
   }
-  size_t length = version == 1
-                      ? llvm::support::endian::read16le(bytes.data())
-                      : llvm::support::endian::read32le(bytes.data());
+  size_t length = version == 1 ? llvm::support::endian::read16le(bytes.data())
+                               : llvm::support::endian::read32le(bytes.data());
   bytes = bytes.drop_front(lengthBytes);
   if (bytes.size() < length) {
     return fail("ends inside of the header");
@@ -213,9 +212,8 @@ FailureOr<HostArray> attn::parseNpy(StringRef bytes, std::string &error) {
   std::optional<int64_t> count = countElements(header.shape);
   int64_t elementBytes = storageBits(*dtype) / 8;
   if (!count || *count > int64_t(bytes.size()) / elementBytes) {
-    return fail("expects data for shape " + formatShape(header.shape) +
-                " of " + header.descr + ", but got " + Twine(bytes.size()) +
-                " bytes");
+    return fail("expects data for shape " + formatShape(header.shape) + " of " +
+                header.descr + ", but got " + Twine(bytes.size()) + " bytes");
   }
   if (*count * elementBytes != int64_t(bytes.size())) {
     return fail("expects " + Twine(*count * elementBytes) +

@@ -93,8 +93,8 @@ RowComparison attn::compareRows(const HostArray &got, const HostArray &expected,
        << " at [";
     llvm::interleaveComma(coordinate, os);
     os << "], but got " << llvm::format("%.9g", part(*left)[found.column])
-       << " (row error " << llvm::format("%.3g", found.error)
-       << ", tolerance " << llvm::format("%.3g", rtol) << ")";
+       << " (row error " << llvm::format("%.3g", found.error) << ", tolerance "
+       << llvm::format("%.3g", rtol) << ")";
   }
   return result;
 }

@@ -111,8 +111,7 @@ FailureOr<HostArray> attn::makeArgument(StringRef spec, Type type,
     return failure();
   };
   auto shaped = dyn_cast<ShapedType>(type);
-  std::optional<DType> dtype =
-      dtypeOf(shaped ? shaped.getElementType() : type);
+  std::optional<DType> dtype = dtypeOf(shaped ? shaped.getElementType() : type);
   if (!dtype) {
     llvm::raw_string_ostream(error) << "has unsupported type " << type;
     return failure();

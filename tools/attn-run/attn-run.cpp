@@ -110,8 +110,8 @@ static std::optional<Options> parseOptions(ArrayRef<char *> words) {
       isNumber = !value.getAsInteger(10, options.splits) &&
                  options.splits >= 1 && options.splits <= 4096;
     } else if (key == "bench") {
-      isNumber = !value.getAsInteger(10, options.repeats) &&
-                 options.repeats >= 0;
+      isNumber =
+          !value.getAsInteger(10, options.repeats) && options.repeats >= 0;
     } else if (word == "--print") {
       options.print = true;
     } else if (word == "--help") {
@@ -127,13 +127,14 @@ static std::optional<Options> parseOptions(ArrayRef<char *> words) {
 }
 
 /// Parses and verifies; the first error becomes one line.
-static OwningOpRef<ModuleOp> parseModule(MLIRContext &context,
-                                         const std::string &file,
-                                         std::string &error) {
+static OwningOpRef<ModuleOp>
+parseModule(MLIRContext &context, const std::string &file, std::string &error) {
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    if (error.empty() && diagnostic.getSeverity() == DiagnosticSeverity::Error) {
+    if (error.empty() &&
+        diagnostic.getSeverity() == DiagnosticSeverity::Error) {
       llvm::raw_string_ostream os(error);
-      if (auto loc = diagnostic.getLocation()->findInstanceOf<FileLineColLoc>()) {
+      if (auto loc =
+              diagnostic.getLocation()->findInstanceOf<FileLineColLoc>()) {
         os << loc.getFilename().getValue() << ':' << loc.getLine() << ':'
            << loc.getColumn() << ": ";
       }
@@ -248,8 +249,7 @@ static int run(const Options &options) {
     }
     unsigned i = expected.size();
     Type type = entry.getResultTypes()[i];
-    if (array->dtype() == DType::U16 &&
-        getElementTypeOrSelf(type).isBF16()) {
+    if (array->dtype() == DType::U16 && getElementTypeOrSelf(type).isBF16()) {
       array = array->reinterpret(DType::BF16);
     }
     expected.push_back(*array);

@@ -56,9 +56,10 @@ struct InterpreterOptions {
 /// order of the function's arguments; a scalar is an array of rank 0. A
 /// `place` on a memref argument writes into the bytes of that array. The
 /// results are new f64 arrays of the results' shapes, absent points as 0.
-FailureOr<SmallVector<HostArray>>
-interpret(func::FuncOp function, ArrayRef<HostArray> args,
-          const InterpreterOptions &options, std::string &error);
+FailureOr<SmallVector<HostArray>> interpret(func::FuncOp function,
+                                            ArrayRef<HostArray> args,
+                                            const InterpreterOptions &options,
+                                            std::string &error);
 
 /// Checks without computing, for any device: number, shapes and element types
 /// of the arguments; extents that must agree; for each point in the domain of

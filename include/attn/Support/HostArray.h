@@ -99,9 +99,11 @@ public:
   /// The same bytes as another type of `storageBits` (u16 as bf16), or packed
   /// u8 as i4, whose last axis then counts `lastExtent` elements (a row starts
   /// at a byte). The array must be row-major.
-  HostArray reinterpret(DType dtype, std::optional<int64_t> lastExtent = {}) const;
+  HostArray reinterpret(DType dtype,
+                        std::optional<int64_t> lastExtent = {}) const;
   /// This array under other strides; the caller keeps them inside of the bytes.
-  HostArray withLayout(ArrayRef<int64_t> shape, ArrayRef<int64_t> strides) const;
+  HostArray withLayout(ArrayRef<int64_t> shape,
+                       ArrayRef<int64_t> strides) const;
   /// A row-major copy with the given element type (rounded).
   std::optional<HostArray> copyAs(DType dtype) const;
 
