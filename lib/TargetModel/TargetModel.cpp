@@ -1,0 +1,90 @@
+//===- TargetModel.cpp - What a pass may know about hardware --------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "attn/TargetModel/TargetModel.h"
+#include "attn/TargetModel/HostTargetModel.h"
+
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace attn;
+
+std::string TargetModel::validate() const {
+  auto wrong = [](const char *what, auto value) {
+    return std::string("expects ") + what + ", but got " +
+           std::to_string(value);
+  };
+  if (vectorBits < 64 || !llvm::isPowerOf2_64(vectorBits)) {
+    return wrong("vectors of a power of two of at least 64 bits", vectorBits);
+  }
+  if (numVectorRegisters < 4) {
+    return wrong("at least 4 vector registers", numVectorRegisters);
+  }
+  if (numFmaUnits < 1) {
+    return wrong("at least one multiply-add unit", numFmaUnits);
+  }
+  if (l1Bytes < 4096) {
+    return wrong("a first-level cache of at least 4096 bytes", l1Bytes);
+  }
+  if (l2Bytes < l1Bytes) {
+    return wrong("a second-level cache no smaller than the first", l2Bytes);
+  }
+  if (l3Bytes < 0) {
+    return wrong("a third-level cache of no negative size", l3Bytes);
+  }
+  // Written so that a NaN fails.
+  if (!(memoryBytesPerCycle > 0)) {
+    return wrong("bytes per cycle from memory above 0", memoryBytesPerCycle);
+  }
+  if (!(l2BytesPerCycle >= memoryBytesPerCycle)) {
+    return wrong("a second level no slower than memory", l2BytesPerCycle);
+  }
+  if (numCores < 1) {
+    return wrong("at least one core", numCores);
+  }
+  return "";
+}
+
+RegisterBlock TargetModel::getRegisterBlock() const {
+  RegisterBlock best;
+  double bestRatio = 0;
+  for (unsigned vectors = 1; 2 * vectors + 1 <= numVectorRegisters;
+       vectors *= 2) {
+    unsigned rows = (numVectorRegisters - vectors - 1) / vectors;
+    double ratio = double(rows * vectors) / (rows + vectors);
+    if (ratio > bestRatio) {
+      best = {rows, vectors};
+      bestRatio = ratio;
+    }
+  }
+  return best;
+}
+
+std::optional<TargetModel> attn::getTargetModel(llvm::StringRef name) {
+  if (name == "host") {
+    return getHostTargetModel();
+  }
+  TargetModel model;
+  model.name = name.str();
+  if (name == "avx2") {
+    model.vectorBits = 256;
+    model.numFmaUnits = 2;
+  } else if (name == "avx512") {
+    model.vectorBits = 512;
+    model.numVectorRegisters = 32;
+    model.numFmaUnits = 2;
+    model.l1Bytes = 48 * 1024;
+    model.l2Bytes = 2 * 1024 * 1024;
+  } else if (name == "neon") {
+    model.numVectorRegisters = 32;
+    model.numFmaUnits = 2;
+    model.l1Bytes = 64 * 1024;
+    model.l2Bytes = 1024 * 1024;
+  } else {
+    return std::nullopt;
+  }
+  return model;
+}
