@@ -19,8 +19,8 @@ constexpr double elementwiseOps = 12;
 constexpr double tileOverhead = 300;
 /// Rows and columns that stand for "many", and the largest tiles looked at:
 /// what a work item may hold.
-constexpr int64_t typicalColumns = 4096;
-constexpr int64_t maxRows = 256;
+constexpr int64_t typicalColumns = 2048;
+constexpr int64_t maxRows = 128;
 constexpr int64_t maxCols = 512;
 constexpr int64_t f32Bytes = 4;
 
@@ -31,8 +31,12 @@ double attn::getTileCost(const TargetModel &model, const TileProblem &problem,
   RegisterBlock block = model.getRegisterBlock();
   double lanes = model.getLanes(f32Bytes);
   double channels = problem.scoreChannels + problem.valueChannels;
-  double usefulRows =
-      problem.packedRows ? std::min(tile.rows, problem.packedRows) : tile.rows;
+  // The last tile of an item may have fewer rows.
+  double usefulRows = tile.rows;
+  if (problem.packedRows) {
+    usefulRows = double(problem.packedRows) /
+                 llvm::divideCeil(problem.packedRows, tile.rows);
+  }
   double blockRows = llvm::alignTo(tile.rows, block.rows);
   double blockCols = llvm::alignTo(tile.cols, unsigned(lanes));
   double points = double(tile.rows) * tile.cols;
@@ -46,21 +50,25 @@ double attn::getTileCost(const TargetModel &model, const TileProblem &problem,
       2 * columnElements / lanes;
   double state = 2.0 * tile.rows * problem.valueChannels / lanes;
 
-  // Columns as f32, scores of each dot pair, rows and accumulator.
+  // Each block of rows streams the columns' operand of a dot again; from the
+  // second level where it does not stay in the first. Half of that hides.
+  double spill = 0;
+  for (int64_t dotChannels : {problem.scoreChannels, problem.valueChannels}) {
+    double operand = double(dotChannels) * tile.cols * f32Bytes;
+    if (operand > 0.75 * model.l1Bytes) {
+      spill += 0.5 * blockRows / block.rows * operand / model.l2BytesPerCycle;
+    }
+  }
+  // Columns as f32, rows and accumulator, scores of each pair of dots.
   double scores = points * f32Bytes * std::max<int64_t>(problem.numDots / 2, 1);
   double workingSet =
       (columnElements + channels * tile.rows) * f32Bytes + scores;
-  double moved = workingSet * (tile.rows / double(block.rows) > 1 ? 2 : 1);
-  double spill = 0;
-  if (workingSet > model.l1Bytes) {
-    spill += moved / model.l2BytesPerCycle;
-  }
   if (workingSet > model.l2Bytes / 2) {
     spill += 4 * (workingSet - model.l2Bytes / 2) / model.memoryBytesPerCycle;
   }
   double cycles = dots + elementwise + columns + state + spill + tileOverhead;
   double length = problem.columns ? problem.columns : typicalColumns;
-  double waste = 1 + (usefulRows + tile.cols) / 2 / length;
+  double waste = problem.masked ? 1 + (usefulRows + tile.cols) / 2 / length : 1;
   return cycles * waste / (usefulRows * tile.cols);
 }
 

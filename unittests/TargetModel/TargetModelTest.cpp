@@ -140,6 +140,7 @@ TEST(TileCostTest, PrefillTakesManyRowsAndStaysInTheCache) {
   // A smaller cache gives a smaller tile.
   TargetModel small = model;
   small.l2Bytes = 192 * 1024;
+  EXPECT_EQ(small.validate(), "");
   TileSizes other = chooseTiles(small, attention(0));
   EXPECT_LT(other.rows * other.cols, tile.rows * tile.cols);
 }
@@ -165,6 +166,8 @@ TEST(TileCostTest, MoreRowsAmortiseTheColumns) {
   TargetModel model = *getTargetModel("avx512");
   EXPECT_LT(getTileCost(model, attention(0), {48, 64}),
             getTileCost(model, attention(0), {6, 64}));
+  // 128 rows are one tile of 128, but two of 126.
+  EXPECT_EQ(chooseTiles(model, attention(128)).rows, 128);
   // Rows that are not there are paid for.
   EXPECT_GT(getTileCost(model, attention(4), {48, 64}),
             getTileCost(model, attention(4), {4, 64}));

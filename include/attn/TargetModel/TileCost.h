@@ -48,6 +48,8 @@ struct TileProblem {
   int64_t elementBytes = 2;
   /// Dots per tile.
   int64_t numDots = 2;
+  /// Affine sets decide which points are present.
+  bool masked = false;
 };
 
 struct TileSizes {

@@ -102,4 +102,19 @@ def AttnClassifyTilesPass : AttnPass<"attn-classify-tiles"> {
   ];
 }
 
+def AttnChooseTilesPass : AttnPass<"attn-choose-tiles"> {
+  let summary = "writes rows and columns of a fold's tile on the cascade";
+  let description = [{
+    Chooses by the cost function of attn/TargetModel/TileCost.h and sets
+    `tiles(rows = .., cols = ..)`. Before `attn-partition` both are chosen; a
+    fold that exists keeps its columns. A remark says what was decided from.
+  }];
+  let options = [
+    Option<"rank", "rank", "std::string", "",
+        "rank name; default: that of the fold, else the one with most passes">,
+    Option<"target", "target", "std::string", "\"host\"",
+        "model to choose for: host, avx2, avx512, neon">
+  ];
+}
+
 #endif // ATTN_DIALECT_ATTN_TRANSFORMS_PASSES_TD

@@ -1,0 +1,30 @@
+//===- TileProblem.h - What a cascade asks of a tile ------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_ANALYSIS_TILEPROBLEM_H
+#define ATTN_ANALYSIS_TILEPROBLEM_H
+
+#include "attn/Dialect/Attn/IR/Attn.h"
+#include "attn/TargetModel/TileCost.h"
+
+namespace attn {
+
+/// The tile problem of folding `rank`: the rank of the cascade's fold, or one
+/// that is to be partitioned and folded. With a fold the columns are those of
+/// its tile (`fixedCols`).
+///
+/// Columns are the rank, the ranks with which it makes one coordinate and those
+/// that are reduced together with it. A dot is an einsum that reads two or more
+/// tensors of floats and adds over a rank. One whose result carries columns
+/// makes scores: what it contracts over are channels, and the ranks of its
+/// result that no operand with columns has are rows. One whose result carries
+/// none makes values: its channels are the ranks of its result that are no rows
+/// and that not all its tensors have.
+TileProblem getTileProblem(CascadeOp cascade, int64_t rank);
+
+} // namespace attn
+
+#endif // ATTN_ANALYSIS_TILEPROBLEM_H

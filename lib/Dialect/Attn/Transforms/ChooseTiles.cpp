@@ -1,0 +1,65 @@
+//===- ChooseTiles.cpp - Writes the tile of a fold ------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "attn/Analysis/CascadeInfo.h"
+#include "attn/Analysis/TileProblem.h"
+#include "attn/Dialect/Attn/Transforms/Passes.h"
+
+using namespace attn;
+
+namespace attn {
+#define GEN_PASS_DEF_ATTNCHOOSETILESPASS
+#include "attn/Dialect/Attn/Transforms/Passes.h.inc"
+} // namespace attn
+
+/// The rank of the cascade's fold, else the one that would be folded.
+static std::optional<int64_t> findRank(CascadeOp cascade, StringRef name) {
+  if (!name.empty()) {
+    int64_t rank = cascade.findRank(name);
+    return rank < 0 ? std::nullopt : std::optional<int64_t>(rank);
+  }
+  std::optional<int64_t> rank;
+  cascade->walk([&](FoldOp fold) {
+    if (!rank) {
+      rank = fold.getRank();
+    }
+  });
+  return rank ? rank : chooseRank(cascade);
+}
+
+namespace {
+struct ChooseTiles : attn::impl::AttnChooseTilesPassBase<ChooseTiles> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    std::optional<TargetModel> model = getTargetModel(target);
+    if (!model) {
+      getOperation()->emitError("expects a target among host, avx2, avx512 and "
+                                "neon, but got '")
+          << target.getValue() << "'";
+      return signalPassFailure();
+    }
+    getOperation()->walk([&](CascadeOp cascade) {
+      std::optional<int64_t> folded = findRank(cascade, rank);
+      if (!folded) {
+        return;
+      }
+      TileProblem problem = getTileProblem(cascade, *folded);
+      TileSizes tile = chooseTiles(*model, problem);
+      cascade.setTiles(ArrayRef<int64_t>{tile.rows, tile.cols});
+      cascade.emitRemark() << "tile of " << tile.rows << " rows and "
+                           << tile.cols << " columns over "
+                           << cascade.getRankName(*folded) << " for "
+                           << model->name << ": " << problem.numDots
+                           << " dots over " << problem.scoreChannels << " + "
+                           << problem.valueChannels << " channels, packed rows "
+                           << (problem.packedRows
+                                   ? std::to_string(problem.packedRows)
+                                   : "many");
+    });
+  }
+};
+} // namespace
