@@ -26,4 +26,22 @@ def ConvertAttnToTilePass : Pass<"convert-attn-to-tile", "::mlir::ModuleOp"> {
     "::mlir::vector::VectorDialect", "::attn::tile::TileDialect"];
 }
 
+def ConvertTileToVectorPass : Pass<"convert-tile-to-vector", "::mlir::ModuleOp"> {
+  let summary = "tile kernels to C functions over 1-D vectors";
+  let description = [{
+    Each tile.kernel becomes a func.func with the C ABI of the runtime
+    (attnrt_item_fn, attnrt_merge_fn; kind host: the arguments block, then the
+    direct parameters). N-D values become loops over registers with buffers in
+    the scratch parameter; `tile.scratch_bytes` on the function says how many
+    bytes of scratch a call needs. Math functions are expanded: the functions
+    call nothing.
+  }];
+  let options = [
+    Option<"lanes", "lanes", "int64_t", "16", "f32 lanes of a vector register">,
+    Option<"registers", "registers", "int64_t", "32", "vector registers">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
 #endif // ATTN_CONVERSION_PASSES_TD

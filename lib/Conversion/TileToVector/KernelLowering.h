@@ -1,0 +1,251 @@
+//===- KernelLowering.h - One tile kernel to loops over registers -*- C++
+//-*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Private to convert-tile-to-vector.
+//
+// A tile value is either *materialised*, then it has a Buffer in scratch, or it
+// is *lazy*: a consumer generates it inside its own loop nest, at one point
+// (an index per axis, one axis possibly as a run of lanes). `at` does that, by
+// pulling the operands. Materialised are: results and operands of dots, results
+// of reductions, carried state, gathered loads, and values that are expensive
+// and read in several places. Nothing else ever exists as a whole.
+//
+// Levels. A nest is a stack of loops; `at` emits a value in the outermost loop
+// whose indices it needs, so that what depends on the row alone is computed
+// once per row and LLVM need not prove that scratch buffers are disjoint.
+//
+// Row axis. `rowSource` says which tile.rows (or tile.load_state) gave a value
+// its rows; loops over axis 0 of such a value end at the number of live rows,
+// rounded up to `rowBlock`. Buffers are padded so that this is always inside.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_LIB_CONVERSION_TILETOVECTOR_KERNELLOWERING_H
+#define ATTN_LIB_CONVERSION_TILETOVECTOR_KERNELLOWERING_H
+
+#include "attn/Conversion/TileToVector.h"
+#include "attn/Dialect/Tile/IR/Tile.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include <map>
+
+namespace attn::tile {
+
+/// A value in scratch: row-major, axes padded beyond `shape` (`memref` has the
+/// padded sizes). i1 is stored as one byte.
+struct Buffer {
+  Value memref;
+  SmallVector<int64_t> shape;
+  Type element;
+};
+
+/// Where a value is wanted: one index per axis. With `lane` >= 0 the run
+/// idx[lane] .. idx[lane] + width - 1 is wanted as a vector of `width`.
+struct Point {
+  SmallVector<Value> idx;
+  int64_t lane = -1;
+  int64_t width = 1;
+};
+
+/// An argument in memory: base address, sizes and strides in elements.
+struct Tensor {
+  Value base; // !llvm.ptr
+  SmallVector<Value> sizes, strides;
+  MemRefType type;
+};
+
+/// A load or store: memory, indices and the live range, of either op.
+struct Access {
+  Operation *op;
+  Value memory;
+  ValueRange indices;
+  ArrayRef<int64_t> axes;
+  Value liveBegin, liveEnd;
+  int64_t liveAxis;
+};
+
+/// How the rows of a buffered B operand of a dot lie: panels of `panel`
+/// columns, [panels][k][panel].
+struct Pack {
+  Value memref;
+  int64_t panel;
+};
+
+class KernelLowering {
+public:
+  KernelLowering(KernelOp kernel, const HostVectorTarget &target);
+  /// Replaces the kernel by a func.func of the same name. The errors are on the
+  /// ops that could not be lowered.
+  LogicalResult run();
+
+private:
+  //===--- Analysis (Analysis.cpp) ---------------------------------------===//
+  void findRowSources();
+  void numberOps();
+  /// Live rows of `v`, exact or rounded up to the row block; null where axis 0
+  /// is no row axis or its count is not known here.
+  Value rowCount(Value v, bool rounded);
+  bool isLazyIf(scf::IfOp op);
+  bool isExpensive(Value v);
+  bool wantsBuffer(Value v);
+  bool isLazyLoad(LoadOp op);
+  /// Calls `fn` for every lazy value that generating `v` would pull, `v` first.
+  void forEachPulled(Value v, function_ref<void(Value)> fn);
+  /// The state buffer `yielded` may be computed into; see InPlace in Analysis.
+  bool mayOverwrite(Value state, Value yielded);
+  bool isBuffered(Value v) { return buffers.count(v); }
+  /// The dot that accumulates into `sum`'s buffer, and the other addend. The
+  /// dot is then emitted with the sum.
+  std::pair<DotOp, Value> accumulation(Value sum);
+
+  //===--- Arguments and records (Abi.cpp) -------------------------------===//
+  void createFunction();
+  Value field(Value record, int64_t offset, Type type, bool zeroExtend = false);
+  Value fieldIndex(Value record, int64_t offset, unsigned bits);
+  Value recordAt(Value base, Value index, int64_t size);
+  Tensor &tensor(Value argument);
+  Value memrefOf(Value argument);
+  Value itemField(Field f);
+  Value liveRows(Operation *op, Value first, int64_t size);
+  void lowerRows(RowsOp op);
+  void lowerLoadState(LoadStateOp op);
+
+  //===--- Emission basics (Emit.cpp) ------------------------------------===//
+  Value constant(TypedAttr attr);
+  Value index(int64_t v) { return constant(b.getIndexAttr(v)); }
+  Value zeroOf(Type type);
+  Value addIndex(Value base, int64_t offset);
+  Value toI64(Value index);
+  Buffer makeBuffer(ArrayRef<int64_t> shape, Type element);
+  Value scratch(ArrayRef<int64_t> shape, Type element);
+  Value broadcast(Value scalar, int64_t width);
+  Value loadBuffer(const Buffer &buffer, const Point &p);
+  void storeBuffer(Value v, const Buffer &buffer, const Point &p);
+  /// scf.for with the levels kept; `body` returns what the loop carries on.
+  SmallVector<Value>
+  loop(Value lo, Value hi, int64_t step, ValueRange init,
+       function_ref<SmallVector<Value>(Value, ValueRange)> body);
+  void loop(Value lo, Value hi, int64_t step, function_ref<void(Value)> body);
+  SmallVector<Value> branch(Value cond, TypeRange types,
+                            function_ref<SmallVector<Value>()> then,
+                            function_ref<SmallVector<Value>()> otherwise);
+  /// Runs `body` as a nest of its own: no levels, no memory of values.
+  void nest(function_ref<void()> body);
+  void fail(Operation *op, const Twine &message);
+
+  //===--- Values at a point (Evaluate.cpp) ------------------------------===//
+  Value at(Value v, Point p);
+  Value compute(Value v, const Point &p);
+  Value tableAt(LoadOp op, const Point &row);
+  Buffer denseBuffer(DenseElementsAttr dense);
+  Value scalar(Value v);
+  Value lanesFromScalars(Value v, const Point &p);
+  unsigned levelOf(const Point &p);
+  int64_t lanesFor(int64_t size);
+
+  //===--- Nests (Nests.cpp) ---------------------------------------------===//
+  /// One copy of `body` per combination of the conditions of masks that `roots`
+  /// pull; inside, these masks are decided.
+  void versioned(ValueRange roots, function_ref<void()> body);
+  void materialise(Value v);
+  /// Writes `v` to `into` (converted to its element type); loops over rows go
+  /// as far as those of `like`.
+  void fill(Value v, const Buffer &into, Value like,
+            ArrayRef<vector::MultiDimReductionOp> joined = {});
+  void fillNest(Value v, const Buffer &into, Value like,
+                ArrayRef<vector::MultiDimReductionOp> joined);
+  void reduce(vector::MultiDimReductionOp op);
+  Value convert(Value v, Type element);
+  Buffer rowMajor(Value v, Type element);
+
+  //===--- Memory (Memory.cpp) -------------------------------------------===//
+  int64_t contiguousAxis(const Access &access);
+  static Access accessOf(LoadOp op);
+  /// Calls `found` with the address of the element at `idx` (one index per axis
+  /// of the value) where the point exists, else `absent`.
+  SmallVector<Value> withAddress(const Access &access, ArrayRef<Value> idx,
+                                 bool checkLive, TypeRange types,
+                                 function_ref<SmallVector<Value>(Value)> found,
+                                 function_ref<SmallVector<Value>()> absent);
+  Value expand(AffineExpr e, ValueRange dims, ValueRange symbols);
+  Value loadElement(Value pointer, Type element, int64_t width);
+  void storeElement(Value v, Value pointer);
+  Value elementPointer(Value pointer, Value index, Type element);
+  void lowerLoad(LoadOp op);
+  void lowerStore(StoreOp op);
+  Value loadAt(LoadOp op, const Point &p);
+  Value zeros(int64_t bytes);
+  void store(Value v, const Access &access);
+
+  //===--- Dots (Dot.cpp) ------------------------------------------------===//
+  void lowerDot(DotOp op, const Buffer &c, bool accumulate);
+  /// Packs or converts `v` where it is made for dots in loops inside.
+  void prepareDots(Value v);
+  void packB(DotOp op);
+  /// Register block of a dot: rows, and vectors of `width` elements.
+  struct Block2D {
+    int64_t rows, vectors, width;
+  };
+  Block2D blockOf(DotOp op);
+
+  //===--- Regions (Regions.cpp) -----------------------------------------===//
+  void lowerBlock(Block &block);
+  void lowerOp(Operation *op);
+  void lowerFold(FoldOp op);
+  void lowerFor(scf::ForOp op);
+  void lowerIf(scf::IfOp op);
+  void lowerFinish(FinishOp op);
+  void bindState(ValueRange init, ValueRange args, ValueRange yielded);
+  void loadCells(ValueRange args);
+  void copyState(ValueRange args, ValueRange yielded);
+  void takeResults(ValueRange results, ValueRange args);
+
+  struct Level {
+    Operation *child = nullptr;
+    std::map<std::vector<const void *>, Value> memo;
+  };
+  struct AtLevel;
+
+  KernelOp kernel;
+  HostVectorTarget target;
+  func::FuncOp func;
+  ImplicitLocOpBuilder b;
+  IRMapping scalars; // of scalar values; memrefs on demand
+  DenseMap<Value, Buffer> buffers;
+  DenseMap<Value, Buffer> cells;   // of carried scalars
+  DenseMap<Value, Buffer> planned; // will be materialised there
+  DenseMap<Value, Tensor> tensors;
+  DenseMap<Operation *, Pack> packs;
+  DenseMap<std::pair<Value, Type>, Buffer> converted; // operands of dots
+  DenseMap<Operation *, Buffer> tables;               // addresses of a load
+  DenseMap<Operation *, bool> decided;                // scf.if -> the arm taken
+  DenseMap<Value, Operation *> rowSource;
+  DenseMap<Operation *, std::pair<Value, Value>> counts; // exact, rounded
+  DenseMap<Operation *, unsigned> number;
+  DenseMap<Attribute, Value> constants;
+  DenseMap<Value, unsigned> indexLevel;
+  DenseMap<unsigned, Value> itemFields;
+  llvm::SmallPtrSet<Operation *, 4> done; // reductions joined to another nest
+  std::vector<Level> levels;
+  Operation *current = nullptr; // the op being lowered
+  Operation *prologueEnd = nullptr;
+  Value args, item, scratchBase, stackSize;
+  int64_t scratchBytes = 0;
+  int64_t rowBlock = 4;
+  bool failed = false;
+};
+
+} // namespace attn::tile
+
+#endif // ATTN_LIB_CONVERSION_TILETOVECTOR_KERNELLOWERING_H
