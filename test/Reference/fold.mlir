@@ -1,6 +1,9 @@
 // RUN: attn-run %s --entry=total --print | FileCheck %s --check-prefix=TOTAL
 // RUN: attn-run %s --entry=total --split=2 --print | FileCheck %s --check-prefix=TOTAL
 // RUN: attn-run %s --entry=total --split=7 --print | FileCheck %s --check-prefix=TOTAL
+// RUN: attn-run %s --entry=total --merge-seed=1 --print | FileCheck %s --check-prefix=TOTAL
+// RUN: attn-run %s --entry=recurrence --merge-seed=2 --print | FileCheck %s --check-prefix=RECURRENCE
+// RUN: attn-run %s --entry=absent --merge-seed=3 --print | FileCheck %s --check-prefix=ABSENT
 // RUN: attn-run %s --entry=recurrence --print | FileCheck %s --check-prefix=RECURRENCE
 // RUN: attn-run %s --entry=recurrence --split=3 --print | FileCheck %s --check-prefix=RECURRENCE
 // RUN: attn-run %s --entry=absent --print | FileCheck %s --check-prefix=ABSENT

@@ -47,6 +47,7 @@ FailureOr<RunResponse> attn::runOnReference(const RunRequest &request,
   for (int64_t run = 0; run <= request.repeats; ++run) {
     InterpreterOptions options;
     options.splits = std::max<int64_t>(request.splits, 1);
+    options.randomSeed = request.mergeSeed;
     options.stats = run == 0 ? &stats : nullptr;
     auto start = std::chrono::steady_clock::now();
     FailureOr<SmallVector<HostArray>> results =

@@ -31,6 +31,8 @@ struct RunRequest {
   int64_t workers = 0;
   /// Parts that each fold is run in; 1: whole; 0: as the planner likes.
   int64_t splits = 0;
+  /// Reference: folds run in random parts that are merged in a random tree.
+  std::optional<uint64_t> mergeSeed;
   /// More runs after the first one, each timed.
   int64_t repeats = 0;
 };

@@ -37,6 +37,7 @@ static constexpr const char kUsage[] =
   --device=NAME     reference (default) or cpu
   --workers=N       threads of a device that has them (default: all cores)
   --split=K         run each fold in K parts (default: as planned)
+  --merge-seed=N    reference: run folds in random parts, merged in a random tree
   --arg=SPEC        one per argument of the function, in its order:
                     FILE.npy, a number, rand:SHAPE:SEED (standard normal),
                     zeros:SHAPE. In files bf16 is u2, i4 is packed u1, f8 is u1
@@ -56,6 +57,7 @@ struct Options {
   std::string file, entry, device = "reference", stats;
   SmallVector<std::string> args, outs, expects;
   SmallVector<std::pair<unsigned, std::string>> outArgs;
+  std::optional<uint64_t> mergeSeed;
   int64_t workers = 0, splits = 0, repeats = 0;
   double rtol = 1e-5;
   bool print = false, help = false;
@@ -109,6 +111,8 @@ static std::optional<Options> parseOptions(ArrayRef<char *> words) {
     } else if (key == "split") {
       isNumber = !value.getAsInteger(10, options.splits) &&
                  options.splits >= 1 && options.splits <= 4096;
+    } else if (key == "merge-seed") {
+      isNumber = !value.getAsInteger(10, options.mergeSeed.emplace());
     } else if (key == "bench") {
       isNumber =
           !value.getAsInteger(10, options.repeats) && options.repeats >= 0;
@@ -270,6 +274,7 @@ static int run(const Options &options) {
   request.args = args;
   request.workers = options.workers;
   request.splits = options.splits;
+  request.mergeSeed = options.mergeSeed;
   request.repeats = options.repeats;
   FailureOr<RunResponse> response = device(request, error);
   if (failed(response)) {
