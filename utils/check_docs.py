@@ -13,6 +13,7 @@ Prints one line per mistake and fails when there is any.
 
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -69,8 +70,8 @@ def check_map(tops, text):
 
 
 def top_folders(root):
-    """Top folders with tracked files; all of them where there is no repository."""
-    if (root / ".git").exists():
+    """Top folders with tracked files; all of them where git cannot tell."""
+    if (root / ".git").exists() and shutil.which("git"):
         command = ["git", "-C", str(root), "ls-files"]
         tracked = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         return {name.split("/")[0] for name in tracked.splitlines() if "/" in name}
