@@ -79,11 +79,11 @@ Value KernelLowering::zeros(int64_t bytes) {
   int64_t have =
       global ? cast<LLVM::LLVMArrayType>(global.getType()).getNumElements() : 0;
   if (have < bytes) {
-    OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
-    auto type = LLVM::LLVMArrayType::get(b.getI8Type(), bytes);
     if (global) {
       global.erase();
     }
+    OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
+    auto type = LLVM::LLVMArrayType::get(b.getI8Type(), bytes);
     global = LLVM::GlobalOp::create(top, b.getLoc(), type, /*isConstant=*/true,
                                     LLVM::Linkage::Internal, zerosName,
                                     Attribute(), 64);
@@ -102,6 +102,28 @@ Value KernelLowering::zeros(int64_t bytes) {
 // Addresses
 //===----------------------------------------------------------------------===//
 
+/// True for base + 0, 1, 2, .. with one base for all.
+static bool isRun(Value v) {
+  Operation *op = v.getDefiningOp();
+  if (isa_and_nonnull<CoordOp>(op)) {
+    return true;
+  }
+  auto uniform = [](Value x) {
+    auto spread = x.getDefiningOp<vector::BroadcastOp>();
+    DenseElementsAttr dense;
+    return (spread && !isa<VectorType>(spread.getSourceType())) ||
+           (matchPattern(x, m_Constant(&dense)) && dense.isSplat());
+  };
+  if (auto add = dyn_cast_or_null<arith::AddIOp>(op)) {
+    return (isRun(add.getLhs()) && uniform(add.getRhs())) ||
+           (uniform(add.getLhs()) && isRun(add.getRhs()));
+  }
+  if (auto sub = dyn_cast_or_null<arith::SubIOp>(op)) {
+    return isRun(sub.getLhs()) && uniform(sub.getRhs());
+  }
+  return false;
+}
+
 /// The axis of the value along which elements lie side by side and exist
 /// together (live range aside), or -1.
 int64_t KernelLowering::contiguousAxis(const Access &access) {
@@ -114,7 +136,7 @@ int64_t KernelLowering::contiguousAxis(const Access &access) {
   auto view = access.memory.getDefiningOp<tile::ViewOp>();
   for (auto [i, axis] : llvm::enumerate(access.axes)) {
     if (axis < 0 || llvm::count(access.axes, axis) != 1 ||
-        !access.indices[i].getDefiningOp<CoordOp>()) {
+        !isRun(access.indices[i])) {
       continue;
     }
     if (!view) {

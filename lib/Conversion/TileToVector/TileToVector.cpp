@@ -18,6 +18,39 @@ namespace attn {
 
 using namespace attn;
 
+/// Puts the bodies of called functions (of one block) in the place of the
+/// calls: the derived merge of a fold is a function on tile values.
+static LogicalResult inlineCalls(tile::KernelOp kernel) {
+  SmallVector<func::CallOp> calls;
+  for (int depth = 0; depth < 8; ++depth) {
+    calls.clear();
+    kernel.walk([&](func::CallOp call) { calls.push_back(call); });
+    if (calls.empty()) {
+      return success();
+    }
+    for (func::CallOp call : calls) {
+      auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
+          kernel->getParentOp(), call.getCalleeAttr());
+      if (!callee || !callee.getBody().hasOneBlock()) {
+        return call.emitOpError("expects a function of one block");
+      }
+      OpBuilder b(call);
+      IRMapping map;
+      Block &body = callee.getBody().front();
+      map.map(body.getArguments(), call.getOperands());
+      for (Operation &op : body.without_terminator()) {
+        b.clone(op, map);
+      }
+      for (auto [to, from] : llvm::zip(call.getResults(),
+                                       body.getTerminator()->getOperands())) {
+        to.replaceAllUsesWith(map.lookup(from));
+      }
+      call.erase();
+    }
+  }
+  return kernel.emitOpError("expects calls that are not recursive");
+}
+
 namespace {
 struct ConvertTileToVector
     : attn::impl::ConvertTileToVectorPassBase<ConvertTileToVector> {
@@ -34,8 +67,16 @@ struct ConvertTileToVector
     SmallVector<tile::KernelOp> kernels(
         getOperation().getOps<tile::KernelOp>());
     for (tile::KernelOp kernel : kernels) {
-      if (failed(tile::KernelLowering(kernel, target).run())) {
+      if (failed(inlineCalls(kernel)) ||
+          failed(tile::KernelLowering(kernel, target).run())) {
         return signalPassFailure();
+      }
+    }
+    // Functions on tile values are in the kernels now.
+    for (auto f : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      if (f.isPrivate() && !f.isExternal() &&
+          SymbolTable::symbolKnownUseEmpty(f, getOperation())) {
+        f.erase();
       }
     }
     RewritePatternSet set(&getContext());

@@ -232,6 +232,12 @@ FailureOr<SmallVector<char, 0>> attn::compileForHost(ModuleOp module,
   }
   registerConversions(module.getContext());
   OwningOpRef<ModuleOp> copy(module.clone());
+  // What is no code describes the code to others.
+  for (Operation &op : llvm::make_early_inc_range(*copy->getBody())) {
+    if (!isa<func::FuncOp>(op) && !isa<LLVM::LLVMDialect>(op.getDialect())) {
+      op.erase();
+    }
+  }
   if (failed(toLLVMDialect(*copy, features))) {
     return failure();
   }
