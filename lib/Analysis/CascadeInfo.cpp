@@ -562,7 +562,8 @@ void CascadeInfo::visit(EinsumOp op) {
     enters |= depends(op.getInputs()[i]);
   }
   Law law = evaluate(op, operands);
-  if (prior.contains(op)) {
+  // What still carries the group is made again in the later traversal.
+  if (prior.contains(op) && !carries(op.getResultMap())) {
     enters = false;
   }
   if (enters) {

@@ -75,6 +75,29 @@ static LogicalResult checkSymbols(CascadeOp cascade, const CascadeInfo &info) {
   return success();
 }
 
+/// In the step, tensors made there have lost the fold rank, and a selection of
+/// it has to stand where another operand still has it.
+static LogicalResult checkSelections(CascadeOp cascade, const CascadeInfo &info,
+                                     int64_t rank) {
+  for (EinsumOp op : cascade.getBody().getOps<EinsumOp>()) {
+    if (!op.getSelection() || int64_t(*op.getSelectedRank()) != rank) {
+      continue;
+    }
+    bool hasRank = false;
+    for (auto [i, input] : llvm::enumerate(op.getInputs())) {
+      hasRank |=
+          !info.depends(input) && op.getInputMap(i).isFunctionOfDim(rank);
+    }
+    if (!hasRank) {
+      return op.emitRemark()
+             << "no one-pass form: " << getValueName(op.getResult())
+             << " (it selects from '" << cascade.getRankName(rank)
+             << "' but reads no tensor from outside along it)";
+    }
+  }
+  return success();
+}
+
 static LogicalResult checkLaws(const CascadeInfo &info) {
   const Reduction *z = info.getProblem();
   if (!z) {
@@ -148,6 +171,7 @@ FailureOr<FoldOp> attn::makeFold(CascadeOp cascade, int64_t rank) {
     CascadeInfo info(cascade, group);
     if (info.getReductions().empty() || failed(checkLaws(info)) ||
         failed(checkSymbols(cascade, info)) ||
+        failed(checkSelections(cascade, info, rank)) ||
         failed(checkPresence(info, rank))) {
       return failure();
     }

@@ -305,6 +305,61 @@ func.func @top_k(%s: tensor<3x20xf32>, %v: tensor<20x4xf32>) -> tensor<3x4xf32> 
 
 // -----
 
+// The reduction that the threshold needs is no part of the fold.
+// CHECK-LABEL: func.func @threshold
+// CHECK:       [[T:%.+]] = attn.einsum %arg0[p, m], %arg2 -> [p, m]
+// CHECK:       [[TAU:%.+]] = attn.einsum [[T]][p, m] -> [p] reduce max(m)
+// CHECK:       [[L:%.+]] = attn.select threshold %arg0[p, m], [[TAU]][p] over m
+// CHECK:       attn.fold over m to
+// CHECK:       attn.einsum %arg0[p, m], %arg2 -> [p] at m in [[L]][p]
+func.func @threshold(%s: tensor<3x20xf32>, %v: tensor<20x4xf32>, %half: f32) -> tensor<3x4xf32> {
+  %o = attn.cascade ranks(p, m, f) -> tensor<3x4xf32> {
+    %t = attn.einsum %s[p, m], %half -> [p, m] : (tensor<3x20xf32>, f32) -> tensor<3x20xf32>
+    %tau = attn.einsum %t[p, m] -> [p] reduce max(m) : (tensor<3x20xf32>) -> tensor<3xf32>
+    // expected-remark @below {{rank 'm' is not partitioned: coordinates are selected from it}}
+    %c = attn.select threshold %s[p, m], %tau[p] over m -> [p] : (tensor<3x20xf32>, tensor<3xf32>) -> !attn.coords<1, 20>
+    %u = attn.einsum %s[p, m], %half -> [p, m] at m in %c[p] : (tensor<3x20xf32>, f32, !attn.coords<1, 20>) -> tensor<3x20xf32>
+    %g = attn.einsum %u[p, m] -> [p] reduce max(m) : (tensor<3x20xf32>) -> tensor<3xf32>
+    %n = attn.einsum %u[p, m], %g[p] -> [p, m] : (tensor<3x20xf32>, tensor<3xf32>) -> tensor<3x20xf32> {
+    ^bb0(%x: f32, %y: f32):
+      %d = arith.subf %x, %y : f32
+      %z = math.exp %d : f32
+      attn.yield %z : f32
+    }
+    %d = attn.einsum %n[p, m] -> [p] reduce add(m) : (tensor<3x20xf32>) -> tensor<3xf32>
+    %w = attn.einsum %n[p, m], %v[m, f] -> [p, f] reduce add(m) : (tensor<3x20xf32>, tensor<20x4xf32>) -> tensor<3x4xf32>
+    attn.yield %w : tensor<3x4xf32>
+  }
+  return %o : tensor<3x4xf32>
+}
+
+// -----
+
+// In a step %t has lost m, and the selection has no operand to stand on.
+// CHECK-LABEL: func.func @selection_of_computed
+// CHECK-NOT: attn.fold
+func.func @selection_of_computed(%s: tensor<3x20xf32>, %list: tensor<3x4xi32>, %count: tensor<3xi32>) -> tensor<3xf32> {
+  %o = attn.cascade ranks(p, m) -> tensor<3xf32> {
+    %c = attn.select listed %list[p], %count[p] -> [p] : (tensor<3x4xi32>, tensor<3xi32>) -> !attn.coords<1, 4>
+    %t = attn.einsum %s[p, m], %s[p, m] -> [p, m] : (tensor<3x20xf32>, tensor<3x20xf32>) -> tensor<3x20xf32>
+    // expected-remark @below {{rank 'm' is not partitioned: it is selected in blocks of 1, which tile 8 does not divide}}
+    // expected-remark @below {{no one-pass form: %3 (it selects from 'm' but reads no tensor from outside along it)}}
+    %u = attn.einsum %t[p, m] -> [p, m] at m in %c[p] : (tensor<3x20xf32>, !attn.coords<1, 4>) -> tensor<3x20xf32>
+    %g = attn.einsum %u[p, m] -> [p] reduce max(m) : (tensor<3x20xf32>) -> tensor<3xf32>
+    %n = attn.einsum %u[p, m], %g[p] -> [p, m] : (tensor<3x20xf32>, tensor<3xf32>) -> tensor<3x20xf32> {
+    ^bb0(%x: f32, %y: f32):
+      %d = arith.subf %x, %y : f32
+      %z = math.exp %d : f32
+      attn.yield %z : f32
+    }
+    %d = attn.einsum %n[p, m] -> [p] reduce add(m) : (tensor<3x20xf32>) -> tensor<3xf32>
+    attn.yield %d : tensor<3xf32>
+  }
+  return %o : tensor<3xf32>
+}
+
+// -----
+
 // A step leaves the sum as it was where n > p, but moves its reference.
 // CHECK-LABEL: func.func @presence_behind_the_reference
 // CHECK-NOT: attn.fold

@@ -213,7 +213,7 @@ double RewriteTest::check(func::FuncOp text, const Setting &setting,
 TEST_F(RewriteTest, ProgramsInRandomPartitions) {
   auto programs = loadPrograms();
   for (auto text : programs->getOps<func::FuncOp>()) {
-    for (int64_t tile : {1, 3, 8, 20}) {
+    for (int64_t tile : {1, 2, 3, 8, 20}) {
       for (unsigned seed : {1, 2, 3}) {
         Setting setting;
         setting.tile = tile;
