@@ -38,8 +38,8 @@ static SmallVector<EinsumOp> getWorkingEinsums(CascadeOp cascade) {
   return einsums;
 }
 
-static SmallBitVector getColumns(CascadeOp cascade, int64_t rank,
-                                 ArrayRef<EinsumOp> einsums) {
+llvm::SmallBitVector attn::getColumns(CascadeOp cascade, int64_t rank) {
+  SmallVector<EinsumOp> einsums = getWorkingEinsums(cascade);
   SmallBitVector columns = getRankGroup(cascade, rank);
   for (EinsumOp einsum : einsums) {
     if (einsum->getParentOfType<FoldOp>() && !isDot(einsum)) {
@@ -74,11 +74,12 @@ static int64_t countPoints(CascadeOp cascade, const SmallBitVector &ranks) {
 
 TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
   SmallVector<EinsumOp> einsums = getWorkingEinsums(cascade);
-  SmallBitVector columns = getColumns(cascade, rank, einsums);
+  SmallBitVector columns = getColumns(cascade, rank);
   SmallBitVector rows(columns.size());
   TileProblem problem;
   problem.scoreChannels = problem.valueChannels = problem.numDots = 0;
   problem.elementBytes = 1;
+  problem.numScoreDots = 0;
   problem.masked = !findTileGrids(cascade).empty();
   // Channels that are known only at run time count as the usual 64.
   auto addChannels = [&](const SmallBitVector &ranks, int64_t &channels) {
@@ -107,6 +108,7 @@ TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
       continue;
     }
     addChannels(einsum.getReducedRanks(), problem.scoreChannels);
+    ++problem.numScoreDots;
     SmallBitVector own = result;
     for (auto [i, input] : llvm::enumerate(einsum.getInputs())) {
       SmallBitVector ranks = getRanks(einsum.getInputMap(i));

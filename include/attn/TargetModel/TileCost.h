@@ -46,8 +46,9 @@ struct TileProblem {
   int64_t valueChannels = 64;
   /// Bytes of an element of the columns' operands in memory.
   int64_t elementBytes = 2;
-  /// Dots per tile.
+  /// Dots per tile, and those of them that make scores.
   int64_t numDots = 2;
+  int64_t numScoreDots = 1;
   /// Affine sets decide which points are present.
   bool masked = false;
 };

@@ -1,5 +1,5 @@
 // RUN: attn-opt %s --attn-classify-tiles="rows=128 cols=128" --split-input-file -o %t 2>&1 | FileCheck %s
-// RUN: attn-opt %s --split-input-file | FileCheck %s --check-prefix=SAME --input-file=%t
+// RUN: FileCheck %s --check-prefix=SAME --input-file=%t
 // RUN: attn-opt %s --attn-partition="rank=m tile=64" --attn-online="rank=m1" --attn-classify-tiles="rows=128" --split-input-file -o /dev/null 2>&1 | FileCheck %s --check-prefix=FOLD
 // RUN: not attn-opt %s --attn-classify-tiles="rows=0" --split-input-file -o /dev/null 2>&1 | FileCheck %s --check-prefix=BAD
 // A tile in the wrong class is either computed for nothing or loses its mask.

@@ -117,4 +117,24 @@ def AttnChooseTilesPass : AttnPass<"attn-choose-tiles"> {
   ];
 }
 
+def AttnPrintIOPass : AttnPass<"attn-print-io"> {
+  let summary = "prints bytes moved beside their lower bounds";
+  let description = [{
+    For each cascade the compulsory bytes of each tensor, as products of extents,
+    and with a value for every name the pairs that its mask admits, the bytes of
+    keys and values that are needed, the lower bounds, the predicted bytes and
+    their ratio, from memory and into a core (attn/Analysis/IoModel.h). Names
+    are ranks and symbols of the mask; those without a static value are bound by
+    `bind=m:8192,off:0`. Prints to standard output.
+  }];
+  let options = [
+    ListOption<"bind", "bind", "std::string", "NAME:VALUE of a rank or symbol">,
+    Option<"fast", "fast", "int64_t", "262144", "bytes of a core's fast memory">,
+    Option<"rows", "rows", "int64_t", "128", "rows in a tile">,
+    Option<"packed", "packed", "bool", "true",
+        "heads that share columns are rows of one tile">,
+    Option<"splits", "splits", "int64_t", "1", "parts of the columns">
+  ];
+}
+
 #endif // ATTN_DIALECT_ATTN_TRANSFORMS_PASSES_TD
