@@ -41,8 +41,8 @@ static LogicalResult inlineCalls(tile::KernelOp kernel) {
       for (Operation &op : body.without_terminator()) {
         b.clone(op, map);
       }
-      for (auto [to, from] : llvm::zip(call.getResults(),
-                                       body.getTerminator()->getOperands())) {
+      for (auto [to, from] :
+           llvm::zip(call.getResults(), body.getTerminator()->getOperands())) {
         to.replaceAllUsesWith(map.lookup(from));
       }
       call.erase();
@@ -73,7 +73,8 @@ struct ConvertTileToVector
       }
     }
     // Functions on tile values are in the kernels now.
-    for (auto f : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+    for (auto f :
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       if (f.isPrivate() && !f.isExternal() &&
           SymbolTable::symbolKnownUseEmpty(f, getOperation())) {
         f.erase();
