@@ -166,3 +166,23 @@ func.func @cascade_c7(%k: tensor<?xf32>) -> tensor<f32> {
   }
   return %o : tensor<f32>
 }
+
+// -----
+
+func.func @cascade_c8_positive() {
+  // expected-error @below {{'attn.cascade' op expects tiles of at least one row and column, but got rows = 0, cols = 64}}
+  attn.cascade ranks(p) tiles(rows = 0, cols = 64) {
+    attn.yield
+  }
+  return
+}
+
+// -----
+
+func.func @cascade_c8_two() {
+  // expected-error @below {{'attn.cascade' op expects tiles to be rows and columns, but got 3 numbers}}
+  "attn.cascade"() <{ranks = ["p"], tiles = array<i64: 1, 2, 3>}> ({
+    "attn.yield"() : () -> ()
+  }) : () -> ()
+  return
+}
