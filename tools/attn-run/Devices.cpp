@@ -21,6 +21,7 @@ struct NamedDevice {
 
 static const NamedDevice kDevices[] = {
     {"reference", runOnReference},
+    {"cpu", runOnCpu},
 };
 
 Device attn::findDevice(StringRef name) {

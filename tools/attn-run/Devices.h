@@ -56,6 +56,7 @@ std::string deviceNames();
 
 FailureOr<RunResponse> runOnReference(const RunRequest &request,
                                       std::string &error);
+FailureOr<RunResponse> runOnCpu(const RunRequest &request, std::string &error);
 
 } // namespace attn
 

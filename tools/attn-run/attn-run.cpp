@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "Arguments.h"
 #include "Devices.h"
+#include "attn/Compiler/Compiler.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Reference/Interpreter.h"
 #include "attn/Support/Npy.h"
@@ -214,9 +215,7 @@ static int run(const Options &options) {
                     options.device + "'");
   }
   DialectRegistry registry;
-  registry.insert<AttnDialect, arith::ArithDialect, func::FuncDialect,
-                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
-                  tensor::TensorDialect, vector::VectorDialect>();
+  registerCompilerDialects(registry);
   MLIRContext context(registry);
   std::string error;
   OwningOpRef<ModuleOp> module = parseModule(context, options.file, error);

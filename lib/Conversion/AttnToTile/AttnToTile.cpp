@@ -79,6 +79,9 @@ bool FunctionLowering::staysInRow(CascadeOp cascade, const RankBinding &binding,
     if (bound && e.getReducedRanks().test(r)) {
       return false;
     }
+    if (r == binding.fold) {
+      return false; // a further pass over the fold
+    }
     if (!bound) {
       int64_t size = program.getStaticExtent(cascade, r);
       if (size == ShapedType::kDynamic || size > kMaxAxis) {

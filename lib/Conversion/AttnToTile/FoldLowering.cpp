@@ -504,6 +504,85 @@ LogicalResult FoldLowering::emitRange(OpBuilder &b, Kernel &kernel,
   return success();
 }
 
+/// What the kernel of items does with its tiles, counted: for each run of rows
+/// {segment, KV head, first row, rows} adds to {empty, partial, full}.
+LogicalResult FoldLowering::emitClasses(OpBuilder &b, Kernel &kernel,
+                                        FoldMask &mask) {
+  Location loc = fold.getLoc();
+  Value zero = constantIndex(b, loc, 0), one = constantIndex(b, loc, 1);
+  Value runs = kernel.direct[0], counts = kernel.direct[1],
+        n = kernel.direct[2];
+  auto loop = scf::ForOp::create(b, loc, zero, n, one);
+  b.setInsertionPointToStart(loop.getBody());
+  TileEmitter em(program, kernel, cascade, b);
+  Value base = arith::MulIOp::create(b, loc, loop.getInductionVar(),
+                                     constantIndex(b, loc, 4));
+  auto read = [&](int64_t field) -> Value {
+    Value at =
+        arith::AddIOp::create(b, loc, base, constantIndex(b, loc, field));
+    Value v = memref::LoadOp::create(b, loc, runs, ValueRange{at});
+    return arith::IndexCastOp::create(b, loc, b.getIndexType(), v);
+  };
+  if ((!binding.segments.empty() &&
+       failed(delinearize(em, read(0), binding.segments))) ||
+      (!binding.heads.empty() &&
+       failed(delinearize(em, read(1), binding.heads)))) {
+    return failure();
+  }
+  Value rowFirst = zero, rowCount = one;
+  if (binding.row >= 0) {
+    rowFirst = read(2);
+    rowCount = read(3);
+  }
+  FailureOr<Value> extent =
+      program.getRankExtentValue(b, kernel, cascade, binding.fold);
+  if (failed(extent) || failed(mask.prepare(em, rowFirst, rowCount))) {
+    return failure();
+  }
+  SmallVector<Value> begins, ends;
+  mask.intervals(b, loc, zero, *extent, begins, ends);
+  Value partial = zero, full = zero;
+  for (auto [begin, end] : llvm::zip(begins, ends)) {
+    auto tiles =
+        scf::ForOp::create(b, loc, begin, end, one, ValueRange{partial, full});
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(tiles.getBody());
+    TileEmitter::Loads saved = em.loads;
+    auto cls = mask.classify(em, tiles.getInductionVar(), rowFirst, rowCount);
+    if (failed(cls)) {
+      return failure();
+    }
+    em.loads = std::move(saved);
+    Value visit = arith::ExtUIOp::create(b, loc, b.getI64Type(), cls->first);
+    Value both = arith::AndIOp::create(b, loc, cls->first, cls->second);
+    Value part = arith::ExtUIOp::create(b, loc, b.getI64Type(), both);
+    auto cast = [&](Value v) -> Value {
+      return arith::IndexCastOp::create(b, loc, b.getIndexType(), v);
+    };
+    Value whole = arith::SubIOp::create(b, loc, cast(visit), cast(part));
+    scf::YieldOp::create(
+        b, loc,
+        ValueRange{arith::AddIOp::create(b, loc, tiles.getRegionIterArgs()[0],
+                                         cast(part)),
+                   arith::AddIOp::create(b, loc, tiles.getRegionIterArgs()[1],
+                                         whole)});
+    partial = tiles.getResult(0);
+    full = tiles.getResult(1);
+  }
+  Value visited = arith::AddIOp::create(b, loc, partial, full);
+  Value empty = arith::SubIOp::create(b, loc, *extent, visited);
+  for (auto [i, v] :
+       llvm::enumerate(SmallVector<Value>{empty, partial, full})) {
+    Value at = constantIndex(b, loc, i);
+    Value old = memref::LoadOp::create(b, loc, counts, ValueRange{at});
+    Value more = arith::IndexCastOp::create(b, loc, b.getI64Type(), v);
+    memref::StoreOp::create(b, loc, arith::AddIOp::create(b, loc, old, more),
+                            counts, ValueRange{at});
+  }
+  b.setInsertionPointAfter(loop);
+  return success();
+}
+
 LogicalResult FoldLowering::emit(const Twine &suffixTwine) {
   std::string suffix = suffixTwine.str();
   MLIRContext *ctx = cascade.getContext();
@@ -578,6 +657,13 @@ LogicalResult FoldLowering::emit(const Twine &suffixTwine) {
       &program.createKernel(b, tile::KernelKind::host, suffix + ".range", 0, 0,
                             {ints, ints, ints, ints, b.getIndexType()});
   if (failed(emitRange(b, *launch.range, *mask))) {
+    return failure();
+  }
+  Type longs = MemRefType::get({ShapedType::kDynamic}, b.getI64Type());
+  launch.classes =
+      &program.createKernel(b, tile::KernelKind::host, suffix + ".classes", 0,
+                            0, {ints, longs, b.getIndexType()});
+  if (failed(emitClasses(b, *launch.classes, *mask))) {
     return failure();
   }
   auto extents = [&](ArrayRef<int64_t> ranks, SmallVector<int64_t> &out) {

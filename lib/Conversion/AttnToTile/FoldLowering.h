@@ -51,6 +51,7 @@ private:
   LogicalResult emitItems(OpBuilder &b, Kernel &kernel, FoldMask &mask);
   LogicalResult emitMerge(OpBuilder &b, Kernel &kernel, StringRef name);
   LogicalResult emitRange(OpBuilder &b, Kernel &kernel, FoldMask &mask);
+  LogicalResult emitClasses(OpBuilder &b, Kernel &kernel, FoldMask &mask);
   LogicalResult emitStep(TileEmitter &em, Block &block);
   LogicalResult emitEpilogue(TileEmitter &em, Value count);
   FailureOr<SmallVector<Value>> units(TileEmitter &em);

@@ -459,8 +459,9 @@ LogicalResult Program::finish() {
   };
   for (Launch &l : launches) {
     tile::LaunchOp::create(b, loc, l.kernel->op.getSymName(), symbol(l.merge),
-                           symbol(l.range), l.segments, l.heads, l.subs, l.row,
-                           l.fold, l.states, l.size, l.ordered);
+                           symbol(l.range), symbol(l.classes), l.segments,
+                           l.heads, l.subs, l.row, l.fold, l.states, l.size,
+                           l.ordered);
   }
   return success();
 }

@@ -90,7 +90,8 @@ public:
 
   /// Adds a launch (the caller fills the attributes).
   struct Launch {
-    Kernel *kernel = nullptr, *merge = nullptr, *range = nullptr;
+    Kernel *kernel = nullptr, *merge = nullptr, *range = nullptr,
+           *classes = nullptr;
     SmallVector<int64_t> segments, heads, subs, states, size;
     int64_t row = -1, fold = -1;
     bool ordered = false;

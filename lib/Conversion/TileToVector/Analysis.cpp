@@ -252,9 +252,11 @@ bool KernelLowering::mayOverwrite(Value state, Value yielded) {
       bool lazy =
           elementwise || isa<ExpandOp, vector::BroadcastOp, vector::TransposeOp,
                              vector::ShapeCastOp>(user);
-      if (!lazy || wantsBuffer(user->getResult(0))) {
+      if (!lazy) {
         continue; // emitted where it stands, before `yielded`
       }
+      // An elementwise value may be pulled as late as its last reader, whatever
+      // the plans for a buffer are now.
       if (seen.insert({user, samePoint && elementwise}).second) {
         work.push_back({user->getResult(0), samePoint && elementwise});
       }

@@ -333,11 +333,13 @@ def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">]> {
     whose product is the number of segments, KV heads and query heads per group;
     row is the extent of the rows of each segment (-1: one row); fold is the
     extent of the fold rank, in tiles of the kernel's `cols` ordinals; states are
-    buffer numbers. A stage (no `merge`): size is the list of extents whose product is the
+    buffer numbers; `classes` is the host function that counts the empty, partial
+    and full tiles of row runs. A stage (no `merge`): size is the list of extents whose product is the
     number of points; an item is a run of them.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel,
       OptionalAttr<FlatSymbolRefAttr>:$merge, OptionalAttr<FlatSymbolRefAttr>:$range,
+      OptionalAttr<FlatSymbolRefAttr>:$classes,
       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$segments, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$heads,
       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$subs, DefaultValuedAttr<I64Attr, "-1">:$row,
       DefaultValuedAttr<I64Attr, "-1">:$fold, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$states,

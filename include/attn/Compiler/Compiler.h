@@ -1,0 +1,47 @@
+//===- Compiler.h - From a function of attn ops to kernels -----*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_COMPILER_COMPILER_H
+#define ATTN_COMPILER_COMPILER_H
+
+#include "attn/Support/LLVM.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace attn {
+
+/// Every choice a caller may make; the defaults suit a CPU with AVX-512.
+struct CompileOptions {
+  /// Points of the fold rank per tile.
+  int64_t tile = 64;
+  /// Most packed rows of a work item.
+  int64_t rows = 64;
+  /// False: the cascade runs as written, one stage per einsum.
+  bool derive = true;
+  /// f32 lanes of a vector register and how many registers there are.
+  int64_t lanes = 16, registers = 32;
+};
+
+/// All dialects, interfaces and inliner extensions that the compiler needs.
+void registerCompilerDialects(DialectRegistry &registry);
+
+/// Rewrites the cascades of `func` into one pass where a law allows it: split
+/// sums, defer, partition, online. A cascade without a law stays as it is, with
+/// a remark. A fold that would not fit a tile kernel is not kept.
+LogicalResult derive(func::FuncOp func, const CompileOptions &options);
+
+/// Lowers `entry` of `module` to a tile.program and its kernels; everything
+/// else is removed from the module. Diagnostics say what cannot be compiled.
+LogicalResult compileToTile(ModuleOp module, StringRef entry,
+                            const CompileOptions &options);
+
+/// Lowers the kernels of a module to functions with the C ABI. The tile.program
+/// op is read before and erased here.
+LogicalResult compileToVector(ModuleOp module, const CompileOptions &options);
+
+} // namespace attn
+
+#endif // ATTN_COMPILER_COMPILER_H

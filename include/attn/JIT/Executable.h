@@ -1,0 +1,73 @@
+//===- Executable.h - A compiled function on the CPU ---------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_JIT_EXECUTABLE_H
+#define ATTN_JIT_EXECUTABLE_H
+
+#include "attn/Compiler/Compiler.h"
+#include "attn/Support/HostArray.h"
+#include "attn/Target/Host/Host.h"
+#include <memory>
+#include <string>
+
+namespace attn {
+
+/// Where the time of a compile went, in milliseconds: derivation and lowering
+/// to tile kernels, to loops over vectors, and what the host target says.
+struct CompileTimes {
+  double tile = 0, vector = 0;
+  HostTimes host;
+  double total() const {
+    return tile + vector + host.lower + host.translate + host.optimise +
+           host.codegen + host.link + host.load;
+  }
+};
+
+struct RunOptions {
+  /// Threads, the caller included.
+  int workers = 1;
+  /// Parts of every fold, joined by the derived merge; 0: as balance asks.
+  int split = 0;
+};
+
+/// What one run did. Bytes count what the tiles visited by the plan read.
+struct RunStats {
+  int64_t folds = 0, stages = 0; // launches
+  int64_t items = 0, merges = 0;
+  int64_t emptyTiles = 0, partialTiles = 0, fullTiles = 0;
+  double seconds = 0; // kernels only
+};
+
+/// A function compiled for this machine. Immutable after compile(); run() may
+/// be called from several threads, each call with a pool of its own.
+class Executable {
+public:
+  /// Compiles `entry` of `module` (left untouched). On failure `error` has one
+  /// line; diagnostics were emitted through the context as well.
+  static std::unique_ptr<Executable> compile(ModuleOp module, StringRef entry,
+                                             CompileOptions options,
+                                             const HostOptions &host,
+                                             std::string &error);
+  ~Executable();
+
+  /// Arguments in the order of the function; nothing is written to them except
+  /// through places. Results are new arrays. Bad arguments are refused before
+  /// anything runs.
+  LogicalResult run(ArrayRef<HostArray> args, const RunOptions &options,
+                    SmallVectorImpl<HostArray> &results, std::string &error,
+                    RunStats *stats = nullptr);
+
+  const CompileTimes &times() const;
+
+private:
+  Executable();
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+} // namespace attn
+
+#endif // ATTN_JIT_EXECUTABLE_H

@@ -1,0 +1,506 @@
+//===- Executable.cpp - A compiled function on the CPU ------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "attn/JIT/Executable.h"
+
+#include "ProgramInfo.h"
+#include "attnrt/cpu.h"
+#include "attnrt/plan.h"
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <chrono>
+
+using namespace attn;
+
+namespace {
+using Clock = std::chrono::steady_clock;
+
+double milliseconds(Clock::time_point since) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - since)
+      .count();
+}
+
+using ExtentsFn = void (*)(const attnrt_args *, int64_t *);
+/// Classes of the tiles of `n` row runs: {segment, head, first row, rows} each;
+/// adds to counts[3] = {empty, partial, full}.
+using ClassesFn = void (*)(const attnrt_args *, const int32_t *, int64_t *,
+                           int64_t);
+
+/// A launch with its code.
+struct Stage {
+  LaunchInfo info;
+  attnrt_item_fn item = nullptr;
+  attnrt_merge_fn merge = nullptr;
+  attnrt_range_fn range = nullptr;
+  ClassesFn classes = nullptr;
+  uint64_t scratch = 0;
+};
+
+attnrt_dtype runtimeType(DType dtype) {
+  switch (dtype) {
+  case DType::F64:
+    return ATTNRT_F64;
+  case DType::F32:
+    return ATTNRT_F32;
+  case DType::F16:
+    return ATTNRT_F16;
+  case DType::BF16:
+    return ATTNRT_BF16;
+  case DType::F8E4M3FN:
+    return ATTNRT_F8E4M3FN;
+  case DType::F8E5M2:
+    return ATTNRT_F8E5M2;
+  case DType::I64:
+    return ATTNRT_I64;
+  case DType::I32:
+    return ATTNRT_I32;
+  case DType::I16:
+    return ATTNRT_I16;
+  case DType::U16:
+    return ATTNRT_U16;
+  case DType::I8:
+    return ATTNRT_I8;
+  case DType::U8:
+    return ATTNRT_U8;
+  case DType::I4:
+    return ATTNRT_U4X2;
+  case DType::I1:
+    return ATTNRT_BOOL;
+  }
+  llvm_unreachable("all types are covered");
+}
+
+attnrt_tensor tensorOf(const HostArray &array) {
+  attnrt_tensor t{};
+  t.data = array.data();
+  t.dtype = runtimeType(array.dtype());
+  t.rank = array.rank();
+  t.bytes = array.numBytes();
+  for (unsigned i = 0; i < ATTNRT_MAX_RANK; ++i) {
+    t.shape[i] = i < array.rank() ? array.dim(i) : 1;
+    t.stride[i] = i < array.rank() ? array.strides()[i] : 0;
+  }
+  return t;
+}
+
+/// The bits of a scalar in the low bytes of a cell.
+uint64_t cellOf(const HostArray &scalar, DType dtype) {
+  uint64_t cell = 0;
+  HostArray value = HostArray::zeros(dtype, {});
+  if (isFloat(dtype)) {
+    value.setDouble(0, scalar.getDouble(0));
+  } else {
+    value.setInt(0, scalar.getInt(0));
+  }
+  std::memcpy(&cell, value.data(), std::min<size_t>(8, value.numBytes()));
+  return cell;
+}
+} // namespace
+
+struct Executable::Impl {
+  ProgramInfo program;
+  std::unique_ptr<HostLibrary> library;
+  ExtentsFn extents = nullptr;
+  std::vector<Stage> stages;
+  CompileTimes times;
+
+  // One call of run().
+  struct Call {
+    Impl &impl;
+    std::string &error;
+    std::vector<HostArray> arrays;      // by memory buffer, in order
+    std::vector<attnrt_tensor> tensors; // the same
+    std::vector<uint64_t> scalars;
+    SmallVector<int64_t> tensorOfBuffer; // buffer number -> tensor number
+    SmallVector<int64_t> values;         // of the extents
+    attnrt_args args{};
+    attnrt_pool *pool = nullptr;
+    RunStats stats;
+
+    LogicalResult fail(const Twine &message) {
+      error = message.str();
+      return failure();
+    }
+    LogicalResult bind(ArrayRef<HostArray> given);
+    LogicalResult findExtents();
+    LogicalResult allocate();
+    LogicalResult runFold(Stage &stage, const RunOptions &options);
+    LogicalResult runFlat(Stage &stage);
+    int64_t product(ArrayRef<int64_t> extents) {
+      int64_t n = 1;
+      for (int64_t e : extents) {
+        n *= values[e];
+      }
+      return n;
+    }
+  };
+};
+
+Executable::Executable() : impl(std::make_unique<Impl>()) {}
+Executable::~Executable() = default;
+const CompileTimes &Executable::times() const { return impl->times; }
+
+//===----------------------------------------------------------------------===//
+// Compile
+//===----------------------------------------------------------------------===//
+
+std::unique_ptr<Executable>
+Executable::compile(ModuleOp original, StringRef entry, CompileOptions options,
+                    const HostOptions &host, std::string &error) {
+  MLIRContext *ctx = original.getContext();
+  // The first error is the one a caller sees; remarks go to the caller's
+  // handler.
+  std::string first;
+  ScopedDiagnosticHandler handler(ctx, [&](Diagnostic &d) {
+    if (d.getSeverity() == DiagnosticSeverity::Error && first.empty()) {
+      first = d.str();
+    }
+    return failure();
+  });
+  auto fail = [&](StringRef what) {
+    error = first.empty() ? what.str() : first;
+    return nullptr;
+  };
+  auto start = Clock::now();
+  OwningOpRef<ModuleOp> module(original.clone());
+  std::unique_ptr<Executable> exe(new Executable);
+  Impl &impl = *exe->impl;
+  HostVectorUnit unit = hostVectorUnit(host);
+  options.lanes = unit.lanes;
+  options.registers = unit.registers;
+  if (failed(compileToTile(*module, entry, options))) {
+    return fail("cannot be compiled");
+  }
+  FailureOr<ProgramInfo> info = readProgram(*module);
+  if (failed(info)) {
+    return fail("the program cannot be read");
+  }
+  impl.program = std::move(*info);
+  impl.times.tile = milliseconds(start);
+  start = Clock::now();
+  if (failed(compileToVector(*module, options))) {
+    return fail("cannot be lowered to vectors");
+  }
+  impl.times.vector = milliseconds(start);
+  DenseMap<StringAttr, uint64_t> scratch;
+  for (auto f : module->getOps<func::FuncOp>()) {
+    if (auto bytes = f->getAttrOfType<IntegerAttr>("tile.scratch_bytes")) {
+      scratch[f.getSymNameAttr()] = bytes.getInt();
+    }
+  }
+  FailureOr<std::unique_ptr<HostLibrary>> library =
+      HostLibrary::create(*module, host, &impl.times.host);
+  if (failed(library)) {
+    return fail("no code for this host");
+  }
+  impl.library = std::move(*library);
+  auto find = [&](StringRef name) { return impl.library->lookup(name); };
+  auto bytesOf = [&](StringRef name) {
+    return scratch.lookup(StringAttr::get(ctx, name));
+  };
+  impl.extents = reinterpret_cast<ExtentsFn>(find(impl.program.extentsKernel));
+  bool complete = impl.extents;
+  for (const LaunchInfo &l : impl.program.launches) {
+    Stage s;
+    s.info = l;
+    s.item = reinterpret_cast<attnrt_item_fn>(find(l.kernel));
+    s.scratch = bytesOf(l.kernel);
+    complete &= s.item != nullptr;
+    if (l.isFold()) {
+      s.merge = reinterpret_cast<attnrt_merge_fn>(find(l.merge));
+      s.range = reinterpret_cast<attnrt_range_fn>(find(l.range));
+      s.scratch = std::max(s.scratch, bytesOf(l.merge));
+      complete &= s.merge && s.range;
+      if (!l.classes.empty()) {
+        s.classes = reinterpret_cast<ClassesFn>(find(l.classes));
+      }
+    }
+    impl.stages.push_back(std::move(s));
+  }
+  if (!complete) {
+    return fail("a kernel is missing from the generated code");
+  }
+  return exe;
+}
+
+//===----------------------------------------------------------------------===//
+// Run
+//===----------------------------------------------------------------------===//
+
+LogicalResult Executable::Impl::Call::bind(ArrayRef<HostArray> given) {
+  ProgramInfo &p = impl.program;
+  if ((int64_t)given.size() != p.numArguments) {
+    return fail(llvm::formatv("expects {0} arguments, but got {1}",
+                              p.numArguments, given.size()));
+  }
+  for (const BufferInfo &b : p.buffers) {
+    if (b.kind == tile::BufferKind::scalar) {
+      scalars.push_back(cellOf(given[b.index], b.dtype));
+    } else if (b.kind == tile::BufferKind::extent) {
+      scalars.push_back(0);
+    }
+    if (!b.memory) {
+      tensorOfBuffer.push_back(-1);
+      continue;
+    }
+    tensorOfBuffer.push_back(arrays.size());
+    if (b.kind != tile::BufferKind::operand) {
+      arrays.emplace_back();
+      tensors.emplace_back();
+      continue;
+    }
+    const HostArray &a = given[b.index];
+    bool fits = a.rank() == b.sizes.size() && a.rank() <= ATTNRT_MAX_RANK;
+    for (unsigned i = 0; fits && i < a.rank(); ++i) {
+      fits = ShapedType::isDynamic(b.sizes[i]) || a.dim(i) == b.sizes[i];
+    }
+    if (!fits || a.dtype() != b.dtype) {
+      std::string want;
+      for (int64_t s : b.sizes) {
+        want += (ShapedType::isDynamic(s) ? "?" : std::to_string(s)) + "x";
+      }
+      return fail(llvm::formatv("argument {0} expects {1}{2}, but got {3}x{4}",
+                                b.index, want, dtypeName(b.dtype),
+                                formatShape(a.shape()), dtypeName(a.dtype())));
+    }
+    if (a.rank() && a.dim(a.rank() - 1) > 1 && a.strides().back() != 1) {
+      return fail(
+          llvm::formatv("argument {0} expects inner stride 1, but got {1}",
+                        b.index, a.strides().back()));
+    }
+    arrays.push_back(a);
+    tensors.push_back(tensorOf(a));
+  }
+  return success();
+}
+
+LogicalResult Executable::Impl::Call::findExtents() {
+  ProgramInfo &p = impl.program;
+  values.resize(p.extents.size());
+  impl.extents(&args, values.data());
+  DenseMap<int64_t, unsigned> first;
+  for (auto [i, e] : llvm::enumerate(p.extents)) {
+    if (values[i] < 0) {
+      return fail(
+          llvm::formatv("extent of {0} is negative: {1}", e.source, values[i]));
+    }
+    if (e.group < 0) {
+      continue;
+    }
+    auto [it, fresh] = first.try_emplace(e.group, i);
+    if (!fresh && values[it->second] != values[i]) {
+      return fail(llvm::formatv(
+          "extents of rank '{0}' disagree: {1} gives {2} but {3} gives {4}",
+          e.rank, p.extents[it->second].source, values[it->second], e.source,
+          values[i]));
+    }
+  }
+  size_t cell = 0;
+  for (const BufferInfo &b : p.buffers) {
+    if (b.kind == tile::BufferKind::extent) {
+      scalars[cell] = values[b.index];
+    }
+    cell += !b.memory;
+  }
+  return success();
+}
+
+LogicalResult Executable::Impl::Call::allocate() {
+  ProgramInfo &p = impl.program;
+  for (auto [n, b] : llvm::enumerate(p.buffers)) {
+    if (b.kind != tile::BufferKind::result &&
+        b.kind != tile::BufferKind::workspace) {
+      continue;
+    }
+    SmallVector<int64_t> shape;
+    for (int64_t e : b.shape) {
+      shape.push_back(values[e]);
+    }
+    std::optional<HostArray> a = HostArray::create(b.dtype, shape);
+    if (!a) {
+      return fail("not enough memory for an array of " + formatShape(shape));
+    }
+    arrays[tensorOfBuffer[n]] = *a;
+    tensors[tensorOfBuffer[n]] = tensorOf(*a);
+  }
+  return success();
+}
+
+LogicalResult Executable::Impl::Call::runFlat(Stage &stage) {
+  int64_t points = product(stage.info.size);
+  if (points == 0) {
+    return success();
+  }
+  if (points > INT32_MAX) {
+    return fail(llvm::formatv("a stage of {0} points is too large", points));
+  }
+  struct Work {
+    Stage &stage;
+    const attnrt_args *args;
+    int64_t points, run;
+    std::vector<HostArray> scratch; // per thread
+  };
+  int64_t chunks = std::min<int64_t>(points, 64 * attnrt_pool_threads(pool));
+  Work work{stage, &args, points, (points + chunks - 1) / chunks, {}};
+  for (int t = 0; t < attnrt_pool_threads(pool); ++t) {
+    work.scratch.push_back(HostArray::zeros(
+        DType::U8, {int64_t(std::max<uint64_t>(stage.scratch, 1))}));
+  }
+  chunks = (points + work.run - 1) / work.run;
+  attnrt_status status = attnrt_pool_parallel_for(
+      pool, chunks,
+      [](void *ctx, int64_t i, int32_t thread) {
+        Work &w = *static_cast<Work *>(ctx);
+        attnrt_item item{};
+        item.row_begin = i * w.run;
+        item.row_count = std::min(w.run, w.points - i * w.run);
+        item.slot = item.carry = item.mask = -1;
+        w.stage.item(w.args, &item, w.scratch[thread].data());
+      },
+      &work);
+  return status == ATTNRT_OK ? success() : fail(attnrt_last_message());
+}
+
+LogicalResult Executable::Impl::Call::runFold(Stage &stage,
+                                              const RunOptions &options) {
+  const LaunchInfo &l = stage.info;
+  int64_t segments = product(l.segments), rows = l.row < 0 ? 1 : values[l.row];
+  int64_t heads = product(l.heads), subs = product(l.subs);
+  int64_t count = values[l.fold] * l.cols;
+  if (segments * rows * heads * subs == 0) {
+    return success();
+  }
+  if (heads > 65536 || subs > 65535 || segments * rows > INT32_MAX ||
+      count > INT32_MAX) {
+    return fail(llvm::formatv("{0} segments of {1} rows, {2} KV heads of {3} "
+                              "query heads and {4} keys are too many",
+                              segments, rows, heads, subs, count));
+  }
+  std::vector<int32_t> seg, coord, lo, hi, rowBegin{0};
+  std::vector<attnrt_segment> records(segments);
+  for (int64_t s = 0; s < segments; ++s) {
+    for (int64_t r = 0; r < rows; ++r) {
+      seg.push_back(s);
+      coord.push_back(r);
+    }
+    rowBegin.push_back(seg.size());
+    records[s] = attnrt_segment{};
+    records[s].select = records[s].len_ref = records[s].head = -1;
+    records[s].count = count;
+    records[s].param = s;
+  }
+  lo.resize(seg.size());
+  hi.resize(seg.size());
+  stage.range(&args, seg.data(), coord.data(), lo.data(), hi.data(),
+              seg.size());
+
+  attnrt_problem problem{records.data(),      segments,       rowBegin.data(),
+                         coord.data(),        lo.data(),      hi.data(),
+                         (int64_t)seg.size(), (int32_t)heads, (int32_t)subs};
+  attnrt_entry entry{0, (int32_t)l.rows, (int32_t)l.cols,
+                     (int32_t)l.states.size(), l.ordered};
+  attnrt_plan_options planning{};
+  planning.workers = std::max(options.workers, 1);
+  planning.split = options.split;
+  attnrt_planner *planner = nullptr;
+  if (attnrt_planner_create(&planner) != ATTNRT_OK) {
+    return fail(attnrt_last_message());
+  }
+  auto cleanup =
+      llvm::make_scope_exit([&] { attnrt_planner_destroy(planner); });
+  const attnrt_plan *plan = nullptr;
+  if (attnrt_planner_plan(planner, &problem, &entry, &planning, &plan) !=
+      ATTNRT_OK) {
+    return fail(attnrt_last_message());
+  }
+  for (int64_t n : l.states) {
+    const BufferInfo &b = impl.program.buffers[n];
+    SmallVector<int64_t> shape{plan->slots};
+    for (int64_t e : b.shape) {
+      shape.push_back(values[e]);
+    }
+    std::optional<HostArray> a = HostArray::create(b.dtype, shape);
+    if (!a) {
+      return fail("not enough memory for partial states of " +
+                  formatShape(shape));
+    }
+    arrays[tensorOfBuffer[n]] = *a;
+    tensors[tensorOfBuffer[n]] = tensorOf(*a);
+  }
+  attnrt_status status = attnrt_cpu_run(plan, 0, stage.item, stage.merge, &args,
+                                        pool, stage.scratch);
+  if (status != ATTNRT_OK) {
+    return fail(attnrt_last_message());
+  }
+  if (stage.classes) {
+    // Every item's rows once per KV head; splits of one run count once.
+    std::vector<int32_t> runs;
+    const attnrt_item *items = attnrt_plan_items(plan);
+    const attnrt_row *planRows = attnrt_plan_rows(plan);
+    const attnrt_segment *planSegments = attnrt_plan_segments(plan);
+    llvm::DenseSet<std::pair<int64_t, int64_t>> seen;
+    for (uint32_t i = 0; i < plan->items.count; ++i) {
+      const attnrt_item &item = items[i];
+      if (!seen.insert({item.row_begin,
+                        int64_t(item.head) << 32 | int64_t(item.sub_begin)})
+               .second) {
+        continue;
+      }
+      runs.insert(runs.end(), {planSegments[item.seg].param, item.head,
+                               planRows[item.row_begin].coord, item.row_count});
+    }
+    int64_t counts[3] = {0, 0, 0};
+    stage.classes(&args, runs.data(), counts, runs.size() / 4);
+    stats.emptyTiles += counts[0];
+    stats.partialTiles += counts[1];
+    stats.fullTiles += counts[2];
+  }
+  stats.items += plan->items.count;
+  stats.merges += plan->merges.count;
+  return success();
+}
+
+LogicalResult Executable::run(ArrayRef<HostArray> given,
+                              const RunOptions &options,
+                              SmallVectorImpl<HostArray> &results,
+                              std::string &error, RunStats *stats) {
+  Impl::Call call{*impl, error};
+  if (failed(call.bind(given))) {
+    return failure();
+  }
+  call.args.tensors = call.tensors.data();
+  call.args.scalars = call.scalars.data();
+  if (failed(call.findExtents()) || failed(call.allocate())) {
+    return failure();
+  }
+  attnrt_pool_options poolOptions{};
+  poolOptions.threads = std::max(options.workers, 1);
+  if (attnrt_pool_create(&poolOptions, &call.pool) != ATTNRT_OK) {
+    return call.fail(attnrt_last_message());
+  }
+  auto cleanup = llvm::make_scope_exit([&] { attnrt_pool_destroy(call.pool); });
+  auto start = Clock::now();
+  for (Stage &stage : impl->stages) {
+    LogicalResult done = stage.info.isFold() ? call.runFold(stage, options)
+                                             : call.runFlat(stage);
+    if (failed(done)) {
+      return failure();
+    }
+    ++(stage.info.isFold() ? call.stats.folds : call.stats.stages);
+  }
+  call.stats.seconds = milliseconds(start) / 1e3;
+  results.resize(impl->program.numResults);
+  for (auto [n, b] : llvm::enumerate(impl->program.buffers)) {
+    if (b.kind == tile::BufferKind::result) {
+      results[b.index] = call.arrays[call.tensorOfBuffer[n]];
+    }
+  }
+  if (stats) {
+    *stats = call.stats;
+  }
+  return success();
+}

@@ -1,0 +1,60 @@
+//===- CpuDevice.cpp - The compiled program on this CPU -------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Devices.h"
+
+#include "attn/JIT/Executable.h"
+
+#include <thread>
+
+using namespace attn;
+
+FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
+                                      std::string &error) {
+  func::FuncOp entry = request.entry;
+  std::unique_ptr<Executable> exe =
+      Executable::compile(request.module, entry.getName(), {}, {}, error);
+  if (!exe) {
+    return failure();
+  }
+  RunOptions options;
+  options.workers = request.workers > 0
+                        ? request.workers
+                        : std::max(1u, std::thread::hardware_concurrency());
+  options.split = request.splits;
+  RunResponse response;
+  RunStats stats;
+  for (int64_t run = 0; run <= request.repeats; ++run) {
+    SmallVector<HostArray> results;
+    if (failed(exe->run(request.args, options, results, error, &stats))) {
+      return failure();
+    }
+    if (run == 0) {
+      response.results = std::move(results);
+    } else {
+      response.seconds.push_back(stats.seconds);
+    }
+  }
+  const CompileTimes &times = exe->times();
+  llvm::json::Object compile{{"tile", times.tile},
+                             {"vector", times.vector},
+                             {"lower", times.host.lower},
+                             {"translate", times.host.translate},
+                             {"optimise", times.host.optimise},
+                             {"codegen", times.host.codegen},
+                             {"link", times.host.link},
+                             {"load", times.host.load},
+                             {"total", times.total()}};
+  response.stats["compile_ms"] = std::move(compile);
+  response.stats["tiles"] = llvm::json::Object{{"empty", stats.emptyTiles},
+                                               {"partial", stats.partialTiles},
+                                               {"full", stats.fullTiles}};
+  response.stats["items"] = stats.items;
+  response.stats["merges"] = stats.merges;
+  response.stats["folds"] = stats.folds;
+  response.stats["stages"] = stats.stages;
+  return response;
+}
