@@ -35,7 +35,7 @@ func.func @pages() -> (tensor<?x?xf32>, tensor<?xf32>) {
 func.func @ragged() -> tensor<?x?xf32> {
   %flat = arith.constant dense<[1.0, 2.0, 3.0]> : tensor<3xf32>
   %ptr = arith.constant dense<[0, 2, 2, 3]> : tensor<4xi32>
-  %q = attn.view (b, p) symbols(lo = %ptr[b], hi = %ptr[b + 1]) where (lo + p < hi)
+  %q = attn.view (b, p) symbols(hi = %ptr[b + 1], lo = %ptr[b]) where (lo + p < hi)
       of %flat[lo + p] : (tensor<3xf32>, tensor<4xi32>, tensor<4xi32>) -> tensor<?x?xf32>
   return %q : tensor<?x?xf32>
 }
