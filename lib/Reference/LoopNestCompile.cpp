@@ -425,16 +425,22 @@ SmallVector<int64_t> LoopNest::chooseOrder(ArrayRef<int64_t> ranks) {
     }
   };
   // The innermost rank: few calls of the body, and addresses with a constant
-  // step. Weights are rough times in units of one plain point.
-  constexpr double callCost = 60, bendCost = 20;
+  // step, best of one element. Weights are rough times in units of one plain
+  // point.
+  constexpr double callCost = 60, bendCost = 20, strideCost = 3;
   int64_t innermost = -1;
   double best = HUGE_VAL;
   for (int64_t rank : ranks) {
     double perPoint = 1;
     for (const Operand &operand : operands) {
-      for (AffineExpr expr : operand.access.coordinates) {
+      int64_t step = 0;
+      for (auto [expr, stride] :
+           llvm::zip_equal(operand.access.coordinates,
+                           operand.access.base->array.strides())) {
         perPoint += bends(expr, rank) ? bendCost : 0;
+        step += expr.isFunctionOfDim(rank) ? stride : 0;
       }
+      perPoint += step > 1 ? strideCost : 0;
     }
     forEachConditionExpr(
         [&](AffineExpr expr) { perPoint += bends(expr, rank) ? bendCost : 0; });
