@@ -11,8 +11,8 @@ LONGEST = 33001
 
 
 def request_lengths(draw, count, longest=(70, 180)):
-    """Ragged lengths, none a multiple of 16 by design; the long tier has one
-    request of 33,001 tokens beside one of a single token."""
+    """Ragged lengths, the longest no multiple of 16; the long tier has one request
+    of 33,001 tokens beside one of a single token."""
     if draw.large:
         return np.array([1, LONGEST], dtype=np.int32)
     n = draw.integer(*longest)
