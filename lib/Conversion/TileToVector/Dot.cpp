@@ -21,6 +21,10 @@ KernelLowering::Block2D KernelLowering::blockOf(DotOp op) {
   int64_t rows = ceilDiv(type.getDimSize(0), rowBlock) * rowBlock;
   Block2D best{rowBlock, 1, width};
   for (int64_t v = 1; v <= std::min<int64_t>(columns, 4); ++v) {
+    // A last panel of fewer vectors is more code; only long rows need it.
+    if (columns % v && columns <= 8) {
+      continue;
+    }
     for (int64_t r = rowBlock; r <= std::min<int64_t>(rows, 12);
          r += rowBlock) {
       bool fits = r * v + v + 1 <= target.registers;
@@ -81,6 +85,26 @@ void KernelLowering::packB(DotOp op) {
   versioned(v, [&] {
     // A run of lanes must not cross a panel.
     int64_t w = std::min(lanesFor(n), block.width);
+    bool whole = n % panel == 0 && panel % w == 0;
+    if (!swap && whole) {
+      loop(index(0), index(k), 1, [&](Value r) {
+        loop(index(0), index(n / panel), 1, [&](Value p) {
+          Value first = arith::MulIOp::create(b, p, index(panel));
+          indexLevel[first] = levels.size() - 1;
+          for (int64_t c = 0; c < panel; c += w) {
+            Value x =
+                convert(at(v, Point{{r, addIndex(first, c)}, 1, w}), element);
+            SmallVector<Value> to{p, r, index(c)};
+            if (w > 1) {
+              vector::StoreOp::create(b, x, memref, to);
+            } else {
+              memref::StoreOp::create(b, x, memref, to);
+            }
+          }
+        });
+      });
+      return;
+    }
     if (!swap) {
       loop(index(0), index(k), 1, [&](Value r) {
         loop(index(0), index(n), w, [&](Value c) {

@@ -416,10 +416,22 @@ void KernelLowering::lowerLoad(LoadOp op) {
       auto address = [&](Value p) -> Value {
         return LLVM::PtrToIntOp::create(b, b.getI64Type(), p);
       };
-      SmallVector<Value> p = withAddress(
-          access, idx, true, TypeRange(b.getI64Type()),
-          [&](Value p) { return SmallVector<Value>{address(p)}; },
-          [&] { return SmallVector<Value>{address(absentRow)}; });
+      // The rows of a tile lie anywhere: no hardware foresees them.
+      auto found = [&](Value p) {
+        int64_t lines = (bytes * type.getDimSize(axis) + 63) / 64;
+        if (isa<FoldOp>(op->getParentOp()) && lines <= 8) {
+          for (int64_t k = 0; k < lines; ++k) {
+            Value line =
+                LLVM::GEPOp::create(b, p.getType(), b.getI8Type(), p,
+                                    ArrayRef<LLVM::GEPArg>{int32_t(64 * k)});
+            LLVM::Prefetch::create(b, line, 0, 3, 1);
+          }
+        }
+        return SmallVector<Value>{address(p)};
+      };
+      SmallVector<Value> p =
+          withAddress(access, idx, true, TypeRange(b.getI64Type()), found,
+                      [&] { return SmallVector<Value>{address(absentRow)}; });
       return storeBuffer(p[0], table, q);
     }
     if (runs) {

@@ -119,8 +119,9 @@ void KernelLowering::lowerOp(Operation *op) {
   }
   if (auto o = dyn_cast<DotOp>(op)) {
     Value v = o.getResult();
-    if (v.hasOneUse() &&
-        accumulation(v.getUsers().begin()->getResult(0)).first == o) {
+    Operation *user = v.hasOneUse() ? *v.getUsers().begin() : nullptr;
+    if (user && user->getNumResults() == 1 &&
+        accumulation(user->getResult(0)).first == o) {
       return; // with the sum
     }
     auto type = cast<VectorType>(v.getType());

@@ -9,7 +9,9 @@
 #include "attn/Conversion/Passes.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/WalkPatternRewriteDriver.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace attn {
 #define GEN_PASS_DEF_CONVERTTILETOVECTORPASS
@@ -51,6 +53,52 @@ static LogicalResult inlineCalls(tile::KernelOp kernel) {
   return kernel.emitOpError("expects calls that are not recursive");
 }
 
+/// Moves loads of a step to its top, with the indices they need: their rows
+/// then arrive while the dots in front of their use are computed.
+static void hoistLoads(tile::FoldOp fold) {
+  Block &step = fold.getStep().front();
+  bool writes = false;
+  step.walk([&](Operation *op) {
+    writes |= isa<tile::StoreOp, memref::StoreOp>(op);
+  });
+  if (writes) {
+    return;
+  }
+  llvm::SetVector<Operation *> moving;
+  std::function<bool(Operation *)> collect = [&](Operation *op) {
+    if (!op || op->getBlock() != &step || moving.contains(op)) {
+      return true;
+    }
+    bool reads = isa<tile::LoadOp, memref::LoadOp>(op);
+    if (op->getNumRegions() || !(reads || isPure(op)) || isa<tile::DotOp>(op)) {
+      return false;
+    }
+    for (Value v : op->getOperands()) {
+      if (!collect(v.getDefiningOp())) {
+        return false;
+      }
+    }
+    moving.insert(op);
+    return true;
+  };
+  for (tile::LoadOp load : step.getOps<tile::LoadOp>()) {
+    size_t before = moving.size();
+    if (!collect(load)) {
+      while (moving.size() > before) {
+        moving.pop_back();
+      }
+    }
+  }
+  Operation *top = &step.front();
+  for (Operation *op : moving) {
+    if (op == top) {
+      top = op->getNextNode();
+    } else {
+      op->moveBefore(top);
+    }
+  }
+}
+
 namespace {
 struct ConvertTileToVector
     : attn::impl::ConvertTileToVectorPassBase<ConvertTileToVector> {
@@ -67,8 +115,11 @@ struct ConvertTileToVector
     SmallVector<tile::KernelOp> kernels(
         getOperation().getOps<tile::KernelOp>());
     for (tile::KernelOp kernel : kernels) {
-      if (failed(inlineCalls(kernel)) ||
-          failed(tile::KernelLowering(kernel, target).run())) {
+      if (failed(inlineCalls(kernel))) {
+        return signalPassFailure();
+      }
+      kernel.walk(hoistLoads);
+      if (failed(tile::KernelLowering(kernel, target).run())) {
         return signalPassFailure();
       }
     }
