@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "attn/Target/Host/Host.h"
 
+#include "HalfConversions.h"
 #include "Link.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -160,6 +161,9 @@ static LogicalResult toLLVMDialect(ModuleOp module, StringRef features) {
   arith::populateCeilFloorDivExpandOpsPatterns(set);
   if (!has(features, "avx512bf16")) {
     arith::populateExpandBFloat16Patterns(set);
+  }
+  if (!has(features, "f16c")) {
+    populateHalfConversionPatterns(set);
   }
   walkAndApplyPatterns(module, FrozenRewritePatternSet(std::move(set)));
   PassManager pm(ctx);

@@ -472,6 +472,48 @@ tile.kernel merge @f(%l: memref<?xf32>, %s: memref<?x24xf32>, %r: memref<?x?x24x
   }
 }
 
+/// Every half to f32 and back is itself; ties and the ends of the range.
+TEST_P(General, Halves) {
+  const std::string text = R"(
+tile.kernel host @f(%x: memref<?xf16>, %y: memref<?xf32>, %z: memref<?xf16>, %n: index) program(0) {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  scf.for %i = %c0 to %n step %c64 {
+    %c = tile.coord %i : vector<64xi32>
+    %v = tile.load %x[%c] axes [0] : (memref<?xf16>, vector<64xi32>) -> vector<64xf16>
+    %w = arith.extf %v : vector<64xf16> to vector<64xf32>
+    tile.store %w, %y[%c] axes [0] : vector<64xf32>, memref<?xf32>, vector<64xi32>
+    %d = tile.load %y[%c] axes [0] : (memref<?xf32>, vector<64xi32>) -> vector<64xf32>
+    %h = arith.truncf %d : vector<64xf32> to vector<64xf16>
+    tile.store %h, %z[%c] axes [0] : vector<64xf16>, memref<?xf16>, vector<64xi32>
+  }
+  tile.return
+})";
+  Compiled code;
+  ASSERT_TRUE(code.compile(text, GetParam()));
+  using Fn =
+      void(const attnrt_args *, const uint16_t *, float *, uint16_t *, int64_t);
+  std::vector<uint16_t> x(65536), z(65536);
+  std::vector<float> y(65536);
+  for (int i = 0; i < 65536; ++i) {
+    x[i] = i;
+  }
+  attnrt_args args = {};
+  code.function<Fn>("f")(&args, x.data(), y.data(), z.data(), 65536);
+  for (int i = 0; i < 65536; ++i) {
+    bool nan = (i & 0x7c00) == 0x7c00 && i & 0x3ff;
+    if (nan) {
+      ASSERT_TRUE(std::isnan(y[i]) && (z[i] & 0x7c00) == 0x7c00 &&
+                  z[i] & 0x3ff);
+      continue;
+    }
+    double want = (i & 0x7fff) == 0x7c00 ? (i & 0x8000 ? -INFINITY : INFINITY)
+                                         : fromHalf(i);
+    ASSERT_EQ(y[i], want) << i;
+    ASSERT_EQ(z[i], i);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Features, General,
                          testing::Values("native", "x86-64-v3", "x86-64-v2"));
 } // namespace

@@ -181,7 +181,9 @@ double run(Compiled &code, Problem &problem, std::vector<int32_t> cuts,
         kernel(&args, &item, code.scratch);
       }
       for (int64_t p = 0; p < problem.rows; ++p) {
-        for (int64_t r = 0; r < group; ++r) {
+        // The model in f64 is slow: every row of small problems, some of large.
+        bool checked = problem.lengths[b] < 200 || p % 7 == 2;
+        for (int64_t r = checked ? 0 : group - 1; r < group; ++r) {
           std::vector<float> merged(dim);
           const float *got =
               &problem.out[(((b * problem.rows + p) * heads + g) * group + r) *
@@ -264,5 +266,5 @@ TEST_P(Paged, VisibleNaNShows) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Features, Paged,
-                         testing::Values("native", "x86-64-v3"));
+                         testing::Values("native", "x86-64-v3", "x86-64-v2"));
 } // namespace
