@@ -102,7 +102,7 @@ private:
   bool isLazyLoad(LoadOp op);
   /// Calls `fn` for every lazy value that generating `v` would pull, `v` first.
   void forEachPulled(Value v, function_ref<void(Value)> fn);
-  /// The state buffer `yielded` may be computed into; see InPlace in Analysis.
+  /// Whether `yielded` may be computed into the buffer of `state`.
   bool mayOverwrite(Value state, Value yielded);
   bool isBuffered(Value v) { return buffers.count(v); }
   /// The dot that accumulates into `sum`'s buffer, and the other addend. The

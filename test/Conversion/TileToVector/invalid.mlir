@@ -1,5 +1,5 @@
 // RUN: attn-opt %s -split-input-file -verify-diagnostics -convert-tile-to-vector
-// A kernel that cannot be lowered is refused at the op that is the reason, and nothing aborts.
+// A kernel that cannot be lowered is refused at the op that is the reason; if this fails, the error is lost or the pass aborts.
 
 tile.kernel stage @unknown(%r: memref<4xf32>) program(1) {
   %c0 = arith.constant 0 : index
