@@ -410,8 +410,7 @@ LogicalResult Executable::Impl::Call::runFold(Stage &stage,
   if (attnrt_planner_create(&planner) != ATTNRT_OK) {
     return fail(attnrt_last_message());
   }
-  auto cleanup =
-      llvm::make_scope_exit([&] { attnrt_planner_destroy(planner); });
+  llvm::scope_exit cleanup([&] { attnrt_planner_destroy(planner); });
   const attnrt_plan *plan = nullptr;
   if (attnrt_planner_plan(planner, &problem, &entry, &planning, &plan) !=
       ATTNRT_OK) {
@@ -482,7 +481,7 @@ LogicalResult Executable::run(ArrayRef<HostArray> given,
   if (attnrt_pool_create(&poolOptions, &call.pool) != ATTNRT_OK) {
     return call.fail(attnrt_last_message());
   }
-  auto cleanup = llvm::make_scope_exit([&] { attnrt_pool_destroy(call.pool); });
+  llvm::scope_exit cleanup([&] { attnrt_pool_destroy(call.pool); });
   auto start = Clock::now();
   for (Stage &stage : impl->stages) {
     LogicalResult done = stage.info.isFold() ? call.runFold(stage, options)

@@ -34,7 +34,7 @@ from draw import Draw
 
 KINDS = ("random", "needle")
 # What a run without --devices covers: every device that must agree.
-DEVICES = ["reference"]
+DEVICES = ["reference", "cpu"]
 # The reference computes and writes f64, as the models do.
 REFERENCE_TOLERANCE = 1e-12
 # Products of f16 values; weights may be rounded to f16.

@@ -307,7 +307,7 @@ LogicalResult FoldLowering::emitMerge(OpBuilder &b, Kernel &kernel,
   auto field = [&](tile::Field f) -> Value {
     return tile::ItemOp::create(b, loc, b.getIndexType(), f);
   };
-  Value zero = constantIndex(b, loc, 0), one = constantIndex(b, loc, 1);
+  Value zero = constantIndex(b, loc, 0);
   Value total = arith::MulIOp::create(b, loc, field(tile::Field::row_count),
                                       field(tile::Field::sub_count));
   Value parts = field(tile::Field::part_count);

@@ -68,7 +68,7 @@ static vector::CombiningKind combiningKind(Monoid monoid, Type element) {
 }
 
 LogicalResult TileEmitter::unsupported(Operation *op, const Twine &why) {
-  return op->emitRemark() << "no tile kernel: " << why;
+  return op->emitError("no tile kernel: ") << why;
 }
 
 void TileEmitter::addAxis(int64_t rank, int64_t size) {
@@ -403,7 +403,8 @@ FailureOr<TileValue> TileEmitter::region(EinsumOp e,
     if (auto coord = dyn_cast<CoordOp>(op)) {
       TileValue c = coords[coord.getRank()];
       if (!c) {
-        return unsupported(&op, "the coordinate is not known here"), failure();
+        return FailureOr<TileValue>(
+            unsupported(&op, "the coordinate is not known here"));
       }
       local[coord.getResult()] = c;
       continue;
@@ -424,8 +425,8 @@ FailureOr<TileValue> TileEmitter::region(EinsumOp e,
           return failure();
         }
         if (v->axes.size() > 1) {
-          return unsupported(&op, "an index varies along two axes of the tile"),
-                 failure();
+          return FailureOr<TileValue>(
+              unsupported(&op, "an index varies along two axes of the tile"));
         }
         indices.push_back(t.cast(*v, v->isScalar() ? Type(b.getIndexType())
                                                    : Type(b.getI32Type())));
@@ -594,8 +595,8 @@ FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
     for (int64_t r : action.getRanks()) {
       if (!v.has(r)) {
         if (!sizes.count(r)) {
-          return unsupported(e, "a reduced rank is not inside the tile"),
-                 failure();
+          return FailureOr<TileValue>(
+              unsupported(e, "a reduced rank is not inside the tile"));
         }
         axes.push_back(r);
       }
@@ -664,8 +665,8 @@ FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms) {
     for (IntegerSet set : term.sets) {
       TileValue ok = t.holds(set, coords, *values);
       if (!ok) {
-        return unsupported(cascade, "a mask names a rank without a coordinate"),
-               failure();
+        return FailureOr<TileValue>(
+            unsupported(cascade, "a mask names a rank without a coordinate"));
       }
       any = any ? t.ori(any, ok) : ok;
     }
