@@ -79,7 +79,7 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
     }
   }
   if (!options.derive) {
-    return convertAttnToTile(func, options.rows);
+    return convertAttnToTile(func, {options.rows, options.countTiles});
   }
   // A derived form that no kernel can be made of is no reason to refuse the
   // program: it then runs as written, in as many passes as that takes.
@@ -96,7 +96,8 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
       return success();
     });
     if (succeeded(derive(func, options)) &&
-        succeeded(convertAttnToTile(func, options.rows))) {
+        succeeded(
+            convertAttnToTile(func, {options.rows, options.countTiles}))) {
       return success();
     }
   }
@@ -106,7 +107,7 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
   func = textbook.release();
   module.push_back(func);
   func.emitRemark("compiled as written: ") << why;
-  return convertAttnToTile(func, options.rows);
+  return convertAttnToTile(func, {options.rows, options.countTiles});
 }
 
 LogicalResult attn::compileToVector(ModuleOp module,

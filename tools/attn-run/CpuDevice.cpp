@@ -15,8 +15,10 @@ using namespace attn;
 FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
                                       std::string &error) {
   func::FuncOp entry = request.entry;
-  std::unique_ptr<Executable> exe =
-      Executable::compile(request.module, entry.getName(), {}, {}, error);
+  CompileOptions compileOptions;
+  compileOptions.countTiles = request.countTiles;
+  std::unique_ptr<Executable> exe = Executable::compile(
+      request.module, entry.getName(), compileOptions, {}, error);
   if (!exe) {
     return failure();
   }
@@ -49,9 +51,12 @@ FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
                              {"load", times.host.load},
                              {"total", times.total()}};
   response.stats["compile_ms"] = std::move(compile);
-  response.stats["tiles"] = llvm::json::Object{{"empty", stats.emptyTiles},
-                                               {"partial", stats.partialTiles},
-                                               {"full", stats.fullTiles}};
+  if (request.countTiles) {
+    response.stats["tiles"] =
+        llvm::json::Object{{"empty", stats.emptyTiles},
+                           {"partial", stats.partialTiles},
+                           {"full", stats.fullTiles}};
+  }
   response.stats["items"] = stats.items;
   response.stats["merges"] = stats.merges;
   response.stats["folds"] = stats.folds;

@@ -35,6 +35,8 @@ struct RunRequest {
   std::optional<uint64_t> mergeSeed;
   /// More runs after the first one, each timed.
   int64_t repeats = 0;
+  /// Whether the response's stats are to hold tile counts.
+  bool countTiles = false;
 };
 
 struct RunResponse {

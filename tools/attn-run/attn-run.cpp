@@ -275,6 +275,7 @@ static int run(const Options &options) {
   request.splits = options.splits;
   request.mergeSeed = options.mergeSeed;
   request.repeats = options.repeats;
+  request.countTiles = !options.stats.empty();
   FailureOr<RunResponse> response = device(request, error);
   if (failed(response)) {
     return badInput(error);

@@ -19,6 +19,8 @@ struct CompileOptions {
   int64_t tile = 64;
   /// Most packed rows of a work item.
   int64_t rows = 64;
+  /// Code that counts empty, partial and full tiles, for RunStats.
+  bool countTiles = false;
   /// False: the cascade runs as written, one stage per einsum.
   bool derive = true;
   /// f32 lanes of a vector register and how many registers there are.

@@ -12,12 +12,17 @@
 
 namespace attn {
 
-/// Most packed rows of an item, where the cascade does not say.
-constexpr int64_t kDefaultRows = 64;
+struct AttnToTileOptions {
+  /// Most packed rows of an item.
+  int64_t rows = 64;
+  /// Adds the host function @name.classes, which counts tiles by class.
+  bool countTiles = false;
+};
 
 /// Replaces `func` by a tile.program and its kernels in the same module. On
 /// failure a diagnostic was emitted and the module is to be thrown away.
-LogicalResult convertAttnToTile(func::FuncOp func, int64_t rows);
+LogicalResult convertAttnToTile(func::FuncOp func,
+                                const AttnToTileOptions &options);
 
 /// Whether the folds of `func` fit tile kernels; remarks say why not. A cascade
 /// that does not fit runs as it was before it was folded.

@@ -20,7 +20,9 @@ def ConvertAttnToTilePass : Pass<"convert-attn-to-tile", "::mlir::ModuleOp"> {
     tiles that hold a point are visited, and full tiles evaluate no mask.
   }];
   let options = [
-    Option<"rows", "rows", "int64_t", "64", "most packed rows of an item">];
+    Option<"rows", "rows", "int64_t", "64", "most packed rows of an item">,
+    Option<"countTiles", "count-tiles", "bool", "false",
+           "add @name.classes, which counts empty, partial and full tiles">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
     "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
     "::mlir::vector::VectorDialect", "::attn::tile::TileDialect"];

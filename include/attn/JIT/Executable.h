@@ -33,7 +33,8 @@ struct RunOptions {
   int split = 0;
 };
 
-/// What one run did. Bytes count what the tiles visited by the plan read.
+/// What one run did. Tiles are counted per run of rows and KV head, and only
+/// where CompileOptions::countTiles was set.
 struct RunStats {
   int64_t folds = 0, stages = 0; // launches
   int64_t items = 0, merges = 0;

@@ -38,8 +38,9 @@ namespace {
 
 class FunctionLowering {
 public:
-  FunctionLowering(func::FuncOp func, OpBuilder &b, int64_t rows)
-      : func(func), program(func, b), rows(rows) {}
+  FunctionLowering(func::FuncOp func, OpBuilder &b,
+                   const AttnToTileOptions &options)
+      : func(func), program(func, b), options(options) {}
   LogicalResult run();
 
 private:
@@ -53,7 +54,7 @@ private:
 
   func::FuncOp func;
   Program program;
-  int64_t rows;
+  AttnToTileOptions options;
   int64_t numLaunches = 0;
 };
 
@@ -135,9 +136,9 @@ LogicalResult FunctionLowering::lowerFold(
       collect(e.getResult());
     }
   }
-  int64_t packed = chooseRows(program, cascade, *binding, rows);
+  int64_t packed = chooseRows(program, cascade, *binding, options.rows);
   FoldLowering lowering(program, cascade, fold, *binding, presence, order,
-                        stores, packed);
+                        stores, packed, options.countTiles);
   std::string suffix =
       numLaunches == 0 ? "" : "." + std::to_string(numLaunches);
   ++numLaunches;
@@ -426,9 +427,10 @@ LogicalResult FunctionLowering::run() {
   return program.finish();
 }
 
-LogicalResult attn::convertAttnToTile(func::FuncOp func, int64_t rows) {
+LogicalResult attn::convertAttnToTile(func::FuncOp func,
+                                      const AttnToTileOptions &options) {
   OpBuilder b(func);
-  if (failed(FunctionLowering(func, b, rows).run())) {
+  if (failed(FunctionLowering(func, b, options).run())) {
     return failure();
   }
   func.erase();
@@ -458,7 +460,7 @@ struct ConvertAttnToTilePass
       }
     });
     for (func::FuncOp f : funcs) {
-      if (failed(convertAttnToTile(f, rows))) {
+      if (failed(convertAttnToTile(f, {rows, countTiles}))) {
         return signalPassFailure();
       }
     }

@@ -659,12 +659,14 @@ LogicalResult FoldLowering::emit(const Twine &suffixTwine) {
   if (failed(emitRange(b, *launch.range, *mask))) {
     return failure();
   }
-  Type longs = MemRefType::get({ShapedType::kDynamic}, b.getI64Type());
-  launch.classes =
-      &program.createKernel(b, tile::KernelKind::host, suffix + ".classes", 0,
-                            0, {ints, longs, b.getIndexType()});
-  if (failed(emitClasses(b, *launch.classes, *mask))) {
-    return failure();
+  if (countTiles) {
+    Type longs = MemRefType::get({ShapedType::kDynamic}, b.getI64Type());
+    launch.classes =
+        &program.createKernel(b, tile::KernelKind::host, suffix + ".classes", 0,
+                              0, {ints, longs, b.getIndexType()});
+    if (failed(emitClasses(b, *launch.classes, *mask))) {
+      return failure();
+    }
   }
   auto extents = [&](ArrayRef<int64_t> ranks, SmallVector<int64_t> &out) {
     for (int64_t r : ranks) {

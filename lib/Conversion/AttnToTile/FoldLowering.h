@@ -36,10 +36,10 @@ public:
   FoldLowering(Program &program, CascadeOp cascade, FoldOp fold,
                RankBinding binding, CascadePresence &presence,
                ArrayRef<EinsumOp> epilogue, ArrayRef<Output> outputs,
-               int64_t rows)
+               int64_t rows, bool countTiles)
       : program(program), cascade(cascade), fold(fold),
         binding(std::move(binding)), presence(presence), epilogue(epilogue),
-        outputs(outputs), rows(rows) {}
+        outputs(outputs), rows(rows), countTiles(countTiles) {}
 
   LogicalResult emit(const Twine &suffix);
 
@@ -64,6 +64,7 @@ private:
   ArrayRef<EinsumOp> epilogue;
   ArrayRef<Output> outputs;
   int64_t rows;
+  bool countTiles;
   SmallVector<int64_t> states; // buffer numbers
 };
 
