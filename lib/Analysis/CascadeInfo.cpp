@@ -640,3 +640,13 @@ std::optional<int64_t> attn::chooseRank(CascadeOp cascade) {
   }
   return best;
 }
+
+std::optional<int64_t> attn::getFoldRank(CascadeOp cascade) {
+  std::optional<int64_t> rank;
+  cascade->walk([&](FoldOp fold) {
+    if (!rank) {
+      rank = fold.getRank();
+    }
+  });
+  return rank ? rank : chooseRank(cascade);
+}

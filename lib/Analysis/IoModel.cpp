@@ -280,6 +280,18 @@ FailureOr<IoModel> IoModel::create(CascadeOp cascade, int64_t rank) {
 // Without IR
 //===----------------------------------------------------------------------===//
 
+IoReport &IoReport::operator+=(const IoReport &other) {
+  pairs += other.pairs;
+  columns += other.columns;
+  kvBytes += other.kvBytes;
+  compulsoryBytes += other.compulsoryBytes;
+  phaseBytes += other.phaseBytes;
+  memoryBytes += other.memoryBytes;
+  coreBytes += other.coreBytes;
+  stateBytes += other.stateBytes;
+  return *this;
+}
+
 int64_t IoModel::Counter::count(MutableArrayRef<int64_t> params, int64_t row,
                                 int64_t size, int64_t cols,
                                 int64_t outer) const {

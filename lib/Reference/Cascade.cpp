@@ -164,6 +164,7 @@ LogicalResult Machine::checkCascade(CascadeOp op) {
   if (failed(findRankExtents(op))) {
     return failure();
   }
+  extents[op] = llvm::to_vector(ranks.extents);
   sliced = llvm::SmallBitVector(op.getNumRanks());
   for (SelectOp select : op.getBody().getOps<SelectOp>()) {
     bool readable = llvm::all_of(select.getInputs(), [&](Value input) {

@@ -451,3 +451,14 @@ LogicalResult attn::checkArguments(func::FuncOp function,
   InterpreterOptions options;
   return Machine(function, options, /*checkOnly=*/true, error).run(args);
 }
+
+FailureOr<RankExtents> attn::findRankExtents(func::FuncOp function,
+                                             ArrayRef<HostArray> args,
+                                             std::string &error) {
+  InterpreterOptions options;
+  Machine machine(function, options, /*checkOnly=*/true, error);
+  if (failed(machine.run(args))) {
+    return failure();
+  }
+  return machine.takeExtents();
+}

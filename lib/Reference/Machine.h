@@ -45,6 +45,8 @@ public:
 
   LogicalResult run(ArrayRef<HostArray> args);
   SmallVector<HostArray> takeResults() { return std::move(results); }
+  /// Of the cascades that were checked.
+  RankExtents takeExtents() { return std::move(extents); }
 
 private:
   /// One map and at most one reduction.
@@ -160,6 +162,7 @@ private:
   std::string &error;
   MLIRContext *context;
   SmallVector<HostArray> results;
+  RankExtents extents;
 
   std::deque<Tensor> arena;
   std::deque<Coords> coordsArena;

@@ -16,7 +16,7 @@ FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
                                       std::string &error) {
   func::FuncOp entry = request.entry;
   CompileOptions compileOptions;
-  compileOptions.countTiles = request.countTiles;
+  compileOptions.countTiles = request.wantStats;
   std::unique_ptr<Executable> exe = Executable::compile(
       request.module, entry.getName(), compileOptions, {}, error);
   if (!exe) {
@@ -51,7 +51,12 @@ FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
                              {"load", times.host.load},
                              {"total", times.total()}};
   response.stats["compile_ms"] = std::move(compile);
-  if (request.countTiles) {
+  if (request.wantStats) {
+    OwningOpRef<func::FuncOp> derived(entry.clone());
+    // Without a fold to launch the program ran as it is written.
+    bool ranDerived =
+        stats.folds > 0 && succeeded(derive(*derived, compileOptions));
+    response.passes = countMostPasses(ranDerived ? *derived : entry);
     response.stats["tiles"] =
         llvm::json::Object{{"empty", stats.emptyTiles},
                            {"partial", stats.partialTiles},

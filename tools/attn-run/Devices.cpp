@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Devices.h"
+
+#include "attn/Analysis/CascadeInfo.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Reference/Interpreter.h"
 
@@ -41,6 +43,16 @@ std::string attn::deviceNames() {
   return text;
 }
 
+int64_t attn::countMostPasses(func::FuncOp function) {
+  int64_t most = 0;
+  function.walk([&](CascadeOp cascade) {
+    if (std::optional<int64_t> rank = getFoldRank(cascade)) {
+      most = std::max<int64_t>(most, countPasses(cascade, *rank).passes);
+    }
+  });
+  return most;
+}
+
 FailureOr<RunResponse> attn::runOnReference(const RunRequest &request,
                                             std::string &error) {
   RunResponse response;
@@ -63,6 +75,9 @@ FailureOr<RunResponse> attn::runOnReference(const RunRequest &request,
     } else {
       response.seconds.push_back(elapsed.count());
     }
+  }
+  if (request.wantStats) {
+    response.passes = countMostPasses(request.entry);
   }
   int64_t points = 0;
   for (auto [op, count] : stats.points) {

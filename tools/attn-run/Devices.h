@@ -35,17 +35,22 @@ struct RunRequest {
   std::optional<uint64_t> mergeSeed;
   /// More runs after the first one, each timed.
   int64_t repeats = 0;
-  /// Whether the response's stats are to hold tile counts.
-  bool countTiles = false;
+  /// Whether the response's stats are to hold tile counts and passes.
+  bool wantStats = false;
 };
 
 struct RunResponse {
   SmallVector<HostArray> results;
   /// Seconds of each repeated run.
   SmallVector<double> seconds;
+  /// Passes over the folded rank, as the device ran them.
+  std::optional<int64_t> passes;
   /// Keys for --stats, beside those that attn-run writes itself.
   llvm::json::Object stats;
 };
+
+/// Passes over the folded rank, the most of all cascades; 0 if none folds.
+int64_t countMostPasses(func::FuncOp function);
 
 /// Runs the program. On failure, `error` is one line.
 using Device = FailureOr<RunResponse> (*)(const RunRequest &request,

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "Arguments.h"
 #include "Devices.h"
+#include "attn/Analysis/RequestIo.h"
 #include "attn/Compiler/Compiler.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Reference/Interpreter.h"
@@ -49,7 +50,14 @@ static constexpr const char kUsage[] =
   --rtol=R          tolerance of each row, relative to the row's largest
                     expected value (default 1e-5)
   --bench=N         run N more times and print the times
-  --stats=FILE.json write passes, tiles, kv_bytes, bound_bytes, max_row_error
+  --stats=FILE.json write what is known of the run:
+                    passes        over the keys: as written, as run
+                    tiles         empty, partial and full ones (cpu)
+                    pairs         (row, key) pairs that the mask admits
+                    kv_bytes      of keys, values, their scales and tables that
+                                  any row needs, each once
+                    bound_bytes   no schedule moves fewer to and from memory
+                    max_row_error against --expect; compile_ms, seconds, ...
 exit: 0 good, 1 mismatch, 2 bad input
 )";
 
@@ -169,15 +177,41 @@ static void printTimes(SmallVector<double> seconds, raw_ostream &os) {
      << llvm::format("%.3f", seconds[seconds.size() / 2] * 1e3) << " ms\n";
 }
 
-static LogicalResult writeStats(const Options &options, RunResponse &response,
-                                double maxRowError, std::string &error) {
+/// Bytes that these arguments make any device move.
+static void addBytes(const RunRequest &request, llvm::json::Object &stats) {
+  std::string error;
+  FailureOr<RankExtents> extents =
+      findRankExtents(request.entry, request.args, error);
+  FailureOr<IoReport> io = failure();
+  if (succeeded(extents)) {
+    io = evaluateRequests(request.entry, request.args, *extents, IoSettings(),
+                          error);
+  }
+  if (failed(io)) {
+    stats["bytes_unknown"] = error;
+    return;
+  }
+  stats["pairs"] = io->pairs;
+  stats["kv_bytes"] = io->kvBytes;
+  stats["bound_bytes"] = io->boundBytes();
+}
+
+static LogicalResult writeStats(const Options &options,
+                                const RunRequest &request,
+                                RunResponse &response, double maxRowError,
+                                std::string &error) {
   llvm::json::Object stats;
-  // The documented keys are always there; a device that has no answer is null.
-  for (const char *key :
-       {"passes", "tiles", "kv_bytes", "bound_bytes", "max_row_error"}) {
+  // The documented keys are always there; what is not known is null.
+  for (const char *key : {"passes", "tiles", "pairs", "kv_bytes", "bound_bytes",
+                          "max_row_error"}) {
     stats[key] = nullptr;
   }
   stats["device"] = options.device;
+  if (response.passes) {
+    stats["passes"] = llvm::json::Object{
+        {"written", countMostPasses(request.entry)}, {"run", *response.passes}};
+  }
+  addBytes(request, stats);
   for (auto &entry : response.stats) {
     stats[entry.first] = entry.second;
   }
@@ -275,7 +309,7 @@ static int run(const Options &options) {
   request.splits = options.splits;
   request.mergeSeed = options.mergeSeed;
   request.repeats = options.repeats;
-  request.countTiles = !options.stats.empty();
+  request.wantStats = !options.stats.empty();
   FailureOr<RunResponse> response = device(request, error);
   if (failed(response)) {
     return badInput(error);
@@ -313,7 +347,7 @@ static int run(const Options &options) {
     printTimes(response->seconds, llvm::outs());
   }
   if (!options.stats.empty() &&
-      failed(writeStats(options, *response, maxRowError, error))) {
+      failed(writeStats(options, request, *response, maxRowError, error))) {
     return badInput(error);
   }
   return good ? 0 : 1;

@@ -128,6 +128,9 @@ einsum::PassCount countPasses(CascadeOp cascade, int64_t rank);
 /// fold exists.
 std::optional<int64_t> chooseRank(CascadeOp cascade);
 
+/// The rank of the cascade's first fold, else the one that would be folded.
+std::optional<int64_t> getFoldRank(CascadeOp cascade);
+
 } // namespace attn
 
 #endif // ATTN_ANALYSIS_CASCADEINFO_H

@@ -79,12 +79,18 @@ struct IoReport {
   int64_t memoryBytes = 0, coreBytes = 0, stateBytes = 0;
   /// The larger lower bound.
   int64_t boundBytes() const { return std::max(compulsoryBytes, phaseBytes); }
+
+  /// Of two requests that share nothing.
+  IoReport &operator+=(const IoReport &other);
 };
 
 class IoModel {
 public:
   /// The model of folding `rank`, or of the cascade's fold over it.
   static FailureOr<IoModel> create(CascadeOp cascade, int64_t rank);
+
+  /// Whether the mask is known, so that pairs are counted and not just bounded.
+  bool countsPairs() const { return countsMask; }
 
   /// Names that evaluate() needs and the IR does not give, in order.
   SmallVector<std::string> getFreeNames() const;

@@ -30,6 +30,7 @@
 
 #include "attn/Support/HostArray.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace attn {
@@ -68,6 +69,15 @@ FailureOr<SmallVector<HostArray>> interpret(func::FuncOp function,
 /// depends on computed data is not checked.
 LogicalResult checkArguments(func::FuncOp function, ArrayRef<HostArray> args,
                              std::string &error);
+
+/// Extents of the ranks of a cascade.
+using RankExtents = llvm::DenseMap<Operation *, SmallVector<int64_t>>;
+
+/// The extents of the ranks of the cascades for these arguments, which are
+/// checked as above. A cascade whose extents depend on computed data has none.
+FailureOr<RankExtents> findRankExtents(func::FuncOp function,
+                                       ArrayRef<HostArray> args,
+                                       std::string &error);
 
 /// Checks one argument against its type: shape and element type.
 LogicalResult checkArgument(Type type, const HostArray &array,

@@ -17,16 +17,6 @@ namespace attn {
 #include "attn/Dialect/Attn/Transforms/Passes.h.inc"
 } // namespace attn
 
-static std::optional<int64_t> findRank(CascadeOp cascade) {
-  std::optional<int64_t> rank;
-  cascade->walk([&](FoldOp fold) {
-    if (!rank) {
-      rank = fold.getRank();
-    }
-  });
-  return rank ? rank : chooseRank(cascade);
-}
-
 namespace {
 struct PrintIO : attn::impl::AttnPrintIOPassBase<PrintIO> {
   using Base::Base;
@@ -65,7 +55,7 @@ struct PrintIO : attn::impl::AttnPrintIOPassBase<PrintIO> {
 
   WalkResult report(CascadeOp cascade, const IoBindings &bindings,
                     const IoSettings &settings) {
-    std::optional<int64_t> rank = findRank(cascade);
+    std::optional<int64_t> rank = getFoldRank(cascade);
     if (!rank) {
       llvm::outs() << "  no rank is folded\n";
       return WalkResult::advance();
