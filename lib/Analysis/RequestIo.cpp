@@ -120,6 +120,8 @@ FailureOr<IoReport> attn::evaluateRequests(
     const llvm::DenseMap<Operation *, SmallVector<int64_t>> &extents,
     const IoSettings &settings, std::string &error) {
   IoReport total;
+  error = "no rank is folded";
+  bool any = false;
   WalkResult walked = function.walk([&](CascadeOp cascade) {
     std::optional<int64_t> rank = getFoldRank(cascade);
     if (!rank) {
@@ -130,10 +132,11 @@ FailureOr<IoReport> attn::evaluateRequests(
       error = "the extents of a cascade depend on computed data";
       return WalkResult::interrupt();
     }
+    any = true;
     Evaluator evaluator(cascade, args, known->second, settings, error);
     return WalkResult(evaluator.run(*rank, total));
   });
-  if (walked.wasInterrupted()) {
+  if (walked.wasInterrupted() || !any) {
     return failure();
   }
   return total;

@@ -43,11 +43,12 @@ std::string attn::deviceNames() {
   return text;
 }
 
-int64_t attn::countMostPasses(func::FuncOp function) {
-  int64_t most = 0;
+std::optional<int64_t> attn::countMostPasses(func::FuncOp function) {
+  std::optional<int64_t> most;
   function.walk([&](CascadeOp cascade) {
     if (std::optional<int64_t> rank = getFoldRank(cascade)) {
-      most = std::max<int64_t>(most, countPasses(cascade, *rank).passes);
+      most = std::max<int64_t>(most.value_or(0),
+                               countPasses(cascade, *rank).passes);
     }
   });
   return most;

@@ -208,8 +208,9 @@ static LogicalResult writeStats(const Options &options,
   }
   stats["device"] = options.device;
   if (response.passes) {
-    stats["passes"] = llvm::json::Object{
-        {"written", countMostPasses(request.entry)}, {"run", *response.passes}};
+    stats["passes"] =
+        llvm::json::Object{{"written", *countMostPasses(request.entry)},
+                           {"run", *response.passes}};
   }
   addBytes(request, stats);
   for (auto &entry : response.stats) {

@@ -27,7 +27,8 @@ namespace attn {
 ///
 /// On failure `error` says in one line why the bytes are not known: a mask
 /// that depends on data or selections, symbols that change along rows or
-/// columns or are no arguments, extents that are not given. Thread-safe; reads
+/// columns or are no arguments, extents that are not given, no folded rank.
+/// Thread-safe; reads
 /// the arrays only.
 FailureOr<IoReport> evaluateRequests(
     func::FuncOp function, ArrayRef<HostArray> args,
