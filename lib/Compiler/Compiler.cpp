@@ -48,6 +48,9 @@ LogicalResult attn::derive(func::FuncOp func, const CompileOptions &options) {
   LogicalResult result = runOn(func, [&](OpPassManager &pm) {
     pm.addPass(createAttnSplitSumsPass());
     pm.addPass(createAttnDeferPass());
+    AttnChooseTilesPassOptions choice;
+    choice.target = options.target;
+    pm.addPass(createAttnChooseTilesPass(choice));
     AttnPartitionPassOptions partition;
     partition.tile = options.tile;
     pm.addPass(createAttnPartitionPass(partition));

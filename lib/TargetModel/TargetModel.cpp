@@ -49,15 +49,30 @@ std::string TargetModel::validate() const {
 }
 
 RegisterBlock TargetModel::getRegisterBlock() const {
-  RegisterBlock best;
-  double bestRatio = 0;
-  for (unsigned vectors = 1; 2 * vectors + 1 <= numVectorRegisters;
-       vectors *= 2) {
-    unsigned rows = (numVectorRegisters - vectors - 1) / vectors;
-    double ratio = double(rows * vectors) / (rows + vectors);
-    if (ratio > bestRatio) {
-      best = {rows, vectors};
-      bestRatio = ratio;
+  return chooseRegisterBlock(numVectorRegisters, /*columns=*/8, /*rows=*/64,
+                             /*rowStep=*/4);
+}
+
+RegisterBlock attn::chooseRegisterBlock(unsigned numRegisters, unsigned columns,
+                                        unsigned rows, unsigned rowStep) {
+  // More rows or vectors than these are code without gain.
+  constexpr unsigned maxRows = 12, maxVectors = 4;
+  auto fits = [&](unsigned r, unsigned v) {
+    return r * v + v + 1 <= numRegisters;
+  };
+  RegisterBlock best{fits(rowStep, 1) ? rowStep : 1, 1};
+  for (unsigned v = 1; v <= std::min(columns, maxVectors); ++v) {
+    // A last panel of fewer vectors is more code; only long rows need it.
+    if (columns % v && columns <= 8) {
+      continue;
+    }
+    for (unsigned r = rowStep; r <= std::min(rows, maxRows); r += rowStep) {
+      bool isBetter = r * v > best.rows * best.vectors ||
+                      (r * v == best.rows * best.vectors &&
+                       r + v < best.rows + best.vectors);
+      if (fits(r, v) && isBetter) {
+        best = {r, v};
+      }
     }
   }
   return best;

@@ -27,10 +27,10 @@ TEST(TargetModelTest, NamedModelsAreValid) {
 }
 
 TEST(TargetModelTest, RegisterBlocksFitTheRegisters) {
-  EXPECT_EQ(getTargetModel("avx512")->getRegisterBlock().rows, 6u);
-  EXPECT_EQ(getTargetModel("avx512")->getRegisterBlock().vectors, 4u);
-  EXPECT_EQ(getTargetModel("avx2")->getRegisterBlock().rows, 6u);
-  EXPECT_EQ(getTargetModel("avx2")->getRegisterBlock().vectors, 2u);
+  EXPECT_EQ(getTargetModel("avx512")->getRegisterBlock().rows, 12u);
+  EXPECT_EQ(getTargetModel("avx512")->getRegisterBlock().vectors, 2u);
+  EXPECT_EQ(getTargetModel("avx2")->getRegisterBlock().rows, 12u);
+  EXPECT_EQ(getTargetModel("avx2")->getRegisterBlock().vectors, 1u);
   for (unsigned registers = 4; registers <= 64; ++registers) {
     TargetModel model;
     model.numVectorRegisters = registers;

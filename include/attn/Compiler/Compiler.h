@@ -13,12 +13,15 @@
 
 namespace attn {
 
-/// Every choice a caller may make; the defaults suit a CPU with AVX-512.
+/// Every choice a caller may make.
 struct CompileOptions {
-  /// Points of the fold rank per tile.
-  int64_t tile = 64;
-  /// Most packed rows of a work item.
-  int64_t rows = 64;
+  /// The model that tile sizes are chosen for (attn/TargetModel).
+  std::string target = "host";
+  /// Points of the fold rank per tile; 0: as tiles(..) of the cascade says,
+  /// else as the cost function of the target's model likes.
+  int64_t tile = 0;
+  /// Most packed rows of a work item; 0: likewise.
+  int64_t rows = 0;
   /// Code that counts empty, partial and full tiles, for RunStats.
   bool countTiles = false;
   /// False: the cascade runs as written, one stage per einsum.

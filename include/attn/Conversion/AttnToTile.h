@@ -13,8 +13,8 @@
 namespace attn {
 
 struct AttnToTileOptions {
-  /// Most packed rows of an item.
-  int64_t rows = 64;
+  /// Most packed rows of an item; 0: as tiles(..) of the cascade says, else 64.
+  int64_t rows = 0;
   /// Adds the host function @name.classes, which counts tiles by class.
   bool countTiles = false;
 };

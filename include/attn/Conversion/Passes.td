@@ -20,7 +20,8 @@ def ConvertAttnToTilePass : Pass<"convert-attn-to-tile", "::mlir::ModuleOp"> {
     tiles that hold a point are visited, and full tiles evaluate no mask.
   }];
   let options = [
-    Option<"rows", "rows", "int64_t", "64", "most packed rows of an item">,
+    Option<"rows", "rows", "int64_t", "0",
+        "most packed rows of an item; 0: as tiles(..) says, else 64">,
     Option<"countTiles", "count-tiles", "bool", "false",
            "add @name.classes, which counts empty, partial and full tiles">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",

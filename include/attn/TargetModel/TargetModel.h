@@ -55,11 +55,17 @@ public:
   unsigned getLanes(unsigned elementBytes) const {
     return vectorBits / 8 / elementBytes;
   }
-  /// The accumulator block for a product of f32 with the most multiply-adds per
-  /// load: rows * vectors accumulators, `vectors` (a power of two) loaded
-  /// vectors and one broadcast must fit the registers.
+  /// chooseRegisterBlock for results of 8 vectors and many rows.
   RegisterBlock getRegisterBlock() const;
 };
+
+/// The block of accumulators that a matrix product keeps in registers: as many
+/// as fit beside one loaded vector per column of the block and one broadcast;
+/// of equal choices the squarer one. The result has `rows` rows, taken in steps
+/// of `rowStep`, and `columns` vectors in a row. The model's cost and the code
+/// that is emitted agree because both ask here.
+RegisterBlock chooseRegisterBlock(unsigned numRegisters, unsigned columns,
+                                  unsigned rows, unsigned rowStep);
 
 /// The model called `name`: "host" (HostTargetModel.h), "avx2", "avx512",
 /// "neon"; none if there is no such model.

@@ -100,6 +100,10 @@ static int64_t chooseRows(Program &program, CascadeOp cascade,
   if (binding.row < 0 && binding.subs.empty()) {
     return 1;
   }
+  if (most == 0) {
+    std::optional<ArrayRef<int64_t>> tiles = cascade.getTiles();
+    most = tiles ? (*tiles)[0] : 64;
+  }
   int64_t subs = 1;
   for (int64_t r : binding.subs) {
     subs *= program.getStaticExtent(cascade, r);

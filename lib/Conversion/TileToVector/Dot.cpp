@@ -6,38 +6,22 @@
 //===----------------------------------------------------------------------===//
 #include "KernelLowering.h"
 
+#include "attn/TargetModel/TargetModel.h"
+
 using namespace attn;
 using namespace attn::tile;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// As many accumulators as registers allow beside one vector of B per column
-/// and one spread element of A; of equal choices the squarer one.
 KernelLowering::Block2D KernelLowering::blockOf(DotOp op) {
   auto type = cast<VectorType>(op.getResult().getType());
   int64_t width = std::max<int64_t>(
       1, target.lanes * 32 / std::max(32u, type.getElementTypeBitWidth()));
   int64_t columns = ceilDiv(type.getDimSize(1), width);
   int64_t rows = ceilDiv(type.getDimSize(0), rowBlock) * rowBlock;
-  Block2D best{rowBlock, 1, width};
-  for (int64_t v = 1; v <= std::min<int64_t>(columns, 4); ++v) {
-    // A last panel of fewer vectors is more code; only long rows need it.
-    if (columns % v && columns <= 8) {
-      continue;
-    }
-    for (int64_t r = rowBlock; r <= std::min<int64_t>(rows, 12);
-         r += rowBlock) {
-      bool fits = r * v + v + 1 <= target.registers;
-      bool better = r * v > best.rows * best.vectors ||
-                    (r * v == best.rows * best.vectors &&
-                     r + v < best.rows + best.vectors);
-      if (fits && better) {
-        best.rows = r;
-        best.vectors = v;
-      }
-    }
-  }
-  return best;
+  RegisterBlock best =
+      chooseRegisterBlock(target.registers, columns, rows, rowBlock);
+  return {best.rows, best.vectors, width};
 }
 
 /// W vectors, one per row, to W vectors, one per column: log2(W) exchanges.

@@ -15,19 +15,13 @@ namespace attn {
 #include "attn/Dialect/Attn/Transforms/Passes.h.inc"
 } // namespace attn
 
-/// The rank of the cascade's fold, else the one that would be folded.
+/// The rank of this name, else the cascade's own.
 static std::optional<int64_t> findRank(CascadeOp cascade, StringRef name) {
-  if (!name.empty()) {
-    int64_t rank = cascade.findRank(name);
-    return rank < 0 ? std::nullopt : std::optional<int64_t>(rank);
+  if (name.empty()) {
+    return getFoldRank(cascade);
   }
-  std::optional<int64_t> rank;
-  cascade->walk([&](FoldOp fold) {
-    if (!rank) {
-      rank = fold.getRank();
-    }
-  });
-  return rank ? rank : chooseRank(cascade);
+  int64_t rank = cascade.findRank(name);
+  return rank < 0 ? std::nullopt : std::optional<int64_t>(rank);
 }
 
 namespace {
@@ -44,7 +38,7 @@ struct ChooseTiles : attn::impl::AttnChooseTilesPassBase<ChooseTiles> {
     }
     getOperation()->walk([&](CascadeOp cascade) {
       std::optional<int64_t> folded = findRank(cascade, rank);
-      if (!folded) {
+      if (!folded || cascade.getTiles()) {
         return;
       }
       TileProblem problem = getTileProblem(cascade, *folded);

@@ -449,7 +449,9 @@ struct PartitionPass : attn::impl::AttnPartitionPassBase<PartitionPass> {
       // A rank that is reduced together with others has its tile already: it
       // was partitioned before, or the text is about blocks.
       if (!rank.empty() || info.getGroup().count() == 1) {
-        (void)partitionRank(cascade, r, tile);
+        std::optional<ArrayRef<int64_t>> tiles = cascade.getTiles();
+        int64_t chosen = tiles ? (*tiles)[1] : 64;
+        (void)partitionRank(cascade, r, tile ? int64_t(tile) : chosen);
       }
     });
   }

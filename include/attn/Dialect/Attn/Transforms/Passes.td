@@ -64,7 +64,8 @@ def AttnPartitionPass : AttnPass<"attn-partition"> {
   }];
   let options = [
     RankOption,
-    Option<"tile", "tile", "int64_t", "64", "coordinates in a tile">
+    Option<"tile", "tile", "int64_t", "0",
+        "coordinates in a tile; 0: the columns that the cascade's tiles(..) gives, else 64">
   ];
 }
 
@@ -107,7 +108,7 @@ def AttnChooseTilesPass : AttnPass<"attn-choose-tiles"> {
   let description = [{
     Chooses by the cost function of attn/TargetModel/TileCost.h and sets
     `tiles(rows = .., cols = ..)`. Before `attn-partition` both are chosen; a
-    fold that exists keeps its columns. A remark says what was decided from.
+    fold that exists keeps its columns. Tiles that are given stay. A remark says what was decided from.
   }];
   let options = [
     Option<"rank", "rank", "std::string", "",
