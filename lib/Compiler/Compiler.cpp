@@ -120,8 +120,9 @@ LogicalResult attn::compileToVector(ModuleOp module,
     program.erase();
   }
   PassManager pm(module.getContext());
+  pm.enableVerifier(false);
   // The derived merge is called by its kernel, and by nobody else afterwards.
-  pm.addPass(createInlinerPass());
+  pm.addPass(createInlinerPass({}, [](OpPassManager &) {}));
   pm.addPass(createSymbolDCEPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

@@ -165,7 +165,7 @@ Executable::compile(ModuleOp original, StringRef entry, CompileOptions options,
     error = first.empty() ? what.str() : first;
     return nullptr;
   };
-  auto start = Clock::now();
+  auto begin = Clock::now(), start = begin;
   OwningOpRef<ModuleOp> module(original.clone());
   std::unique_ptr<Executable> exe(new Executable);
   Impl &impl = *exe->impl;
@@ -224,6 +224,7 @@ Executable::compile(ModuleOp original, StringRef entry, CompileOptions options,
   if (!complete) {
     return fail("a kernel is missing from the generated code");
   }
+  impl.times.total = milliseconds(begin);
   return exe;
 }
 

@@ -49,7 +49,7 @@ FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
                              {"codegen", times.host.codegen},
                              {"link", times.host.link},
                              {"load", times.host.load},
-                             {"total", times.total()}};
+                             {"total", times.total}};
   response.stats["compile_ms"] = std::move(compile);
   if (request.wantStats) {
     OwningOpRef<func::FuncOp> derived(entry.clone());

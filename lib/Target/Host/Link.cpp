@@ -67,25 +67,48 @@ struct Descriptor {
 };
 } // namespace
 
-/// The object comes from a memfd and the result goes through a pipe: lld cannot
-/// write to a memfd by its path.
-Expected<SmallVector<char, 0>> attn::linkShared(ArrayRef<char> object) {
-  Descriptor in(memfd_create("object", MFD_CLOEXEC));
-  int ends[2];
-  if (in.fd < 0 || pipe2(ends, O_CLOEXEC)) {
-    return createStringError(
-        "expects memory files and pipes for linking, but got: " +
-        std::string(strerror(errno)));
+static Error noFiles() {
+  return createStringError(
+      "expects memory files and pipes for linking, but got: " +
+      std::string(strerror(errno)));
+}
+
+/// A memfd that holds `object`.
+static Expected<std::unique_ptr<Descriptor>> makeFile(ArrayRef<char> object) {
+  auto file = std::make_unique<Descriptor>(memfd_create("object", MFD_CLOEXEC));
+  if (file->fd < 0) {
+    return noFiles();
   }
-  Descriptor from(ends[0]), to(ends[1]);
   for (size_t done = 0; done < object.size();) {
-    ssize_t n = write(in.fd, object.data() + done, object.size() - done);
+    ssize_t n = write(file->fd, object.data() + done, object.size() - done);
     if (n < 0) {
       return createStringError("cannot write the object: " +
                                std::string(strerror(errno)));
     }
     done += n;
   }
+  return file;
+}
+
+/// The objects come from memfds and the result goes through a pipe: lld cannot
+/// write to a memfd by its path.
+Expected<SmallVector<char, 0>>
+attn::linkShared(ArrayRef<ArrayRef<char>> objects) {
+  std::vector<std::unique_ptr<Descriptor>> files;
+  std::vector<std::string> inputs;
+  for (ArrayRef<char> object : objects) {
+    Expected<std::unique_ptr<Descriptor>> file = makeFile(object);
+    if (!file) {
+      return file.takeError();
+    }
+    inputs.push_back((*file)->path());
+    files.push_back(std::move(*file));
+  }
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC)) {
+    return noFiles();
+  }
+  Descriptor from(ends[0]), to(ends[1]);
   SmallVector<char, 0> result;
   std::thread reader([&] {
     char block[65536];
@@ -94,25 +117,27 @@ Expected<SmallVector<char, 0>> attn::linkShared(ArrayRef<char> object) {
       result.append(block, block + n);
     }
   });
-  std::string output = to.path(), input = in.path(), text;
+  std::string output = to.path(), text;
   raw_string_ostream messages(text);
-  const char *args[] = {"ld.lld",
-                        "-shared",
-                        "--threads=1",
-                        "-z",
-                        "now",
-                        "-z",
-                        "relro",
-                        "-z",
-                        "noexecstack",
-                        "--hash-style=gnu",
-                        "-Bsymbolic",
-                        "--build-id=none",
-                        "--eh-frame-hdr",
-                        "--no-mmap-output-file",
-                        "-o",
-                        output.c_str(),
-                        input.c_str()};
+  SmallVector<const char *> args = {"ld.lld",
+                                    "-shared",
+                                    "--threads=1",
+                                    "-z",
+                                    "now",
+                                    "-z",
+                                    "relro",
+                                    "-z",
+                                    "noexecstack",
+                                    "--hash-style=gnu",
+                                    "-Bsymbolic",
+                                    "--build-id=none",
+                                    "--eh-frame-hdr",
+                                    "--no-mmap-output-file",
+                                    "-o",
+                                    output.c_str()};
+  for (const std::string &input : inputs) {
+    args.push_back(input.c_str());
+  }
   int code;
   {
     // The state of lld is global.

@@ -16,10 +16,9 @@ namespace attn {
 /// memmove and memset.
 llvm::Error checkUndefined(llvm::ArrayRef<char> object);
 
-/// A relocatable ELF object that we made to a shared object. One link at a
-/// time.
+/// Relocatable ELF objects that we made to a shared object. One link at a time.
 llvm::Expected<llvm::SmallVector<char, 0>>
-linkShared(llvm::ArrayRef<char> object);
+linkShared(llvm::ArrayRef<llvm::ArrayRef<char>> objects);
 
 } // namespace attn
 

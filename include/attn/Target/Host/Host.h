@@ -46,8 +46,10 @@ struct HostVectorUnit {
 };
 HostVectorUnit hostVectorUnit(const HostOptions &options);
 
-/// The module, which keeps its form, as the bytes of a shared object. Errors
-/// are reported at the module.
+/// The module, which keeps its form, as the bytes of a shared object. Functions
+/// that do not refer to each other are compiled side by side on the context's
+/// threads; `times` then holds what the slowest took. Errors are reported at
+/// the module.
 FailureOr<SmallVector<char, 0>> compileForHost(ModuleOp module,
                                                const HostOptions &options = {},
                                                HostTimes *times = nullptr);

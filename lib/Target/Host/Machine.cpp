@@ -1,0 +1,90 @@
+//===- Machine.cpp - Features and code generator of a CPU ----------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Machine.h"
+
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+#include <mutex>
+
+using namespace attn;
+
+static const char *v2 = "+cx16,+popcnt,+sahf,+sse3,+sse4.1,+sse4.2,+ssse3";
+static const char *v3 =
+    ",+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+xsave";
+static const char *v4 = ",+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl";
+
+std::string attn::featureString(StringRef request) {
+  std::string result;
+  if (request == "native") {
+    for (const auto &feature : llvm::sys::getHostCPUFeatures()) {
+      result += (result.empty() ? "" : ",") +
+                std::string(feature.second ? "+" : "-") + feature.first().str();
+    }
+    return result;
+  }
+  if (request == "x86-64-v2") {
+    return v2;
+  }
+  if (request == "x86-64-v3") {
+    return std::string(v2) + v3;
+  }
+  if (request == "x86-64-v4") {
+    return std::string(v2) + v3 + v4;
+  }
+  return request.str();
+}
+
+bool attn::hasFeature(StringRef features, StringRef name) {
+  SmallVector<StringRef> list;
+  features.split(list, ',');
+  return llvm::is_contained(list, ("+" + name).str());
+}
+
+HostVectorUnit attn::hostVectorUnit(const HostOptions &options) {
+  std::string features = featureString(options.features);
+  if (hasFeature(features, "avx512f") && hasFeature(features, "avx512bw") &&
+      hasFeature(features, "avx512vl")) {
+    return {16, 32};
+  }
+  return hasFeature(features, "avx2") ? HostVectorUnit{8, 16}
+                                      : HostVectorUnit{4, 16};
+}
+
+const char *attn::tuningFor(StringRef features) {
+  if (hasFeature(features, "amx-tile")) {
+    return "sapphirerapids";
+  }
+  if (hasFeature(features, "avx512f")) {
+    return hasFeature(features, "sse4a") ? "znver4" : "icelake-server";
+  }
+  return hasFeature(features, "avx2") ? "haswell" : "generic";
+}
+
+std::unique_ptr<llvm::TargetMachine> attn::makeMachine(StringRef features,
+                                                       std::string &error) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+  });
+  llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target) {
+    return nullptr;
+  }
+  llvm::TargetOptions options;
+  // Products and sums that stand side by side may be one operation.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
+  // Not as for a JIT: that would mean the large code model. Less than the
+  // default level leaves out a second scheduling after register allocation.
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+      triple, triple.isX86() ? "x86-64" : "generic", features, options,
+      llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Less,
+      /*JIT=*/false));
+}
