@@ -16,7 +16,9 @@ FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
                                       std::string &error) {
   func::FuncOp entry = request.entry;
   CompileOptions compileOptions;
-  compileOptions.countTiles = request.wantStats;
+  // Code that counts would be measured as well.
+  bool countTiles = request.wantStats && request.repeats == 0;
+  compileOptions.countTiles = countTiles;
   std::unique_ptr<Executable> exe = Executable::compile(
       request.module, entry.getName(), compileOptions, {}, error);
   if (!exe) {
@@ -57,6 +59,8 @@ FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
     bool ranDerived =
         stats.folds > 0 && succeeded(derive(*derived, compileOptions));
     response.passes = countMostPasses(ranDerived ? *derived : entry);
+  }
+  if (countTiles) {
     response.stats["tiles"] =
         llvm::json::Object{{"empty", stats.emptyTiles},
                            {"partial", stats.partialTiles},

@@ -30,6 +30,7 @@
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
+#include <chrono>
 #include <cmath>
 
 using namespace attn;
@@ -52,12 +53,14 @@ static constexpr const char kUsage[] =
   --bench=N         run N more times and print the times
   --stats=FILE.json write what is known of the run:
                     passes        over the keys: as written, as run
-                    tiles         empty, partial and full ones (cpu)
+                    tiles         empty, partial and full ones (cpu without
+                                  --bench)
                     pairs         (row, key) pairs that the mask admits
                     kv_bytes      of keys, values, their scales and tables that
                                   any row needs, each once
                     bound_bytes   no schedule moves fewer to and from memory
-                    max_row_error against --expect; compile_ms, seconds, ...
+                    max_row_error against --expect; parse_ms, compile_ms,
+                                  seconds, ...
 exit: 0 good, 1 mismatch, 2 bad input
 )";
 
@@ -199,7 +202,7 @@ static void addBytes(const RunRequest &request, llvm::json::Object &stats) {
 static LogicalResult writeStats(const Options &options,
                                 const RunRequest &request,
                                 RunResponse &response, double maxRowError,
-                                std::string &error) {
+                                double parseMilliseconds, std::string &error) {
   llvm::json::Object stats;
   // The documented keys are always there; what is not known is null.
   for (const char *key : {"passes", "tiles", "pairs", "kv_bytes", "bound_bytes",
@@ -207,6 +210,7 @@ static LogicalResult writeStats(const Options &options,
     stats[key] = nullptr;
   }
   stats["device"] = options.device;
+  stats["parse_ms"] = parseMilliseconds;
   if (response.passes) {
     stats["passes"] =
         llvm::json::Object{{"written", *countMostPasses(request.entry)},
@@ -249,6 +253,7 @@ static int run(const Options &options) {
     return badInput("expects a device of " + deviceNames() + ", but got '" +
                     options.device + "'");
   }
+  auto start = std::chrono::steady_clock::now();
   DialectRegistry registry;
   registerCompilerDialects(registry);
   MLIRContext context(registry);
@@ -257,6 +262,9 @@ static int run(const Options &options) {
   if (!module) {
     return badInput(error);
   }
+  double parseMilliseconds = std::chrono::duration<double, std::milli>(
+                                 std::chrono::steady_clock::now() - start)
+                                 .count();
   auto entry = module->lookupSymbol<func::FuncOp>(options.entry);
   if (!entry) {
     return badInput("expects an entry of '" + options.file + "' (" +
@@ -348,7 +356,8 @@ static int run(const Options &options) {
     printTimes(response->seconds, llvm::outs());
   }
   if (!options.stats.empty() &&
-      failed(writeStats(options, request, *response, maxRowError, error))) {
+      failed(writeStats(options, request, *response, maxRowError,
+                        parseMilliseconds, error))) {
     return badInput(error);
   }
   return good ? 0 : 1;
