@@ -294,7 +294,8 @@ static LogicalResult storeAt(TileEmitter &em, TileValue v, Value memory,
                              ArrayRef<TileValue> indices,
                              ArrayRef<int64_t> axes, Value liveCount) {
   if (v.axes.size() > axes.size()) {
-    return failure();
+    return em.cascade.emitError(
+        "no tile kernel: a result has fewer axes than its value");
   }
   v = axes.empty() ? v : em.t.spread(v, axes);
   SmallVector<Value> values;
@@ -321,6 +322,13 @@ LogicalResult TileEmitter::store(TileValue v, Value memory, AffineMap map,
   if (failed(accessIndices(cascade, memory, map, false, indices, axes, liveAxis,
                            liveEnd))) {
     return failure();
+  }
+  // A fold without rows has items of one: any index may stand for it.
+  if (v.has(kRowAxis) && !llvm::is_contained(axes, kRowAxis) &&
+      sizes.lookup(kRowAxis) == 1 && !indices.empty() &&
+      indices.front().isScalar()) {
+    indices.front() = t.spread(indices.front(), {kRowAxis});
+    axes = TileBuilder::join(indices);
   }
   return storeAt(*this, v, memory, indices, axes, liveCount);
 }
