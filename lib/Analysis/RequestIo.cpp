@@ -120,7 +120,6 @@ FailureOr<IoReport> attn::evaluateRequests(
     const llvm::DenseMap<Operation *, SmallVector<int64_t>> &extents,
     const IoSettings &settings, std::string &error) {
   IoReport total;
-  error = "no rank is folded";
   bool any = false;
   WalkResult walked = function.walk([&](CascadeOp cascade) {
     std::optional<int64_t> rank = getFoldRank(cascade);
@@ -136,7 +135,11 @@ FailureOr<IoReport> attn::evaluateRequests(
     Evaluator evaluator(cascade, args, known->second, settings, error);
     return WalkResult(evaluator.run(*rank, total));
   });
-  if (walked.wasInterrupted() || !any) {
+  if (walked.wasInterrupted()) {
+    return failure();
+  }
+  if (!any) {
+    error = "no rank is folded";
     return failure();
   }
   return total;
