@@ -37,7 +37,8 @@ static void setAttributes(llvm::Module &module, StringRef features) {
 
 /// What vectorised code needs, at a tenth of the time of O2.
 static const char *shortPipeline =
-    "always-inline,function(sroa,early-cse<memssa>,instcombine,simplifycfg,"
+    "always-inline,function(sroa,early-cse<memssa>,"
+    "instcombine<no-verify-fixpoint>,simplifycfg,"
     "loop-mssa(licm),early-cse),globaldce";
 
 static LogicalResult optimise(llvm::Module &module,
