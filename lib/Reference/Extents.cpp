@@ -29,13 +29,49 @@ static Presence conjunctionOf(const Presence &domain,
   return result;
 }
 
+/// How an expression goes as `axis` grows: 1 up, -1 down, 0 not at all; none if
+/// it is not monotone for sure (remainders, symbols that the axis looks up).
+static std::optional<int> growth(const Presence &domain, AffineExpr expr,
+                                 int64_t axis) {
+  if (!domain.names(expr, axis)) {
+    return 0;
+  }
+  if (isa<AffineDimExpr>(expr)) {
+    return 1;
+  }
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary || expr.getKind() == AffineExprKind::Mod) {
+    return std::nullopt;
+  }
+  std::optional<int> left = growth(domain, binary.getLHS(), axis);
+  if (!left) {
+    return std::nullopt;
+  }
+  if (expr.getKind() == AffineExprKind::Add) {
+    std::optional<int> right = growth(domain, binary.getRHS(), axis);
+    bool opposed = right && *left * *right < 0;
+    return right && !opposed ? std::optional<int>(*left ? *left : *right)
+                             : std::nullopt;
+  }
+  // A factor, or a positive divisor.
+  bool flips = cast<AffineConstantExpr>(binary.getRHS()).getValue() < 0;
+  return flips ? -*left : *left;
+}
+
+/// Whether a constraint ends `axis`, whatever the numbers in it are.
+static bool isLimit(const Presence &domain, const Constraint &constraint,
+                    int64_t axis) {
+  std::optional<int> direction = growth(domain, constraint.expr, axis);
+  return direction &&
+         (*direction < 0 || (constraint.isEquality && *direction != 0));
+}
+
 /// One more than the largest coordinate of `axis` in the domain; none if the
 /// constraints over it and over axes that are not `open` do not bound it.
 FailureOr<std::optional<int64_t>>
 Machine::boundInDomain(ViewOp op, const Tensor &view, const Space &space,
                        int64_t axis, const llvm::SmallBitVector &open) {
   Space scan = space;
-  scan.extents[axis] = LoopNest::kUnbounded;
   SmallVector<AffineExpr> dims;
   for (unsigned i = 0; i < scan.extents.size(); ++i) {
     dims.push_back(getAffineDimExpr(i, context));
@@ -61,6 +97,11 @@ Machine::boundInDomain(ViewOp op, const Tensor &view, const Space &space,
         }
       }
     }
+    if (llvm::none_of(usable, [&](const Constraint &constraint) {
+          return isLimit(view.presence, constraint, axis);
+        })) {
+      return std::optional<int64_t>();
+    }
     SmallVector<int64_t> order;
     for (unsigned i : loops.set_bits()) {
       if (int64_t(i) != axis) {
@@ -68,19 +109,22 @@ Machine::boundInDomain(ViewOp op, const Tensor &view, const Space &space,
       }
     }
     order.push_back(axis);
-    LoopNest nest(context, scan, error);
-    nest.require(conjunctionOf(view.presence, usable), dims);
-    nest.compile(order, /*keepOrder=*/true);
+    // Limits first, which leave no more than a finite box; then, in that box,
+    // the constraints that are not monotone.
     int64_t end = 0;
-    LogicalResult done = nest.run([&](int64_t, int64_t runEnd) {
-      end = std::max(end, runEnd);
-      return success();
-    });
-    if (failed(done)) {
-      return fail(op, error);
-    }
-    if (end >= LoopNest::kUnbounded) {
-      return std::optional<int64_t>();
+    for (bool bounded : {false, true}) {
+      scan.extents[axis] = bounded ? end : LoopNest::kUnbounded;
+      LoopNest nest(context, scan, error);
+      nest.require(conjunctionOf(view.presence, usable), dims);
+      nest.compile(order, /*keepOrder=*/true);
+      end = 0;
+      LogicalResult done = nest.run([&](int64_t, int64_t runEnd) {
+        end = std::max(end, runEnd);
+        return success();
+      });
+      if (failed(done)) {
+        return fail(op, error);
+      }
     }
     extent = std::max(extent, end);
   }
@@ -160,37 +204,50 @@ LogicalResult Machine::findAxisExtents(ViewOp op, const Tensor &view,
     space.extents[axis] = extent;
     open.reset(axis);
   };
+  auto takeBare = [&](unsigned axis) -> FailureOr<bool> {
+    FailureOr<std::optional<int64_t>> extent =
+        bareExtent(op, view, space, axis);
+    if (failed(extent)) {
+      return failure();
+    }
+    if (*extent) {
+      take(axis, **extent);
+    }
+    return extent->has_value();
+  };
   // Axes that no constraint names; then those that constraints bound, each as
-  // soon as the axes it depends on are known; then what is left.
-  for (bool lastResort : {false, true}) {
+  // soon as the axes it depends on are known; where none is bounded, one more
+  // axis is as long as what it indexes, and the others are asked again.
+  for (unsigned axis : SmallVector<unsigned>(open.set_bits())) {
+    if (!inDomain(axis) && failed(takeBare(axis))) {
+      return failure();
+    }
+  }
+  for (bool progress = true; progress && open.any();) {
+    progress = false;
     for (unsigned axis : SmallVector<unsigned>(open.set_bits())) {
-      if (lastResort == inDomain(axis)) {
-        FailureOr<std::optional<int64_t>> extent =
-            bareExtent(op, view, space, axis);
-        if (failed(extent)) {
-          return failure();
-        }
-        if (*extent) {
-          take(axis, **extent);
-        }
+      if (!inDomain(axis)) {
+        continue;
+      }
+      FailureOr<std::optional<int64_t>> extent =
+          boundInDomain(op, view, space, axis, open);
+      if (failed(extent)) {
+        return failure();
+      }
+      if (*extent) {
+        take(axis, **extent);
+        progress = true;
       }
     }
-    for (bool progress = true; progress;) {
-      progress = false;
-      for (unsigned axis : SmallVector<unsigned>(open.set_bits())) {
-        if (!inDomain(axis)) {
-          continue;
-        }
-        FailureOr<std::optional<int64_t>> extent =
-            boundInDomain(op, view, space, axis, open);
-        if (failed(extent)) {
-          return failure();
-        }
-        if (*extent) {
-          take(axis, **extent);
-          progress = true;
-        }
+    for (unsigned axis : SmallVector<unsigned>(open.set_bits())) {
+      if (progress) {
+        break;
       }
+      FailureOr<bool> taken = takeBare(axis);
+      if (failed(taken)) {
+        return failure();
+      }
+      progress = *taken;
     }
   }
   if (open.any()) {

@@ -212,22 +212,30 @@ void LoopNest::narrow(const CompiledConstraint &constraint, int level,
     }
     return clip(runs, 0, llvm::divideFloorSigned(rest, -a) + 1);
   }
-  if (constraint.direction != 0 && !isEquality) {
-    // Monotone (only floordiv and ceildiv): bisect each run.
-    for (Run &run : runs) {
-      int64_t low = run.begin, high = run.end;
-      bool up = constraint.direction > 0;
-      while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        current[rank] = middle;
-        touch(level);
-        if (holds() == up) {
-          high = middle;
-        } else {
-          low = middle + 1;
+  if (constraint.direction != 0) {
+    // Monotone (only floordiv and ceildiv): bisect each run, for an equality
+    // once from each side.
+    auto bisect = [&](int64_t sign) {
+      bool up = constraint.direction * sign > 0;
+      for (Run &run : runs) {
+        int64_t low = run.begin, high = run.end;
+        while (low < high) {
+          int64_t middle = low + (high - low) / 2;
+          current[rank] = middle;
+          touch(level);
+          bool in = sign * eval(constraint.form) >= 0 && !failed;
+          if (in == up) {
+            high = middle;
+          } else {
+            low = middle + 1;
+          }
         }
+        (up ? run.begin : run.end) = low;
       }
-      (up ? run.begin : run.end) = low;
+    };
+    bisect(1);
+    if (isEquality) {
+      bisect(-1);
     }
     return clip(runs, 0, kUnbounded);
   }

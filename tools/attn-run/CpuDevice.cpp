@@ -8,6 +8,8 @@
 
 #include "attn/JIT/Executable.h"
 
+#include "mlir/IR/Diagnostics.h"
+
 #include <thread>
 
 using namespace attn;
@@ -15,6 +17,10 @@ using namespace attn;
 FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
                                       std::string &error) {
   func::FuncOp entry = request.entry;
+  // The first error is handed back as the one line; it is not printed as well.
+  ScopedDiagnosticHandler quiet(entry.getContext(), [](Diagnostic &diagnostic) {
+    return success(diagnostic.getSeverity() == DiagnosticSeverity::Error);
+  });
   CompileOptions compileOptions;
   // Code that counts would be measured as well.
   bool countTiles = request.wantStats && request.repeats == 0;
