@@ -32,7 +32,7 @@
 // CHECK:         %[[REQUESTS:.+]] = arith.maxsi %[[LEAST]], %[[ZERO]]
 // CHECK:         %[[LONGEST:.+]] = scf.for %[[B:[^ ]+]] = {{.*}} to %[[REQUESTS]] {{.*}} iter_args(%[[OLD:.+]] = %[[ZERO]])
 // CHECK:           memref.load %[[LEN]][%[[B]]]
-// CHECK:           %[[ANY:.+]] = arith.cmpi sge
+// CHECK:           %[[ANY:.+]] = arith.cmpi sgt
 // CHECK:           %[[KEYS:.+]] = arith.select %[[ANY]], %{{.+}}, %[[ZERO]]
 // CHECK:           arith.maxsi %[[OLD]], %[[KEYS]]
 // CHECK:         arith.ceildivui %[[LONGEST]], %{{.+}}
