@@ -12,8 +12,8 @@
 // split or not, see no key or query that the mask hides, and have counted as
 // many empty, partial and full tiles as there are.
 //
-// ATTN_TEST_SEED draws other masks; ATTN_TEST_LONG draws more. (Two of the first
-// masks made LLVM abort.)
+// ATTN_TEST_SEED draws other masks; ATTN_TEST_LONG draws more. (Two of the
+// first masks made LLVM abort.)
 //
 //===----------------------------------------------------------------------===//
 #include "attn/Analysis/FoldIntervals.h"
