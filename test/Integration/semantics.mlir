@@ -13,6 +13,13 @@
 // RUN: %{cpu} --entry=absent_data --arg=x.npy --arg=doc.npy --arg=3 | FileCheck %s --check-prefix=DATA
 // RUN: %{reference} --entry=absent_symbol --arg=x.npy --arg=len.npy --arg=2 | FileCheck %s --check-prefix=SYMBOL
 // RUN: %{cpu} --entry=absent_symbol --arg=x.npy --arg=len.npy --arg=2 | FileCheck %s --check-prefix=SYMBOL
+// RUN: %{npy} long.npy '<i4' 200
+// RUN: %{npy} lens.npy '<i4' 3 --values=3,60,7
+// RUN: %{reference} --entry=absent_in_fold --arg=rand:3x70x16:1 --arg=rand:3x200x16:2 --arg=long.npy --arg=lens.npy --arg=45 --arg=62 --arg=2 --out=fold.npy > %t/fold.txt
+// RUN: FileCheck %s --input-file=fold.txt --check-prefix=FOLD
+// RUN: %{cpu} --entry=absent_in_fold --arg=rand:3x70x16:1 --arg=rand:3x200x16:2 --arg=long.npy --arg=lens.npy --arg=45 --arg=62 --arg=2 --expect=fold.npy --stats=fold.json > %t/fold.txt
+// RUN: FileCheck %s --input-file=fold.txt --check-prefix=FOLD
+// RUN: FileCheck %s --input-file=fold.json --check-prefix=FOLDED
 // RUN: %{reference} --entry=names --arg=zeros:2x5 --arg=len.npy | FileCheck %s --check-prefix=NAMES
 // RUN: %{cpu} --entry=names --arg=zeros:2x5 --arg=len.npy | FileCheck %s --check-prefix=NAMES
 // RUN: not %{reference} --entry=names --arg=zeros:2x5 --arg=one.npy 2>&1 | FileCheck %s --check-prefix=SHORT
@@ -92,6 +99,31 @@ func.func @absent_symbol(%x: tensor<?x?xf32>, %len: tensor<?xi32>, %n: index)
     attn.yield %y, %s : tensor<?x?xf32>, tensor<?xf32>
   }
   return %o#0, %o#1 : tensor<?x?xf32>, tensor<?xf32>
+}
+
+// The same inside of a fold. Row p sees key p only, and that if p < n and
+// p <= len[b] + more: 49 rows of request 0 and 62 of request 1. For request 2 there
+// is no length.
+// FOLD-COUNT-49: {{^}}[{{.*[1-9].*}}]
+// FOLD-COUNT-21: {{^}}[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+// FOLD-COUNT-62: {{^}}[{{.*[1-9].*}}]
+// FOLD-COUNT-78: {{^}}[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+// FOLDED: "folds": 1,
+func.func @absent_in_fold(%q: tensor<3x?x16xf32>, %k: tensor<3x?x16xf32>, %doc: tensor<?xi32>,
+                          %len: tensor<?xi32>, %more: index, %n: index, %c: index)
+    -> tensor<3x?x16xf32> {
+  %d = attn.view (m) symbols(n = %n) where (m < n) of %doc[m] : (tensor<?xi32>, index) -> tensor<200xi32>
+  %l = attn.view (b) symbols(c = %c) where (b < c) of %len[b] : (tensor<?xi32>, index) -> tensor<3xi32>
+  %o = attn.cascade ranks(b, p, m, e, f) -> tensor<3x?x16xf32> {
+    %y = attn.einsum %q[b, p, e], %k[b, m, e] -> [b, p, m] reduce add(e)
+        symbols(l = %l[b], more = %more) where (m <= l + more) and %doc[p] == %d[m]
+        : (tensor<3x?x16xf32>, tensor<3x?x16xf32>, tensor<3xi32>, index, tensor<?xi32>,
+           tensor<200xi32>) -> tensor<3x?x?xf32>
+    %s = attn.einsum %y[b, p, m], %k[b, m, f] -> [b, p, f] reduce add(m)
+        : (tensor<3x?x?xf32>, tensor<3x?x16xf32>) -> tensor<3x?x16xf32>
+    attn.yield %s : tensor<3x?x16xf32>
+  }
+  return %o : tensor<3x?x16xf32>
 }
 
 // m < len[b] names b: a product over b drops it, and a column without a row is

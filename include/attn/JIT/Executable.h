@@ -32,8 +32,8 @@ struct RunOptions {
 };
 
 /// What one run did. Tiles are counted per run of rows and KV head, and only
-/// where CompileOptions::countTiles was set; a run of rows without a point is no
-/// work and not counted.
+/// where CompileOptions::countTiles was set; a run of rows without a point is
+/// no work and not counted.
 struct RunStats {
   int64_t folds = 0, stages = 0; // launches
   int64_t items = 0, merges = 0;
