@@ -1,0 +1,195 @@
+//===- Warp.h - State of running warps and CTAs -----------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Lanes that take different ways meet again at the immediate post-dominator of
+// their branch: a stack of {where to meet, lanes, where they are}. A group of
+// CTAs that must run together (a cluster) belongs to one host thread.
+//
+//===----------------------------------------------------------------------===//
+#ifndef PTXSIM_EXEC_WARP_H
+#define PTXSIM_EXEC_WARP_H
+
+#include "memory/Memory.h"
+#include "program/Program.h"
+#include "ptxsim/Device.h"
+
+#include <bit>
+#include <cstring>
+#include <random>
+
+namespace ptxsim {
+
+struct Cta;
+struct Group;
+class Reporter;
+class RaceDetector;
+class CopyQueue;
+
+/// Lanes of a warp that are at one place.
+struct Path {
+  uint32_t meet; // popped when `pc` gets there
+  Mask lanes;
+  uint32_t pc;
+};
+
+enum class WarpStatus : uint8_t { Ready, Blocked, Done };
+
+struct Warp {
+  Warp(Cta &cta, const Program &program, uint32_t number, Mask lanes);
+  ~Warp();
+
+  Cta &cta;
+  const Program &program;
+  /// In its CTA.
+  const uint32_t number;
+
+  std::vector<std::byte> registers;
+  std::vector<Mask> predicates;
+  /// By register: lanes that were written. Only with Checks::uninitialised.
+  std::vector<Mask> defined;
+  /// .local memory of the 32 lanes, one after the other.
+  std::vector<std::byte> local;
+  std::vector<uint8_t> localWritten;
+
+  /// Lanes that run the current instruction; that have not exited.
+  Mask exec = 0, live = 0;
+  std::vector<Path> paths;
+  WarpStatus status = WarpStatus::Ready;
+  /// While blocked: on what, for reports of deadlock ("barrier 1").
+  std::string waitsFor;
+  /// Says that a waiting instruction runs for the second time.
+  bool isResumed = false;
+
+  /// cp.async groups in flight; made on first use (src/ops/Copies.cpp).
+  std::unique_ptr<CopyQueue> copies;
+  /// Lookups of global memory start at the buffer hit last.
+  Buffer *lastBuffer = nullptr;
+  uint64_t instructions = 0, threadInstructions = 0;
+
+  //===--- Operands -------------------------------------------------------===//
+  /// 32 lanes of 4 (T of up to 4 bytes must be read as uint32_t and cut) or 8.
+  template <class T> const T *in(const Ref &ref) const {
+    return reinterpret_cast<const T *>(
+        (ref.file == Ref::File::Constant ? program.constants.data()
+                                         : registers.data()) +
+        ref.offset);
+  }
+  template <class T> T *out(const Ref &ref) {
+    return reinterpret_cast<T *>(registers.data() + ref.offset);
+  }
+  /// A lane of an integer operand of any width, zero-extended.
+  uint64_t lane(const Ref &ref, unsigned lane) const {
+    return ref.laneBytes == 8 ? in<uint64_t>(ref)[lane]
+                              : in<uint32_t>(ref)[lane];
+  }
+  void setLane(const Ref &ref, unsigned lane, uint64_t value) {
+    if (ref.laneBytes == 8) {
+      out<uint64_t>(ref)[lane] = value;
+    } else {
+      out<uint32_t>(ref)[lane] = uint32_t(value);
+    }
+  }
+  Mask predicate(const Ref &ref) const {
+    Mask value = ref.file == Ref::File::True ? kAllLanes
+                                             : predicates[ref.offset];
+    return ref.isNegated ? ~value : value;
+  }
+  /// Of the lanes that run.
+  void setPredicate(const Ref &ref, Mask value) {
+    Mask &p = predicates[ref.offset];
+    p = (p & ~exec) | (value & exec);
+  }
+
+  //===--- Control flow (Exec.cpp) ----------------------------------------===//
+  uint32_t pc() const { return paths.back().pc; }
+  /// Runs until the warp blocks, yields, ends, or has run `quantum`
+  /// instructions. True if anything but a failed poll was run.
+  bool run(uint64_t quantum);
+  /// The lanes of `exec` go to `in.target`.
+  Step branch(const Inst &in);
+  void exit(Mask lanes);
+  /// Makes a blocked warp ready.
+  void wake() {
+    status = WarpStatus::Ready;
+    waitsFor.clear();
+  }
+
+  //===--- Memory (memory/Access.cpp) -------------------------------------===//
+  /// Resolves an access of the lanes in `lanes` and runs every check and counter
+  /// on it. Gives the lanes that may go on and a host address for each.
+  Mask access(const Inst &in, Access &access);
+
+private:
+  bool step(const Inst &in);
+};
+
+/// Arrivals at one of the 16 barriers of a CTA.
+struct NamedBarrier {
+  uint32_t expected = 0; // threads; 0: no generation is open
+  uint32_t arrived = 0;
+  /// Warps that wait, in the order that they came; the same for all arrivals.
+  std::vector<uint32_t> waiting, arrivals;
+  /// Where the first one arrived, and whether it was `.aligned`.
+  const Inst *first = nullptr;
+  /// barrier.red: what the threads brought.
+  uint32_t population = 0;
+  bool conjunction = true, disjunction = false;
+  /// Its result for those that wait.
+  std::vector<uint32_t> clock;
+};
+
+struct Cta {
+  Cta(Group &group, uint32_t rank, const uint32_t (&index)[3]);
+  ~Cta();
+
+  Group &group;
+  /// In its cluster; in the grid.
+  uint32_t rank;
+  uint32_t index[3];
+  uint64_t number = 0;
+
+  std::vector<std::byte> shared;
+  /// By byte: whether it was written. Only with Checks::uninitialised.
+  std::vector<uint8_t> sharedWritten;
+  std::vector<std::unique_ptr<Warp>> warps;
+  std::vector<NamedBarrier> barriers;
+  /// Warps that have not ended.
+  uint32_t numLive = 0;
+  /// Threads of the warps that have not ended, exited lanes included.
+  std::unique_ptr<RaceDetector> races;
+};
+
+/// Facts of the launch, for all CTAs. Const while it runs.
+struct LaunchContext {
+  const Program &program;
+  const Options &options;
+  const LaunchConfig &config;
+  GlobalMemory &memory;
+  Reporter &reporter;
+  std::vector<std::byte> parameters;
+  uint32_t sharedBytes = 0;
+};
+
+/// CTAs that run together on one host thread, and what they count.
+struct Group {
+  Group(const LaunchContext &launch, uint64_t seed)
+      : launch(launch), random(seed) {}
+
+  const LaunchContext &launch;
+  std::vector<std::unique_ptr<Cta>> ctas;
+  std::mt19937_64 random;
+  LaunchStats stats;
+  /// By instruction.
+  std::vector<Counters> counters;
+  /// Counts everything that another warp may wait for; a full round of polls
+  /// without a change is a deadlock.
+  uint64_t progress = 0;
+};
+
+} // namespace ptxsim
+
+#endif // PTXSIM_EXEC_WARP_H

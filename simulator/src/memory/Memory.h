@@ -1,0 +1,105 @@
+//===- Memory.h - Spaces, windows and accesses ------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Generic addresses: shared, local and parameter memory have windows of their
+// own far from any buffer; an address of theirs in the own space is the offset
+// in the window. A CTA of a cluster with rank r has its part of the shared
+// window at r << 24.
+//
+//===----------------------------------------------------------------------===//
+#ifndef PTXSIM_MEMORY_MEMORY_H
+#define PTXSIM_MEMORY_MEMORY_H
+
+#include "program/Program.h"
+#include "ptxsim/Device.h"
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace ptxsim {
+
+constexpr uint64_t kSharedWindow = 0x0100'0000'0000;
+constexpr uint64_t kLocalWindow = 0x0200'0000'0000;
+constexpr uint64_t kParamWindow = 0x0300'0000'0000;
+constexpr uint64_t kWindowBytes = 0x0001'0000'0000;
+constexpr uint64_t kFirstBuffer = 0x7f00'0000'0000;
+constexpr uint64_t kGuardBytes = 64 * 1024;
+
+/// One buffer of global (or .const) memory.
+struct Buffer {
+  std::string name;
+  DevicePointer base = 0;
+  uint64_t bytes = 0;
+  bool isFree = false;
+  bool isConst = false;
+  std::unique_ptr<std::byte[]> data;
+  /// By byte: whether it was written.
+  std::unique_ptr<uint8_t[]> written;
+  /// By 32-byte sector: bit 0 read, bit 1 written in this launch.
+  std::unique_ptr<std::atomic<uint8_t>[]> touched;
+  /// By 32-byte granule: what the race check knows (check/GlobalRaces.cpp).
+  std::unique_ptr<std::atomic<uint64_t>[]> owners;
+
+  bool contains(DevicePointer address, uint64_t size) const {
+    return address >= base && address - base <= bytes &&
+           size <= bytes - (address - base);
+  }
+};
+
+class GlobalMemory {
+public:
+  /// Null if there is no memory.
+  Buffer *allocate(uint64_t bytes, std::string name, uint64_t align);
+  /// The buffer that holds the address, or else the one that lies nearest below
+  /// (freed ones as well); null if there is none.
+  Buffer *find(DevicePointer address) const;
+  void free(Buffer &buffer);
+  /// Forgets which sectors were touched.
+  void startLaunch();
+  uint64_t countTouched(unsigned bit) const;
+  /// "buffer+16", "16 bytes behind buffer (64 bytes)", "null", "0x12".
+  std::string describe(DevicePointer address) const;
+  /// Atomics of all CTAs.
+  std::mutex &atomicMutex(DevicePointer address) {
+    return mutexes[(address >> 5) % std::size(mutexes)];
+  }
+
+private:
+  std::vector<std::unique_ptr<Buffer>> buffers; // ascending
+  DevicePointer next = kFirstBuffer;
+  std::mutex mutexes[64];
+};
+
+/// An access of one warp instruction. Addresses are in the space's own terms
+/// (Generic ones are resolved lane by lane).
+struct Access {
+  enum class Kind : uint8_t { Read, Write, Atomic };
+  Space space = Space::Generic;
+  Kind kind = Kind::Read;
+  Mask lanes = 0;
+  /// Of one lane; the alignment that it must have (0: the same).
+  uint32_t bytes = 4, align = 0;
+  uint64_t address[kLanes];
+  /// Out: where the lane's bytes are. The space that each lane is in.
+  std::byte *host[kLanes];
+  Space resolved[kLanes];
+  /// A copy of the warp's asynchronous engine (cp.async) and not of the warp
+  /// itself.
+  bool isAsync = false;
+  /// Acquires, releases; ordinary accesses are weak.
+  bool isStrong = false;
+  /// Lanes in groups of so many make one request of shared memory (ldmatrix: 8
+  /// rows); 0: by the size of a lane.
+  unsigned lanesPerGroup = 0;
+};
+
+} // namespace ptxsim
+
+#endif // PTXSIM_MEMORY_MEMORY_H
