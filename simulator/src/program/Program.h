@@ -79,8 +79,11 @@ struct Inst {
   uint32_t flags = 0;
   const InstData *data = nullptr;
   InstClass kind = InstClass::Integer;
-  /// Control flow: where a branch goes, and where its lanes meet again.
-  uint32_t target = 0, meet = 0;
+  /// Control flow: whether lanes go elsewhere, where to (one place; brx has a
+  /// table), and where they meet again.
+  enum class Flow : uint8_t { Next, Branch, End } flow = Flow::Next;
+  std::vector<uint32_t> targets;
+  uint32_t meet = 0;
   /// Every lane of the warp must take part (`.aligned`, mma, ldmatrix).
   bool needsAllLanes = false;
   const Instruction *text = nullptr;

@@ -1,0 +1,135 @@
+//===- Decode.cpp - From text to handlers -------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Decode.h"
+#include "ops/Families.h"
+
+using namespace ptxsim;
+
+const DecoderTable &ptxsim::decoders() {
+  static const DecoderTable table = [] {
+    DecoderTable all;
+    addControl(all);
+    addIntegers(all);
+    addFloats(all);
+    addHalves(all);
+    addConversions(all);
+    addMoves(all);
+    addMemory(all);
+    addAtomics(all);
+    addLanes(all);
+    addBarriers(all);
+    addCopies(all);
+    addMatrix(all);
+    return all;
+  }();
+  return table;
+}
+
+static uint64_t alignTo(uint64_t value, uint64_t align) {
+  return align ? (value + align - 1) / align * align : value;
+}
+
+/// Static variables first, then the dynamic one (extern), which has no size.
+static uint64_t place(const std::vector<const Variable *> &variables,
+                      std::vector<Placed> &placed) {
+  uint64_t offset = 0, dynamicAlign = 16;
+  for (const Variable *variable : variables) {
+    if (!variable->isExternal) {
+      offset = alignTo(offset, variable->align);
+      placed.push_back({variable, offset});
+      offset += variable->bytes;
+    } else {
+      dynamicAlign = std::max<uint64_t>(dynamicAlign, variable->align);
+    }
+  }
+  bool hasDynamic = false;
+  for (const Variable *variable : variables) {
+    if (variable->isExternal) {
+      if (!hasDynamic) {
+        offset = alignTo(offset, dynamicAlign);
+        hasDynamic = true;
+      }
+      placed.push_back({variable, offset});
+    }
+  }
+  return offset;
+}
+
+static void placeVariables(Program &program) {
+  std::vector<const Variable *> shared, local;
+  auto sort = [&](const Variable &variable) {
+    if (variable.space == Space::Shared) {
+      shared.push_back(&variable);
+    } else if (variable.space == Space::Local) {
+      local.push_back(&variable);
+    }
+  };
+  for (const Variable &variable : program.module->variables) {
+    sort(variable);
+  }
+  for (const Variable &variable : program.function->variables) {
+    sort(variable);
+  }
+  program.staticSharedBytes = uint32_t(place(shared, program.shared));
+  program.localBytes = uint32_t(alignTo(place(local, program.local), 16));
+  uint64_t offset = 0;
+  for (const Variable &parameter : program.function->parameters) {
+    offset = alignTo(offset, parameter.align);
+    program.parameters.push_back({&parameter, offset});
+    offset += parameter.bytes;
+  }
+  program.parameterBytes = uint32_t(offset);
+}
+
+static void decodeOne(const Instruction &text, Builder &builder, Inst &inst) {
+  inst.text = &text;
+  if (!text.guard.empty()) {
+    Operand guard;
+    guard.kind = Operand::Kind::Register;
+    guard.name = text.guard;
+    guard.isNegated = text.guardIsNegated;
+    inst.guard = builder.predSrc(guard);
+  }
+  auto family = decoders().find(text.opcode);
+  if (family != decoders().end()) {
+    for (Decoder decoder : family->second) {
+      if (decoder(text, builder, inst)) {
+        return;
+      }
+    }
+  }
+  Builder::fail("does not know the instruction '" + text.name() + "'");
+}
+
+Result<std::unique_ptr<Program>>
+ptxsim::decode(const Module &module, const Function &function,
+               const SymbolTable &symbols) {
+  auto program = std::make_unique<Program>();
+  program->module = &module;
+  program->function = &function;
+  placeVariables(*program);
+  Builder builder(*program, symbols);
+  program->code.resize(function.body.size() + 1);
+  for (size_t i = 0; i < function.body.size(); ++i) {
+    try {
+      decodeOne(function.body[i], builder, program->code[i]);
+    } catch (const DecodeError &error) {
+      return Error{"line " + std::to_string(function.body[i].location.line) +
+                   ": " + error.message};
+    }
+  }
+  // A kernel that runs over its end returns.
+  static const Instruction end = [] {
+    Instruction ret;
+    ret.opcode = "ret";
+    return ret;
+  }();
+  decodeOne(end, builder, program->code.back());
+  setMeetingPoints(*program);
+  allocateSlots(*program);
+  return program;
+}
