@@ -1,0 +1,105 @@
+//===- Reporter.cpp - Collects findings ---------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Reporter.h"
+
+#include "exec/Warp.h"
+
+using namespace ptxsim;
+
+void Reporter::add(Finding finding) {
+  std::lock_guard lock(mutex);
+  ++total;
+  auto key = std::make_tuple(finding.kernel, finding.line, finding.check);
+  auto [it, isNew] = known.try_emplace(key, list.size());
+  if (!isNew) {
+    if (it->second < list.size()) {
+      ++list[it->second].count;
+    }
+    return;
+  }
+  if (list.size() < options.maxFindings) {
+    list.push_back(std::move(finding));
+  }
+}
+
+static Finding startFinding(const Cta &cta, const Options &options,
+                            std::string_view check, std::string message) {
+  Finding finding;
+  finding.check = check;
+  finding.message = std::move(message);
+  finding.kernel = cta.group.launch.program.function->name;
+  std::copy(std::begin(cta.index), std::end(cta.index),
+            std::begin(finding.cta));
+  finding.seed = options.seed;
+  return finding;
+}
+
+void Reporter::report(const Warp &warp, const Inst &in, std::string_view check,
+                      Mask lanes, std::string message) {
+  Finding finding =
+      startFinding(warp.cta, options, check, std::move(message));
+  finding.line = in.line();
+  finding.source = in.text->source;
+  const auto &files = warp.program.module->files;
+  if (auto it = files.find(finding.source.file); it != files.end()) {
+    finding.sourceFile = it->second;
+  }
+  finding.warp = warp.number;
+  finding.lanes = lanes;
+  add(std::move(finding));
+}
+
+void Reporter::report(const Cta &cta, std::string_view check,
+                      std::string message) {
+  add(startFinding(cta, options, check, std::move(message)));
+}
+
+void Reporter::clear() {
+  list.clear();
+  known.clear();
+  total = 0;
+}
+
+/// "0-3,8"
+static std::string formatLanes(Mask lanes) {
+  std::string text;
+  for (unsigned l = 0; l < kLanes; ++l) {
+    if (!(lanes >> l & 1)) {
+      continue;
+    }
+    unsigned last = l;
+    while (last + 1 < kLanes && (lanes >> (last + 1) & 1)) {
+      ++last;
+    }
+    text += (text.empty() ? "" : ",") + std::to_string(l) +
+            (last > l ? "-" + std::to_string(last) : "");
+    l = last;
+  }
+  return text;
+}
+
+std::string Finding::format(const std::string &file) const {
+  std::string text = file;
+  if (line) {
+    text += ":" + std::to_string(line);
+  }
+  if (source.file) {
+    text += " (" + (sourceFile.empty() ? "?" : sourceFile) + ":" +
+            std::to_string(source.line) + ")";
+  }
+  text += ": " + check + ": " + message + " [kernel " + kernel + ", cta " +
+          std::to_string(cta[0]) + "," + std::to_string(cta[1]) + "," +
+          std::to_string(cta[2]);
+  if (line) {
+    text += ", warp " + std::to_string(warp) + ", lanes " + formatLanes(lanes);
+  }
+  text += ", seed " + std::to_string(seed) + "]";
+  if (count > 1) {
+    text += " (" + std::to_string(count) + " times)";
+  }
+  return text;
+}

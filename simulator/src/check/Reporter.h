@@ -1,0 +1,48 @@
+//===- Reporter.h - Collects findings ---------------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef PTXSIM_CHECK_REPORTER_H
+#define PTXSIM_CHECK_REPORTER_H
+
+#include "program/Program.h"
+#include "ptxsim/Device.h"
+
+#include <map>
+#include <mutex>
+
+namespace ptxsim {
+
+struct Cta;
+
+/// Findings of all CTAs, each defect once per place. Thread-safe.
+class Reporter {
+public:
+  explicit Reporter(const Options &options) : options(options) {}
+
+  /// `check` names the switch. The message is one line without the place.
+  void report(const Warp &warp, const Inst &in, std::string_view check,
+              Mask lanes, std::string message);
+  /// Of a whole CTA, such as a deadlock.
+  void report(const Cta &cta, std::string_view check, std::string message);
+
+  const std::vector<Finding> &findings() const { return list; }
+  uint64_t count() const { return total; }
+  void clear();
+
+private:
+  void add(Finding finding);
+
+  const Options &options;
+  std::mutex mutex;
+  std::vector<Finding> list;
+  /// Kernel, line, check: index into `list`.
+  std::map<std::tuple<std::string, uint32_t, std::string>, size_t> known;
+  uint64_t total = 0;
+};
+
+} // namespace ptxsim
+
+#endif // PTXSIM_CHECK_REPORTER_H

@@ -1,0 +1,161 @@
+//===- Exec.cpp - Runs a warp -------------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Warp.h"
+#include "check/RaceDetector.h"
+#include "check/Reporter.h"
+#include "ops/CopyQueue.h"
+
+
+using namespace ptxsim;
+
+Warp::Warp(Cta &cta, const Program &program, uint32_t number, Mask lanes)
+    : cta(cta), program(program), number(number),
+      registers(program.registerBytes), predicates(program.numPredicates, 0),
+      live(lanes) {
+  const Checks &checks = cta.group.launch.options.checks;
+  if (checks.uninitialised) {
+    defined.assign(program.numRegisters, 0);
+    // Whoever computes with these shows it.
+    std::fill(registers.begin(), registers.end(), std::byte(0xCD));
+  }
+  local.resize(size_t(program.localBytes) * kLanes);
+  localWritten.resize(checks.uninitialised ? local.size() : 0);
+  // The last one is met only by lanes that end.
+  paths.push_back({uint32_t(program.code.size()), lanes, 0});
+}
+
+Warp::~Warp() = default;
+
+Step Warp::branch(const Inst &in) {
+  Path &top = paths.back();
+  uint32_t target = in.targets[0];
+  if (exec == top.lanes) {
+    top.pc = target;
+    return Step::Jump;
+  }
+  Path stay{in.meet, top.lanes & ~exec, top.pc + 1};
+  Path go{in.meet, exec, target};
+  if (in.meet == top.meet) {
+    // The lanes go on to where this path meets its own sibling.
+    paths.pop_back();
+  } else {
+    top.pc = in.meet;
+  }
+  if (stay.pc != stay.meet) {
+    paths.push_back(stay);
+  }
+  if (go.pc != go.meet) {
+    paths.push_back(go);
+  }
+  return Step::Jump;
+}
+
+void Warp::exit(Mask lanes) {
+  live &= ~lanes;
+  for (Path &path : paths) {
+    path.lanes &= live;
+  }
+  std::erase_if(paths, [](const Path &path) { return path.lanes == 0; });
+  if (paths.empty()) {
+    status = WarpStatus::Done;
+  }
+}
+
+bool Warp::step(const Inst &in) {
+  Group &group = cta.group;
+  const Options &options = group.launch.options;
+  Reporter &reporter = group.launch.reporter;
+  if (!defined.empty()) {
+    auto check = [&](const Ref &ref) {
+      if (ref.reg == kNoRegister) {
+        return;
+      }
+      if (Mask missing = exec & ~defined[ref.reg]) {
+        reporter.report(*this, in, "uninitialised", missing,
+                        "reads register '" + program.registerNames[ref.reg] +
+                            "', which was not written");
+        defined[ref.reg] |= missing;
+      }
+    };
+    for (const Ref &ref : in.s) {
+      check(ref);
+    }
+  }
+  if (in.needsAllLanes && exec != live && options.checks.barriers) {
+    reporter.report(*this, in, "barriers", exec,
+                    "'" + in.text->name() +
+                        "' must be executed by all lanes of the warp, but " +
+                        std::to_string(std::popcount(exec)) + " of " +
+                        std::to_string(std::popcount(live)) + " do");
+  }
+  uint32_t at = paths.back().pc;
+  Step result = in.run(*this, in);
+  if (result == Step::Wait) {
+    status = WarpStatus::Blocked;
+    isResumed = true;
+    ++group.counters[at].barrierWaits;
+    return false;
+  }
+  isResumed = false;
+  ++instructions;
+  unsigned lanes = unsigned(std::popcount(exec));
+  threadInstructions += lanes;
+  Counters &counters = group.counters[at];
+  ++counters.warpInstructions;
+  counters.threadInstructions += lanes;
+  ++group.stats.warpInstructions[size_t(in.kind)];
+  if (!defined.empty()) {
+    for (const Ref &ref : in.d) {
+      if (ref.reg != kNoRegister) {
+        defined[ref.reg] |= exec;
+      }
+    }
+  }
+  if (result != Step::Jump && status != WarpStatus::Done) {
+    ++paths.back().pc;
+  }
+  if (result == Step::Block) {
+    status = WarpStatus::Blocked;
+    ++counters.barrierWaits;
+  }
+  return result != Step::Yield;
+}
+
+bool Warp::run(uint64_t quantum) {
+  bool hasRun = false;
+  for (; quantum > 0 && status == WarpStatus::Ready; --quantum) {
+    // Lanes that have come to where they meet others wait there for them.
+    while (paths.back().pc == paths.back().meet && paths.size() > 1) {
+      paths.pop_back();
+    }
+    const Path &top = paths.back();
+    const Inst &in = program.code[top.pc];
+    exec = top.lanes;
+    if (in.guard) {
+      if (!defined.empty()) {
+        if (Mask missing = exec & ~defined[in.guard.reg]) {
+          cta.group.launch.reporter.report(
+              *this, in, "uninitialised", missing,
+              "is guarded by '" + program.registerNames[in.guard.reg] +
+                  "', which was not written");
+          defined[in.guard.reg] |= missing;
+        }
+      }
+      exec &= predicate(in.guard);
+      if (exec == 0) {
+        ++paths.back().pc;
+        hasRun = true;
+        continue;
+      }
+    }
+    if (!step(in)) {
+      return hasRun;
+    }
+    hasRun = true;
+  }
+  return hasRun;
+}

@@ -1,0 +1,284 @@
+//===- Access.cpp - Every access of a warp to memory --------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "check/RaceDetector.h"
+#include "check/Reporter.h"
+#include "count/Banks.h"
+#include "exec/Warp.h"
+
+#include <algorithm>
+
+using namespace ptxsim;
+
+namespace {
+
+/// Where the bytes of one lane are, and what knows whether they were written.
+struct Place {
+  std::byte *host = nullptr;
+  uint8_t *written = nullptr;
+};
+
+/// One access while it is worked on.
+class Resolver {
+public:
+  Resolver(Warp &warp, const Inst &in, Access &access)
+      : warp(warp), in(in), access(access), group(warp.cta.group),
+        checks(group.launch.options.checks),
+        counters(group.counters[&in - warp.program.code.data()]) {}
+
+  Mask run() {
+    Mask good = 0;
+    for (Mask left = access.lanes; left; left &= left - 1) {
+      unsigned lane = unsigned(std::countr_zero(left));
+      if (resolve(lane)) {
+        good |= Mask(1) << lane;
+      }
+    }
+    if (checks.races) {
+      checkRaces(good);
+    }
+    if (group.launch.options.countMemory) {
+      count(good);
+    }
+    return good;
+  }
+
+private:
+  /// The lane's space and the offset in its window.
+  std::pair<Space, uint64_t> locate(unsigned lane) const {
+    uint64_t address = access.address[lane];
+    if (access.space != Space::Generic) {
+      return {access.space, address};
+    }
+    auto inWindow = [&](uint64_t window) {
+      return address - window < kWindowBytes;
+    };
+    if (inWindow(kSharedWindow)) {
+      return {Space::Shared, address - kSharedWindow};
+    }
+    if (inWindow(kLocalWindow)) {
+      return {Space::Local, address - kLocalWindow};
+    }
+    if (inWindow(kParamWindow)) {
+      return {Space::Param, address - kParamWindow};
+    }
+    return {Space::Global, address};
+  }
+
+  std::string describe(Space space, uint64_t offset) const {
+    if (space == Space::Global || space == Space::Const) {
+      return group.launch.memory.describe(offset);
+    }
+    const Program &program = warp.program;
+    const auto &placed = space == Space::Shared  ? program.shared
+                         : space == Space::Local ? program.local
+                                                 : program.parameters;
+    const Placed *best = nullptr;
+    for (const Placed &p : placed) {
+      if (p.offset <= offset && (!best || p.offset >= best->offset)) {
+        best = &p;
+      }
+    }
+    const char *names[] = {"generic", "const",     "global",
+                           "local",   "parameter", "shared"};
+    std::string text = names[size_t(space)];
+    text += "+" + std::to_string(offset);
+    if (best) {
+      text += " (" + best->variable->name + "+" +
+              std::to_string(offset - best->offset) + ")";
+    }
+    return text;
+  }
+
+  const char *verb() const {
+    return access.kind == Access::Kind::Read    ? "reads"
+           : access.kind == Access::Kind::Write ? "writes"
+                                                : "updates";
+  }
+
+  void report(const char *check, unsigned lane, std::string message) {
+    group.launch.reporter.report(warp, in, check, Mask(1) << lane,
+                                 std::move(message));
+  }
+
+  Place find(unsigned lane, Space space, uint64_t offset) {
+    uint64_t bytes = access.bytes;
+    auto inside = [&](uint64_t size) {
+      return offset <= size && bytes <= size - offset;
+    };
+    switch (space) {
+    case Space::Shared: {
+      // Another CTA of the cluster lies at its rank << 24.
+      uint64_t rank = offset >> 24;
+      Cta *cta = &warp.cta;
+      if (rank) {
+        if (rank >= group.ctas.size()) {
+          return {};
+        }
+        cta = group.ctas[rank].get();
+        offset &= 0xFFFFFF;
+      }
+      if (!inside(cta->shared.size())) {
+        return {};
+      }
+      return {cta->shared.data() + offset,
+              cta->sharedWritten.empty() ? nullptr
+                                         : cta->sharedWritten.data() + offset};
+    }
+    case Space::Local: {
+      uint64_t size = warp.program.localBytes;
+      if (!inside(size)) {
+        return {};
+      }
+      uint64_t at = lane * size + offset;
+      return {warp.local.data() + at, warp.localWritten.empty()
+                                          ? nullptr
+                                          : warp.localWritten.data() + at};
+    }
+    case Space::Param: {
+      auto &parameters = group.launch.parameters;
+      if (!inside(parameters.size()) || access.kind != Access::Kind::Read) {
+        return {};
+      }
+      return {const_cast<std::byte *>(parameters.data()) + offset, nullptr};
+    }
+    default: {
+      Buffer *buffer = warp.lastBuffer;
+      if (!buffer || !buffer->contains(offset, bytes)) {
+        buffer = group.launch.memory.find(offset);
+      }
+      if (!buffer || buffer->isFree || !buffer->contains(offset, bytes) ||
+          (buffer->isConst && access.kind != Access::Kind::Read)) {
+        return {};
+      }
+      warp.lastBuffer = buffer;
+      uint64_t at = offset - buffer->base;
+      uint8_t bit = access.kind == Access::Kind::Read ? 1 : 2;
+      for (uint64_t s = at / 32; s <= (at + bytes - 1) / 32; ++s) {
+        if (!(buffer->touched[s].load(std::memory_order_relaxed) & bit)) {
+          buffer->touched[s].fetch_or(bit, std::memory_order_relaxed);
+        }
+      }
+      return {buffer->data.get() + at, buffer->written.get() + at};
+    }
+    }
+  }
+
+  bool resolve(unsigned lane) {
+    auto [space, offset] = locate(lane);
+    access.resolved[lane] = space;
+    uint32_t align = access.align ? access.align : access.bytes;
+    if (offset % align) {
+      if (checks.alignment) {
+        report("alignment", lane,
+               std::string(verb()) + " " + std::to_string(access.bytes) +
+                   " bytes at " + describe(space, offset) +
+                   ", which is not a multiple of " + std::to_string(align));
+      }
+      // The hardware would stop here.
+      return false;
+    }
+    Place place = find(lane, space, offset);
+    if (!place.host) {
+      if (checks.bounds) {
+        report("bounds", lane,
+               std::string(verb()) + " " + std::to_string(access.bytes) +
+                   " bytes at " + describe(space, offset));
+      }
+      return false;
+    }
+    access.host[lane] = place.host;
+    if (!place.written || !checks.uninitialised) {
+      return true;
+    }
+    if (access.kind != Access::Kind::Write) {
+      for (uint32_t i = 0; i < access.bytes; ++i) {
+        if (!place.written[i]) {
+          report("uninitialised", lane,
+                 std::string(verb()) + " " + describe(space, offset + i) +
+                     ", which was not written");
+          // Once is enough.
+          std::memset(place.written, 1, access.bytes);
+          break;
+        }
+      }
+    }
+    if (access.kind != Access::Kind::Read) {
+      std::memset(place.written, 1, access.bytes);
+    }
+    return true;
+  }
+
+  std::string nameAgent(uint32_t agent) const {
+    uint32_t n = uint32_t(warp.cta.warps.size());
+    return agent < n ? "warp " + std::to_string(agent)
+                     : "cp.async of warp " + std::to_string(agent - n);
+  }
+
+  void checkRaces(Mask lanes) {
+    RaceDetector &races = *warp.cta.races;
+    uint32_t agent =
+        access.isAsync ? races.copiesOf(warp.number) : warp.number;
+    for (Mask left = lanes; left; left &= left - 1) {
+      unsigned lane = unsigned(std::countr_zero(left));
+      if (access.resolved[lane] != Space::Shared) {
+        continue;
+      }
+      uint64_t offset = locate(lane).second;
+      if (offset >> 24) {
+        continue;
+      }
+      RaceDetector::Conflict other;
+      bool isWrite = access.kind != Access::Kind::Read;
+      if (races.access(agent, in, uint32_t(offset), access.bytes, isWrite,
+                       access.kind == Access::Kind::Atomic, other)) {
+        report("races", lane,
+               std::string(isWrite ? "write" : "read") + " of " +
+                   describe(Space::Shared, offset) + " by " +
+                   nameAgent(agent) + " races with the " +
+                   (other.isWrite ? "write" : "read") + " at line " +
+                   std::to_string(other.inst->line()) + " by " +
+                   nameAgent(other.agent));
+      }
+    }
+  }
+
+  void count(Mask lanes) {
+    Mask shared = 0, global = 0;
+    for (Mask left = lanes; left; left &= left - 1) {
+      unsigned lane = unsigned(std::countr_zero(left));
+      Space space = access.resolved[lane];
+      shared |= Mask(space == Space::Shared) << lane;
+      global |= Mask(space == Space::Global) << lane;
+    }
+    if (global) {
+      uint64_t bytes = uint64_t(std::popcount(global)) * access.bytes;
+      ++counters.globalRequests;
+      counters.globalSectors += countSectors(access, global);
+      (access.kind == Access::Kind::Read ? counters.globalReadBytes
+                                         : counters.globalWriteBytes) += bytes;
+    }
+    if (shared) {
+      Wavefronts waves = countWavefronts(access, shared);
+      ++counters.sharedRequests;
+      counters.sharedWavefronts += waves.actual;
+      counters.sharedIdealWavefronts += waves.ideal;
+    }
+  }
+
+  Warp &warp;
+  const Inst &in;
+  Access &access;
+  Group &group;
+  const Checks &checks;
+  Counters &counters;
+};
+
+} // namespace
+
+Mask Warp::access(const Inst &in, Access &access) {
+  return Resolver(*this, in, access).run();
+}
