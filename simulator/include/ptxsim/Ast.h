@@ -40,23 +40,25 @@ enum class Space : uint8_t { Generic, Const, Global, Local, Param, Shared };
 /// One operand as it is written.
 struct Operand {
   enum class Kind : uint8_t {
-    Register,   // %r1, a declared name (also of a predicate)
-    Special,    // %tid.x, %laneid, %clock64, WARP_SZ
-    Integer,    // 7, -7, 0x1F, 0b101, 017, constant expressions of them
-    Float,      // 0f3F800000, 0d3FF0000000000000, 1.5
-    Symbol,     // a variable, a function or a label, with an offset: smem+16
-    Address,    // [x], [x+16], [smem], [tensorMap, {c0, c1}]
-    Vector,     // {a, b}; elements
-    Pair,       // d|p; two elements
-    Sink,       // _
-    Arguments,  // (a, b) of a call; elements
+    Register,  // %r1, a declared name (also of a predicate)
+    Special,   // %tid.x, %laneid, %clock64, WARP_SZ
+    Integer,   // 7, -7, 0x1F, 0b101, 017, constant expressions of them
+    Float,     // 0f3F800000, 0d3FF0000000000000, 1.5
+    Symbol,    // a variable, a function or a label, with an offset: smem+16
+    Address,   // [x], [x+16], [smem], [tensorMap, {c0, c1}]
+    Vector,    // {a, b}; elements
+    Pair,      // d|p; two elements
+    Sink,      // _
+    Arguments, // (a, b) of a call; elements
   };
   Kind kind = Kind::Sink;
   Location location;
   /// Register, Special (with its part: "%tid.x"), Symbol. Registers declared in
-  /// an inner scope have a name of their own ("%r1@2", see Function::registers).
+  /// an inner scope have a name of their own ("%r1@2", see
+  /// Function::registers).
   std::string name;
-  /// Integer: two's complement. Float: the bits, as f32 if `isSingle`, else f64.
+  /// Integer: two's complement. Float: the bits, as f32 if `isSingle`, else
+  /// f64.
   uint64_t bits = 0;
   bool isSingle = false;
   /// `!%p` as a source.

@@ -50,13 +50,13 @@ enum class Completion : uint8_t {
 
 /// Each check on its own switch.
 struct Checks {
-  bool bounds = true;      // outside of every buffer, freed, null
-  bool alignment = true;   // of the whole vector that is accessed
+  bool bounds = true;        // outside of every buffer, freed, null
+  bool alignment = true;     // of the whole vector that is accessed
   bool uninitialised = true; // memory and registers that nobody wrote
-  bool races = true;       // in shared memory, between CTAs in global memory
-  bool async = true;       // cp.async, wgmma: destinations used before the wait
-  bool barriers = true;    // counts, divergence, deadlock
-  bool lanes = true;       // shfl, vote, match, elect: masks and sources
+  bool races = true;         // in shared memory, between CTAs in global memory
+  bool async = true;    // cp.async, wgmma: destinations used before the wait
+  bool barriers = true; // counts, divergence, deadlock
+  bool lanes = true;    // shfl, vote, match, elect: masks and sources
 
   static Checks none();
 };
@@ -135,15 +135,15 @@ public:
 
 class Device {
 public:
-  static std::unique_ptr<Device> create(const Options &options = {},
-                                        const DeviceProperties &properties = {});
+  static std::unique_ptr<Device>
+  create(const Options &options = {}, const DeviceProperties &properties = {});
   virtual ~Device() = default;
 
   virtual Options &options() = 0;
   virtual const DeviceProperties &properties() const = 0;
 
-  /// Memory that counts as unwritten. Buffers lie at least 64 KiB apart, so that
-  /// no stray address meets another one. `name` stands in findings.
+  /// Memory that counts as unwritten. Buffers lie at least 64 KiB apart, so
+  /// that no stray address meets another one. `name` stands in findings.
   virtual Result<DevicePointer> allocate(uint64_t bytes, std::string name,
                                          uint64_t align = 256) = 0;
   virtual Result<bool> free(DevicePointer pointer) = 0;

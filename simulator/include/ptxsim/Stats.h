@@ -29,9 +29,9 @@ enum class InstClass : uint8_t {
   OtherMemory, // local, param, const, prefetch
   Atomic,
   AsyncCopy,
-  Matrix,    // mma, wgmma
+  Matrix,     // mma, wgmma
   MatrixMove, // ldmatrix, stmatrix, movmatrix
-  Lanes,     // shfl, vote, match, redux
+  Lanes,      // shfl, vote, match, redux
   Barrier,
   Count,
 };

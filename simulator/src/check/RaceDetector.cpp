@@ -79,10 +79,9 @@ bool RaceDetector::access(uint32_t agent, const Inst &in, uint32_t offset,
       }
       // Two halves of a word that different agents write at one time stay
       // known as one write of the later one.
-      granule.writeBytes =
-          isOrdered || granule.writer == agent
-              ? mask
-              : uint8_t(granule.writeBytes | mask);
+      granule.writeBytes = isOrdered || granule.writer == agent
+                               ? mask
+                               : uint8_t(granule.writeBytes | mask);
       granule.writer = agent;
       granule.writeTime = clock[agent];
       granule.writeInst = &in;

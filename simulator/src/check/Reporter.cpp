@@ -40,8 +40,7 @@ static Finding startFinding(const Cta &cta, const Options &options,
 
 void Reporter::report(const Warp &warp, const Inst &in, std::string_view check,
                       Mask lanes, std::string message) {
-  Finding finding =
-      startFinding(warp.cta, options, check, std::move(message));
+  Finding finding = startFinding(warp.cta, options, check, std::move(message));
   finding.line = in.line();
   finding.source = in.text->source;
   const auto &files = warp.program.module->files;

@@ -18,7 +18,7 @@ Wavefronts ptxsim::countWavefronts(const Access &access, Mask lanes) {
                                              : 8;
   Wavefronts result;
   for (unsigned first = 0; first < kLanes; first += groupLanes) {
-    uint32_t words[kLanes * 4];
+    uint32_t words[kLanes * 9];
     unsigned count = 0;
     for (unsigned l = first; l < first + groupLanes && l < kLanes; ++l) {
       if (lanes >> l & 1) {

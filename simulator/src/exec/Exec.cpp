@@ -9,7 +9,6 @@
 #include "check/Reporter.h"
 #include "ops/CopyQueue.h"
 
-
 using namespace ptxsim;
 
 Warp::Warp(Cta &cta, const Program &program, uint32_t number, Mask lanes)

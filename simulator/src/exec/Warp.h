@@ -73,10 +73,10 @@ struct Warp {
   //===--- Operands -------------------------------------------------------===//
   /// 32 lanes of 4 (T of up to 4 bytes must be read as uint32_t and cut) or 8.
   template <class T> const T *in(const Ref &ref) const {
-    return reinterpret_cast<const T *>(
-        (ref.file == Ref::File::Constant ? program.constants.data()
-                                         : registers.data()) +
-        ref.offset);
+    return reinterpret_cast<const T *>((ref.file == Ref::File::Constant
+                                            ? program.constants.data()
+                                            : registers.data()) +
+                                       ref.offset);
   }
   template <class T> T *out(const Ref &ref) {
     return reinterpret_cast<T *>(registers.data() + ref.offset);
@@ -94,8 +94,8 @@ struct Warp {
     }
   }
   Mask predicate(const Ref &ref) const {
-    Mask value = ref.file == Ref::File::True ? kAllLanes
-                                             : predicates[ref.offset];
+    Mask value =
+        ref.file == Ref::File::True ? kAllLanes : predicates[ref.offset];
     return ref.isNegated ? ~value : value;
   }
   /// Of the lanes that run.
@@ -119,8 +119,8 @@ struct Warp {
   }
 
   //===--- Memory (memory/Access.cpp) -------------------------------------===//
-  /// Resolves an access of the lanes in `lanes` and runs every check and counter
-  /// on it. Gives the lanes that may go on and a host address for each.
+  /// Resolves an access of the lanes in `lanes` and runs every check and
+  /// counter on it. Gives the lanes that may go on and a host address for each.
   Mask access(const Inst &in, Access &access);
 
 private:

@@ -220,8 +220,7 @@ private:
 
   void checkRaces(Mask lanes) {
     RaceDetector &races = *warp.cta.races;
-    uint32_t agent =
-        access.isAsync ? races.copiesOf(warp.number) : warp.number;
+    uint32_t agent = access.isAsync ? races.copiesOf(warp.number) : warp.number;
     for (Mask left = lanes; left; left &= left - 1) {
       unsigned lane = unsigned(std::countr_zero(left));
       if (access.resolved[lane] != Space::Shared) {
@@ -237,10 +236,9 @@ private:
                        access.kind == Access::Kind::Atomic, other)) {
         report("races", lane,
                std::string(isWrite ? "write" : "read") + " of " +
-                   describe(Space::Shared, offset) + " by " +
-                   nameAgent(agent) + " races with the " +
-                   (other.isWrite ? "write" : "read") + " at line " +
-                   std::to_string(other.inst->line()) + " by " +
+                   describe(Space::Shared, offset) + " by " + nameAgent(agent) +
+                   " races with the " + (other.isWrite ? "write" : "read") +
+                   " at line " + std::to_string(other.inst->line()) + " by " +
                    nameAgent(other.agent));
       }
     }

@@ -39,8 +39,8 @@ Buffer *GlobalMemory::allocate(uint64_t bytes, std::string name,
     return nullptr;
   }
   std::memset(buffer->data.get(), 0xCD, bytes);
-  next = (buffer->base + bytes + 2 * kGuardBytes - 1) / kGuardBytes *
-         kGuardBytes;
+  next =
+      (buffer->base + bytes + 2 * kGuardBytes - 1) / kGuardBytes * kGuardBytes;
   buffers.push_back(std::move(buffer));
   return buffers.back().get();
 }

@@ -22,7 +22,7 @@ public:
     const Inst *inst;
     Mask lanes;
     uint32_t bytes;
-    uint32_t to[kLanes];          // offset in shared memory
+    uint32_t to[kLanes];           // offset in shared memory
     const std::byte *from[kLanes]; // where there is something to copy
     uint32_t fromBytes[kLanes];    // the rest is zero
     uint32_t time = 0;             // of the agent, for the race check

@@ -13,16 +13,16 @@ namespace ptxsim {
 
 void addControl(DecoderTable &table);  // bra brx ret exit trap call nop...
 void addIntegers(DecoderTable &table); // add sub mul mad div rem ... bfe prmt
-void addFloats(DecoderTable &table);   // f32 f64: add fma ex2 rcp testp copysign
-void addHalves(DecoderTable &table);   // f16 bf16 and packed; called by Floats
+void addFloats(DecoderTable &table); // f32 f64: add fma ex2 rcp testp copysign
+void addHalves(DecoderTable &table); // f16 bf16 and packed; called by Floats
 void addConversions(DecoderTable &table); // cvt
 void addMoves(DecoderTable &table);       // mov cvta selp setp slct
-void addMemory(DecoderTable &table);      // ld st prefetch isspacep createpolicy
-void addAtomics(DecoderTable &table);     // atom red fence membar
-void addLanes(DecoderTable &table); // shfl vote match redux activemask elect
-void addBarriers(DecoderTable &table);   // bar barrier
-void addCopies(DecoderTable &table);     // cp.async
-void addMatrix(DecoderTable &table);     // mma ldmatrix stmatrix movmatrix
+void addMemory(DecoderTable &table);   // ld st prefetch isspacep createpolicy
+void addAtomics(DecoderTable &table);  // atom red fence membar
+void addLanes(DecoderTable &table);    // shfl vote match redux activemask elect
+void addBarriers(DecoderTable &table); // bar barrier
+void addCopies(DecoderTable &table);   // cp.async
+void addMatrix(DecoderTable &table);   // mma ldmatrix stmatrix movmatrix
 
 } // namespace ptxsim
 

@@ -133,30 +133,58 @@ uint64_t Builder::symbolAddress(const Operand &operand) {
 
 Ref Builder::special(const Operand &operand) {
   static const std::pair<std::string_view, unsigned> known[] = {
-      {"%tid.x", 4},         {"%tid.y", 4},         {"%tid.z", 4},
-      {"%ntid.x", 4},        {"%ntid.y", 4},        {"%ntid.z", 4},
-      {"%ctaid.x", 4},       {"%ctaid.y", 4},       {"%ctaid.z", 4},
-      {"%nctaid.x", 4},      {"%nctaid.y", 4},      {"%nctaid.z", 4},
-      {"%laneid", 4},        {"%warpid", 4},        {"%nwarpid", 4},
-      {"%smid", 4},          {"%nsmid", 4},         {"%gridid", 8},
-      {"%lanemask_eq", 4},   {"%lanemask_lt", 4},   {"%lanemask_le", 4},
-      {"%lanemask_gt", 4},   {"%lanemask_ge", 4},   {"%clock", 4},
-      {"%clock64", 8},       {"%globaltimer", 8},   {"%clusterid.x", 4},
-      {"%clusterid.y", 4},   {"%clusterid.z", 4},   {"%nclusterid.x", 4},
-      {"%nclusterid.y", 4},  {"%nclusterid.z", 4},  {"%cluster_ctaid.x", 4},
-      {"%cluster_ctaid.y", 4}, {"%cluster_ctaid.z", 4},
-      {"%cluster_nctaid.x", 4}, {"%cluster_nctaid.y", 4},
-      {"%cluster_nctaid.z", 4}, {"%cluster_ctarank", 4},
-      {"%cluster_nctarank", 4}, {"%is_explicit_cluster", 4},
-      {"%dynamic_smem_size", 4}, {"%total_smem_size", 4}};
+      {"%tid.x", 4},
+      {"%tid.y", 4},
+      {"%tid.z", 4},
+      {"%ntid.x", 4},
+      {"%ntid.y", 4},
+      {"%ntid.z", 4},
+      {"%ctaid.x", 4},
+      {"%ctaid.y", 4},
+      {"%ctaid.z", 4},
+      {"%nctaid.x", 4},
+      {"%nctaid.y", 4},
+      {"%nctaid.z", 4},
+      {"%laneid", 4},
+      {"%warpid", 4},
+      {"%nwarpid", 4},
+      {"%smid", 4},
+      {"%nsmid", 4},
+      {"%gridid", 8},
+      {"%lanemask_eq", 4},
+      {"%lanemask_lt", 4},
+      {"%lanemask_le", 4},
+      {"%lanemask_gt", 4},
+      {"%lanemask_ge", 4},
+      {"%clock", 4},
+      {"%clock64", 8},
+      {"%globaltimer", 8},
+      {"%clusterid.x", 4},
+      {"%clusterid.y", 4},
+      {"%clusterid.z", 4},
+      {"%nclusterid.x", 4},
+      {"%nclusterid.y", 4},
+      {"%nclusterid.z", 4},
+      {"%cluster_ctaid.x", 4},
+      {"%cluster_ctaid.y", 4},
+      {"%cluster_ctaid.z", 4},
+      {"%cluster_nctaid.x", 4},
+      {"%cluster_nctaid.y", 4},
+      {"%cluster_nctaid.z", 4},
+      {"%cluster_ctarank", 4},
+      {"%cluster_nctarank", 4},
+      {"%is_explicit_cluster", 4},
+      {"%dynamic_smem_size", 4},
+      {"%total_smem_size", 4}};
   if (operand.name == "WARP_SZ") {
     return constant(kLanes, 4);
   }
   auto [it, isNew] = registers.try_emplace(operand.name);
   if (isNew) {
-    const auto *entry = std::find_if(
-        std::begin(known), std::end(known),
-        [&](const auto &pair) { return pair.first == operand.name; });
+    const auto *entry =
+        std::find_if(std::begin(known), std::end(known), [&](const auto &pair) {
+          return pair.first == operand.name;
+        });
     if (entry == std::end(known)) {
       fail("does not know the special register '" + operand.name + "'");
     }

@@ -105,9 +105,9 @@ static void decodeOne(const Instruction &text, Builder &builder, Inst &inst) {
   Builder::fail("does not know the instruction '" + text.name() + "'");
 }
 
-Result<std::unique_ptr<Program>>
-ptxsim::decode(const Module &module, const Function &function,
-               const SymbolTable &symbols) {
+Result<std::unique_ptr<Program>> ptxsim::decode(const Module &module,
+                                                const Function &function,
+                                                const SymbolTable &symbols) {
   auto program = std::make_unique<Program>();
   program->module = &module;
   program->function = &function;

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // A family of instructions (src/ops, one file each) gives a decoder for each of
-// its opcodes. It looks at modifiers and operands, picks a handler and says where
-// operands are through the Builder. What it does not know, it refuses.
+// its opcodes. It looks at modifiers and operands, picks a handler and says
+// where operands are through the Builder. What it does not know, it refuses.
 //
 //===----------------------------------------------------------------------===//
 #ifndef PTXSIM_PROGRAM_DECODE_H
@@ -26,8 +26,17 @@ namespace ptxsim {
 
 /// A scalar type of an opcode: "s32", "bf16x2", "pred".
 struct Type {
-  enum class Kind : uint8_t { Unsigned, Signed, Bits, Float, BFloat, Tf32, E4M3,
-                              E5M2, Pred };
+  enum class Kind : uint8_t {
+    Unsigned,
+    Signed,
+    Bits,
+    Float,
+    BFloat,
+    Tf32,
+    E4M3,
+    E5M2,
+    Pred
+  };
   Kind kind = Kind::Bits;
   uint8_t bits = 32;
   /// 2 for f16x2, bf16x2, e4m3x2; 4 for s8x4.
@@ -130,8 +139,7 @@ private:
 /// it is this family's and wrong.
 using Decoder = bool (*)(const Instruction &, Builder &, Inst &);
 /// Opcode ("ld") to the decoders of the families that share it.
-using DecoderTable =
-    std::unordered_map<std::string_view, std::vector<Decoder>>;
+using DecoderTable = std::unordered_map<std::string_view, std::vector<Decoder>>;
 const DecoderTable &decoders();
 
 /// Checks and decodes a kernel. The module outlives the program.

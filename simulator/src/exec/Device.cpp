@@ -1,0 +1,402 @@
+//===- Device.cpp - Modules and launches --------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "ptxsim/Device.h"
+#include "Scheduler.h"
+#include "check/Reporter.h"
+#include "program/Decode.h"
+#include "ptxsim/Parser.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+using namespace ptxsim;
+
+Checks Checks::none() {
+  return {false, false, false, false, false, false, false};
+}
+
+KernelArguments &KernelArguments::addBytes(const void *data, size_t size,
+                                           size_t align) {
+  size_t offset = (buffer.size() + align - 1) / align * align;
+  buffer.resize(offset + size);
+  std::memcpy(buffer.data() + offset, data, size);
+  list.push_back({offset, size, align});
+  return *this;
+}
+
+namespace ptxsim {
+
+class Kernel {
+public:
+  std::unique_ptr<Program> program;
+};
+
+} // namespace ptxsim
+
+namespace {
+
+class SimModule : public LoadedModule, public SymbolTable {
+public:
+  Module module;
+  std::map<std::string, Buffer *, std::less<>> variables;
+  std::map<std::string, ptxsim::Kernel, std::less<>> loaded;
+
+  std::optional<uint64_t> address(std::string_view name) const override {
+    auto it = variables.find(name);
+    return it == variables.end() ? std::nullopt
+                                 : std::optional(it->second->base);
+  }
+
+  Result<ptxsim::Kernel *> kernel(std::string_view name) override {
+    auto it = loaded.find(name);
+    if (it != loaded.end()) {
+      return &it->second;
+    }
+    std::string names;
+    for (const auto &[other, kernel] : loaded) {
+      names += (names.empty() ? "" : ", ") + other;
+    }
+    return Error{"expects a kernel of the module (" +
+                 (names.empty() ? "it has none" : names) + "), but got '" +
+                 std::string(name) + "'"};
+  }
+
+  std::vector<KernelInfo> kernels() const override {
+    std::vector<KernelInfo> list;
+    for (const auto &[name, kernel] : loaded) {
+      KernelInfo info;
+      info.name = name;
+      info.staticSharedBytes = kernel.program->staticSharedBytes;
+      for (const Variable &p : kernel.program->function->parameters) {
+        info.parameters.push_back({p.name, p.bytes, p.align});
+      }
+      list.push_back(std::move(info));
+    }
+    return list;
+  }
+
+  Result<std::pair<DevicePointer, uint64_t>>
+  variable(std::string_view name) override {
+    auto it = variables.find(name);
+    if (it == variables.end()) {
+      return Error{"expects a variable of the module, but got '" +
+                   std::string(name) + "'"};
+    }
+    return std::pair(it->second->base, it->second->bytes);
+  }
+};
+
+class SimDevice : public Device {
+public:
+  SimDevice(const Options &options, const DeviceProperties &properties)
+      : theOptions(options), theProperties(properties), reporter(theOptions) {}
+
+  Options &options() override { return theOptions; }
+  const DeviceProperties &properties() const override { return theProperties; }
+
+  Result<DevicePointer> allocate(uint64_t bytes, std::string name,
+                                 uint64_t align) override {
+    Buffer *buffer = memory.allocate(bytes, name, align);
+    if (!buffer) {
+      return Error{"cannot allocate " + std::to_string(bytes) + " bytes for '" +
+                   name + "' aligned to " + std::to_string(align)};
+    }
+    return buffer->base;
+  }
+
+  Result<bool> free(DevicePointer pointer) override {
+    Buffer *buffer = memory.find(pointer);
+    if (!buffer || buffer->base != pointer || buffer->isFree) {
+      return Error{"expects the start of a buffer to free, but got " +
+                   memory.describe(pointer)};
+    }
+    memory.free(*buffer);
+    return true;
+  }
+
+  Result<bool> copyIn(DevicePointer to, const void *from,
+                      uint64_t bytes) override {
+    Result<Buffer *> buffer = findBuffer(to, bytes);
+    if (!buffer) {
+      return buffer.error();
+    }
+    uint64_t at = to - (*buffer)->base;
+    std::memcpy((*buffer)->data.get() + at, from, bytes);
+    std::memset((*buffer)->written.get() + at, 1, bytes);
+    return true;
+  }
+
+  Result<bool> copyOut(void *to, DevicePointer from, uint64_t bytes) override {
+    Result<Buffer *> buffer = findBuffer(from, bytes);
+    if (!buffer) {
+      return buffer.error();
+    }
+    std::memcpy(to, (*buffer)->data.get() + (from - (*buffer)->base), bytes);
+    return true;
+  }
+
+  Result<bool> fill(DevicePointer to, uint8_t value, uint64_t bytes) override {
+    Result<Buffer *> buffer = findBuffer(to, bytes);
+    if (!buffer) {
+      return buffer.error();
+    }
+    uint64_t at = to - (*buffer)->base;
+    std::memset((*buffer)->data.get() + at, value, bytes);
+    std::memset((*buffer)->written.get() + at, 1, bytes);
+    return true;
+  }
+
+  Result<std::unique_ptr<LoadedModule>>
+  loadModule(std::string_view ptx) override;
+
+  Result<bool> launch(ptxsim::Kernel &kernel, const LaunchConfig &config,
+                      const KernelArguments &arguments) override;
+
+  const std::vector<Finding> &findings() const override {
+    return reporter.findings();
+  }
+  uint64_t numFindings() const override { return reporter.count(); }
+  void clearFindings() override { reporter.clear(); }
+  const LaunchStats &stats() const override { return lastStats; }
+
+private:
+  Result<Buffer *> findBuffer(DevicePointer address, uint64_t bytes) {
+    Buffer *buffer = memory.find(address);
+    if (!buffer || buffer->isFree || !buffer->contains(address, bytes)) {
+      return Error{"expects " + std::to_string(bytes) +
+                   " bytes inside of a buffer, but got " +
+                   memory.describe(address)};
+    }
+    return buffer;
+  }
+
+  Result<bool> checkLaunch(const Program &program, const LaunchConfig &config,
+                           const KernelArguments &arguments,
+                           std::vector<std::byte> &parameters);
+
+  Options theOptions;
+  DeviceProperties theProperties;
+  GlobalMemory memory;
+  Reporter reporter;
+  LaunchStats lastStats;
+};
+
+} // namespace
+
+std::unique_ptr<Device> Device::create(const Options &options,
+                                       const DeviceProperties &properties) {
+  return std::make_unique<SimDevice>(options, properties);
+}
+
+Result<std::unique_ptr<LoadedModule>>
+SimDevice::loadModule(std::string_view ptx) {
+  Result<Module> parsed = parseModule(ptx);
+  if (!parsed) {
+    return parsed.error();
+  }
+  auto owned = std::make_unique<SimModule>();
+  SimModule &module = *owned;
+  module.module = std::move(*parsed);
+  for (const Variable &variable : module.module.variables) {
+    if (variable.space != Space::Global && variable.space != Space::Const) {
+      continue;
+    }
+    Buffer *buffer = memory.allocate(variable.bytes, variable.name,
+                                     std::max<uint32_t>(variable.align, 256));
+    if (!buffer) {
+      return Error{"cannot allocate " + std::to_string(variable.bytes) +
+                   " bytes for '" + variable.name + "'"};
+    }
+    // Variables without a value are zero [5.4.4].
+    std::memset(buffer->data.get(), 0, variable.bytes);
+    std::memset(buffer->written.get(), 1, variable.bytes);
+    std::copy(variable.initial.begin(), variable.initial.end(),
+              reinterpret_cast<uint8_t *>(buffer->data.get()));
+    buffer->isConst = variable.space == Space::Const;
+    module.variables[variable.name] = buffer;
+  }
+  for (const Function &function : module.module.functions) {
+    if (!function.isEntry || function.isExternal) {
+      continue;
+    }
+    Result<std::unique_ptr<Program>> program =
+        decode(module.module, function, module);
+    if (!program) {
+      return program.error();
+    }
+    module.loaded[function.name].program = std::move(*program);
+  }
+  return std::unique_ptr<LoadedModule>(std::move(owned));
+}
+
+static std::string formatShape(const uint32_t *shape) {
+  return std::to_string(shape[0]) + "," + std::to_string(shape[1]) + "," +
+         std::to_string(shape[2]);
+}
+
+Result<bool> SimDevice::checkLaunch(const Program &program,
+                                    const LaunchConfig &config,
+                                    const KernelArguments &arguments,
+                                    std::vector<std::byte> &parameters) {
+  const Function &function = *program.function;
+  size_t expected = function.parameters.size();
+  if (arguments.entries().size() != expected) {
+    return Error{"expects " + std::to_string(expected) + " arguments of '" +
+                 function.name + "', but got " +
+                 std::to_string(arguments.entries().size())};
+  }
+  parameters.resize(program.parameterBytes);
+  for (size_t i = 0; i < expected; ++i) {
+    const KernelArguments::Entry &entry = arguments.entries()[i];
+    const Variable &parameter = function.parameters[i];
+    if (entry.size != parameter.bytes) {
+      return Error{"expects " + std::to_string(parameter.bytes) +
+                   " bytes for parameter '" + parameter.name + "', but got " +
+                   std::to_string(entry.size)};
+    }
+    std::memcpy(parameters.data() + program.parameters[i].offset,
+                arguments.bytes().data() + entry.offset, entry.size);
+  }
+  const uint32_t block[3] = {config.block.x, config.block.y, config.block.z};
+  uint64_t threads = config.block.count();
+  if (config.grid.count() == 0 || threads == 0 || config.cluster.count() == 0) {
+    return Error{"expects a grid, block and cluster without a 0"};
+  }
+  if (threads > theProperties.maxThreads) {
+    return Error{"expects at most " + std::to_string(theProperties.maxThreads) +
+                 " threads in a block, but got " + std::to_string(threads)};
+  }
+  if (function.requiredThreads[0] &&
+      !std::equal(block, block + 3, function.requiredThreads)) {
+    return Error{"expects a block of " + formatShape(function.requiredThreads) +
+                 " threads (.reqntid), but got " + formatShape(block)};
+  }
+  uint64_t most = uint64_t(std::max(function.maxThreads[0], 1u)) *
+                  std::max(function.maxThreads[1], 1u) *
+                  std::max(function.maxThreads[2], 1u);
+  if (function.maxThreads[0] && threads > most) {
+    return Error{"expects at most " + std::to_string(most) +
+                 " threads (.maxntid), but got " + std::to_string(threads)};
+  }
+  if (config.grid.x % config.cluster.x || config.grid.y % config.cluster.y ||
+      config.grid.z % config.cluster.z) {
+    return Error{"expects a grid of whole clusters"};
+  }
+  uint64_t shared =
+      uint64_t(program.staticSharedBytes) + config.dynamicSharedBytes;
+  if (shared > theProperties.maxSharedBytes) {
+    return Error{"expects at most " +
+                 std::to_string(theProperties.maxSharedBytes) +
+                 " bytes of shared memory, but got " + std::to_string(shared)};
+  }
+  return true;
+}
+
+/// Coordinates of the CTA with this rank of this cluster.
+static void locate(const LaunchConfig &config, uint64_t cluster, uint32_t rank,
+                   uint32_t (&index)[3]) {
+  const Dim3 &c = config.cluster;
+  uint64_t nx = config.grid.x / c.x, ny = config.grid.y / c.y;
+  index[0] = uint32_t(cluster % nx) * c.x + rank % c.x;
+  index[1] = uint32_t(cluster / nx % ny) * c.y + rank / c.x % c.y;
+  index[2] = uint32_t(cluster / nx / ny) * c.z + rank / c.x / c.y;
+}
+
+Result<bool> SimDevice::launch(ptxsim::Kernel &kernel,
+                               const LaunchConfig &config,
+                               const KernelArguments &arguments) {
+  const Program &program = *kernel.program;
+  LaunchContext context{program, theOptions, config, memory, reporter, {}, 0};
+  Result<bool> checked =
+      checkLaunch(program, config, arguments, context.parameters);
+  if (!checked) {
+    return checked;
+  }
+  context.sharedBytes = program.staticSharedBytes + config.dynamicSharedBytes;
+  auto start = std::chrono::steady_clock::now();
+  memory.startLaunch();
+  uint64_t numCtas = config.grid.count();
+  uint32_t clusterSize = uint32_t(config.cluster.count());
+  uint64_t numGroups = numCtas / clusterSize;
+  LaunchStats stats;
+  stats.kernel = program.function->name;
+  stats.sharedBytes = context.sharedBytes;
+  stats.ctaInstructions.resize(numCtas);
+  std::vector<Counters> counters(program.code.size());
+  std::mutex mutex;
+  std::atomic<uint64_t> next = 0;
+  auto work = [&] {
+    std::vector<Counters> own(program.code.size());
+    LaunchStats ownStats;
+    for (uint64_t g; (g = next++) < numGroups;) {
+      // Every group draws from its own numbers: threads do not matter.
+      Group group(context, theOptions.seed * 0x9E3779B97F4A7C15ull + g);
+      group.counters.resize(program.code.size());
+      for (uint32_t rank = 0; rank < clusterSize; ++rank) {
+        uint32_t index[3];
+        locate(config, g, rank, index);
+        group.ctas.push_back(std::make_unique<Cta>(group, rank, index));
+        group.ctas.back()->number =
+            (uint64_t(index[2]) * config.grid.y + index[1]) * config.grid.x +
+            index[0];
+      }
+      Scheduler(group).run();
+      for (size_t i = 0; i < own.size(); ++i) {
+        own[i] += group.counters[i];
+      }
+      for (size_t k = 0; k < size_t(InstClass::Count); ++k) {
+        ownStats.warpInstructions[k] += group.stats.warpInstructions[k];
+      }
+      for (const auto &[type, macs] : group.stats.matrixMacs) {
+        ownStats.matrixMacs[type] += macs;
+      }
+      for (const auto &cta : group.ctas) {
+        uint64_t sum = 0;
+        for (const auto &warp : cta->warps) {
+          sum += warp->threadInstructions;
+        }
+        stats.ctaInstructions[cta->number] = sum;
+      }
+    }
+    std::lock_guard lock(mutex);
+    for (size_t i = 0; i < own.size(); ++i) {
+      counters[i] += own[i];
+    }
+    for (size_t k = 0; k < size_t(InstClass::Count); ++k) {
+      stats.warpInstructions[k] += ownStats.warpInstructions[k];
+    }
+    for (const auto &[type, macs] : ownStats.matrixMacs) {
+      stats.matrixMacs[type] += macs;
+    }
+  };
+  unsigned threads = theOptions.threads ? theOptions.threads
+                                        : std::thread::hardware_concurrency();
+  threads = unsigned(std::min<uint64_t>(std::max(threads, 1u), numGroups));
+  std::vector<std::thread> workers;
+  for (unsigned t = 1; t < threads; ++t) {
+    workers.emplace_back(work);
+  }
+  work();
+  for (std::thread &worker : workers) {
+    worker.join();
+  }
+  for (size_t i = 0; i < counters.size(); ++i) {
+    stats.total += counters[i];
+    if (counters[i].warpInstructions && program.code[i].line()) {
+      stats.lines[program.code[i].line()] += counters[i];
+    }
+  }
+  stats.uniqueReadSectors = memory.countTouched(0);
+  stats.uniqueWriteSectors = memory.countTouched(1);
+  stats.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
+  lastStats = std::move(stats);
+  return true;
+}

@@ -1,0 +1,268 @@
+//===- Group.cpp - CTAs that run together -------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Scheduler.h"
+#include "check/RaceDetector.h"
+#include "check/Reporter.h"
+#include "ops/CopyQueue.h"
+
+#include <algorithm>
+
+using namespace ptxsim;
+
+Cta::Cta(Group &group, uint32_t rank, const uint32_t (&index)[3])
+    : group(group), rank(rank), index{index[0], index[1], index[2]},
+      shared(group.launch.sharedBytes, std::byte(0xCD)), barriers(16) {
+  const LaunchContext &launch = group.launch;
+  if (launch.options.checks.uninitialised) {
+    sharedWritten.resize(shared.size());
+  }
+  uint32_t threads = uint32_t(launch.config.block.count());
+  uint32_t numWarps = (threads + kLanes - 1) / kLanes;
+  for (uint32_t w = 0; w < numWarps; ++w) {
+    uint32_t count = std::min(threads - w * kLanes, kLanes);
+    Mask lanes = count == kLanes ? kAllLanes : (Mask(1) << count) - 1;
+    warps.push_back(std::make_unique<Warp>(*this, launch.program, w, lanes));
+  }
+  numLive = numWarps;
+  if (launch.options.checks.races) {
+    races = std::make_unique<RaceDetector>(numWarps, launch.sharedBytes);
+  }
+}
+
+Cta::~Cta() = default;
+
+namespace {
+
+/// Values of the special registers of one warp.
+class Specials {
+public:
+  Specials(Warp &warp) : warp(warp), launch(warp.cta.group.launch) {}
+
+  void fill() {
+    for (const auto &[name, ref] : warp.program.specials) {
+      for (unsigned l = 0; l < kLanes; ++l) {
+        warp.setLane(ref, l, value(name, l));
+      }
+      if (!warp.defined.empty()) {
+        warp.defined[ref.reg] = kAllLanes;
+      }
+    }
+  }
+
+private:
+  static uint32_t part(const Dim3 &dim, char axis) {
+    return axis == 'x' ? dim.x : axis == 'y' ? dim.y : dim.z;
+  }
+
+  uint64_t value(const std::string &name, unsigned lane) const {
+    const LaunchConfig &config = launch.config;
+    char axis = name.back();
+    auto is = [&](std::string_view stem) {
+      return name.size() == stem.size() + 2 && name.starts_with(stem) &&
+             name[stem.size()] == '.';
+    };
+    if (is("%tid")) {
+      uint32_t t = warp.number * kLanes + lane;
+      const Dim3 &b = config.block;
+      return axis == 'x'   ? t % b.x
+             : axis == 'y' ? t / b.x % b.y
+                           : t / b.x / b.y;
+    }
+    if (is("%ntid")) {
+      return part(config.block, axis);
+    }
+    if (is("%ctaid")) {
+      return warp.cta.index[axis - 'x'];
+    }
+    if (is("%nctaid")) {
+      return part(config.grid, axis);
+    }
+    if (is("%clusterid")) {
+      return warp.cta.index[axis - 'x'] / part(config.cluster, axis);
+    }
+    if (is("%nclusterid")) {
+      return part(config.grid, axis) / part(config.cluster, axis);
+    }
+    if (is("%cluster_ctaid")) {
+      return warp.cta.index[axis - 'x'] % part(config.cluster, axis);
+    }
+    if (is("%cluster_nctaid")) {
+      return part(config.cluster, axis);
+    }
+    if (name == "%cluster_ctarank") {
+      return warp.cta.rank;
+    }
+    if (name == "%cluster_nctarank") {
+      return config.cluster.count();
+    }
+    if (name == "%is_explicit_cluster") {
+      return config.cluster.count() > 1;
+    }
+    if (name == "%laneid") {
+      return lane;
+    }
+    if (name == "%warpid") {
+      return warp.number;
+    }
+    if (name == "%nwarpid") {
+      return warp.cta.warps.size();
+    }
+    if (name == "%dynamic_smem_size") {
+      return config.dynamicSharedBytes;
+    }
+    if (name == "%total_smem_size") {
+      return launch.sharedBytes;
+    }
+    if (name == "%nsmid") {
+      return 1;
+    }
+    Mask bit = Mask(1) << lane;
+    if (name == "%lanemask_eq") {
+      return bit;
+    }
+    if (name == "%lanemask_lt") {
+      return bit - 1;
+    }
+    if (name == "%lanemask_le") {
+      return bit | (bit - 1);
+    }
+    if (name == "%lanemask_gt") {
+      return ~(bit | (bit - 1));
+    }
+    if (name == "%lanemask_ge") {
+      return ~(bit - 1);
+    }
+    // %clock, %clock64, %globaltimer, %smid, %gridid: time stands still on the
+    // one SM that there is.
+    return 0;
+  }
+
+  Warp &warp;
+  const LaunchContext &launch;
+};
+
+} // namespace
+
+Scheduler::Scheduler(Group &group) : group(group) {
+  for (auto &cta : group.ctas) {
+    for (auto &warp : cta->warps) {
+      Specials(*warp).fill();
+      warps.push_back(warp.get());
+    }
+  }
+}
+
+uint64_t Scheduler::drawQuantum() {
+  switch (group.launch.options.schedule) {
+  case Schedule::RoundRobin:
+    return 256;
+  case Schedule::Random:
+    return 1 + group.random() % 64;
+  case Schedule::Adversarial:
+    break;
+  }
+  return ~uint64_t(0);
+}
+
+/// Lines that say where each waiting warp is.
+static std::string describeWaiters(const Group &group) {
+  std::string text;
+  for (const auto &cta : group.ctas) {
+    for (const auto &warp : cta->warps) {
+      if (warp->status == WarpStatus::Done) {
+        continue;
+      }
+      const Inst &in = warp->program.code[warp->pc()];
+      // A warp that blocked stands behind what it waits at.
+      uint32_t at =
+          warp->pc() && warp->status == WarpStatus::Blocked && !warp->isResumed
+              ? warp->pc() - 1
+              : warp->pc();
+      text += text.empty() ? "" : "; ";
+      text += "warp " + std::to_string(warp->number) + " at line " +
+              std::to_string(warp->program.code[at].text == in.text
+                                 ? in.line()
+                                 : warp->program.code[at].line());
+      text += warp->waitsFor.empty() ? "" : " waits for " + warp->waitsFor;
+    }
+  }
+  return text;
+}
+
+bool Scheduler::run() {
+  const Options &options = group.launch.options;
+  if (options.schedule != Schedule::RoundRobin) {
+    std::shuffle(warps.begin(), warps.end(), group.random);
+  }
+  uint64_t instructions = 0, idleRounds = 0;
+  while (true) {
+    bool anyReady = false, anyRan = false;
+    uint64_t before = group.progress;
+    for (size_t i = 0; i < warps.size(); ++i) {
+      Warp *warp = warps[i];
+      if (options.schedule == Schedule::Random) {
+        warp = warps[group.random() % warps.size()];
+      }
+      if (warp->status == WarpStatus::Ready) {
+        anyReady = true;
+        uint64_t start = warp->instructions;
+        anyRan |= warp->run(drawQuantum());
+        instructions += warp->instructions - start;
+        if (warp->status == WarpStatus::Done) {
+          finish(*warp);
+        }
+      }
+    }
+    if (options.schedule == Schedule::Random && !anyReady) {
+      // The draw may have met waiting warps only.
+      anyReady = std::any_of(warps.begin(), warps.end(), [](Warp *warp) {
+        return warp->status == WarpStatus::Ready;
+      });
+      if (anyReady) {
+        continue;
+      }
+    }
+    if (std::all_of(warps.begin(), warps.end(), [](Warp *warp) {
+          return warp->status == WarpStatus::Done;
+        })) {
+      return true;
+    }
+    idleRounds = anyRan || before != group.progress ? 0 : idleRounds + 1;
+    if (!anyReady || idleRounds > 10000) {
+      group.launch.reporter.report(*group.ctas.front(), "barriers",
+                                   "deadlock: " + describeWaiters(group));
+      return false;
+    }
+    if (options.maxInstructions && instructions > options.maxInstructions) {
+      group.launch.reporter.report(
+          *group.ctas.front(), "barriers",
+          "stopped after " + std::to_string(instructions) +
+              " instructions: " + describeWaiters(group));
+      return false;
+    }
+  }
+}
+
+void Scheduler::finish(Warp &warp) {
+  Cta &cta = warp.cta;
+  if (warp.copies && group.launch.options.checks.async) {
+    for (const CopyQueue::Copy &copy : warp.copies->open) {
+      group.launch.reporter.report(warp, *copy.inst, "async", copy.lanes,
+                                   "the warp ends with a copy that nobody "
+                                   "waited for");
+    }
+    for (const CopyQueue::Group &copies : warp.copies->groups) {
+      for (const CopyQueue::Copy &copy : copies.copies) {
+        group.launch.reporter.report(warp, *copy.inst, "async", copy.lanes,
+                                     "the warp ends with a copy that nobody "
+                                     "waited for");
+      }
+    }
+  }
+  --cta.numLive;
+  ++group.progress;
+}

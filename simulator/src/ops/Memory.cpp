@@ -1,0 +1,173 @@
+//===- Memory.cpp - Loads and stores ------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// [9.7.9.8] ld, ldu, [9.7.9.11] st, prefetch, isspacep, cvta.
+//
+//===----------------------------------------------------------------------===//
+#include "Families.h"
+#include "exec/Warp.h"
+
+using namespace ptxsim;
+
+namespace {
+
+struct MemoryData : InstData {
+  Space space = Space::Generic;
+  Type type;
+};
+
+} // namespace
+
+/// Addresses of the lanes that run: a register or constant plus inst.imm. A
+/// 32-bit register holds an offset of its space.
+static void setAddresses(const Warp &w, const Inst &in, const Ref &base,
+                         Access &access) {
+  if (base.laneBytes == 8) {
+    const uint64_t *a = w.in<uint64_t>(base);
+    for (unsigned l = 0; l < kLanes; ++l) {
+      access.address[l] = a[l] + uint64_t(in.imm);
+    }
+  } else {
+    const uint32_t *a = w.in<uint32_t>(base);
+    for (unsigned l = 0; l < kLanes; ++l) {
+      access.address[l] = uint64_t(int64_t(a[l]) + in.imm);
+    }
+  }
+}
+
+static Access startAccess(const Warp &w, const Inst &in, const Ref &base,
+                          Access::Kind kind, size_t count) {
+  const auto &data = *static_cast<const MemoryData *>(in.data);
+  Access access;
+  access.space = data.space;
+  access.kind = kind;
+  access.lanes = w.exec;
+  access.bytes = uint32_t(data.type.totalBits() / 8 * count);
+  setAddresses(w, in, base, access);
+  return access;
+}
+
+static uint64_t extend(uint64_t value, const Type &type, unsigned laneBytes) {
+  if (type.kind != Type::Kind::Signed || type.bits == 64) {
+    return value;
+  }
+  unsigned shift = 64 - type.bits;
+  uint64_t wide = uint64_t(int64_t(value << shift) >> shift);
+  return laneBytes == 4 ? uint32_t(wide) : wide;
+}
+
+static Step runLoad(Warp &w, const Inst &in) {
+  const auto &data = *static_cast<const MemoryData *>(in.data);
+  Access access = startAccess(w, in, in.s[0], Access::Kind::Read, in.d.size());
+  Mask good = w.access(in, access);
+  unsigned bytes = data.type.totalBits() / 8;
+  for (Mask left = good; left; left &= left - 1) {
+    unsigned l = unsigned(std::countr_zero(left));
+    for (size_t i = 0; i < in.d.size(); ++i) {
+      uint64_t value = 0;
+      std::memcpy(&value, access.host[l] + i * bytes, bytes);
+      w.setLane(in.d[i], l, extend(value, data.type, in.d[i].laneBytes));
+    }
+  }
+  return Step::Next;
+}
+
+static Step runStore(Warp &w, const Inst &in) {
+  const auto &data = *static_cast<const MemoryData *>(in.data);
+  size_t count = in.s.size() - 1;
+  Access access = startAccess(w, in, in.s[0], Access::Kind::Write, count);
+  Mask good = w.access(in, access);
+  unsigned bytes = data.type.totalBits() / 8;
+  for (Mask left = good; left; left &= left - 1) {
+    unsigned l = unsigned(std::countr_zero(left));
+    for (size_t i = 0; i < count; ++i) {
+      uint64_t value = w.lane(in.s[i + 1], l);
+      std::memcpy(access.host[l] + i * bytes, &value, bytes);
+    }
+  }
+  return Step::Next;
+}
+
+static Space takeSpace(Words &words) {
+  std::string_view word =
+      words.take({"global", "shared", "shared::cta", "shared::cluster", "local",
+                  "param", "param::entry", "const"});
+  return word.empty()                 ? Space::Generic
+         : word == "global"           ? Space::Global
+         : word.starts_with("shared") ? Space::Shared
+         : word == "local"            ? Space::Local
+         : word == "const"            ? Space::Const
+                                      : Space::Param;
+}
+
+/// Hints and orders that change no value. Acquire and release matter between
+/// CTAs only, where atomics are checked.
+static void takeHints(Words &words) {
+  words.take({"weak", "relaxed", "acquire", "release", "volatile", "mmio"});
+  words.take({"cta", "cluster", "gpu", "sys"});
+  words.take({"ca", "cg", "cs", "lu", "cv", "wb", "wt"});
+  while (
+      !words
+           .take({"L1::evict_normal", "L1::evict_unchanged", "L1::evict_first",
+                  "L1::evict_last", "L1::no_allocate", "L2::cache_hint",
+                  "L2::64B", "L2::128B", "L2::256B", "L2::evict_last",
+                  "L2::evict_normal", "L2::evict_first", "nc", "unified"})
+           .empty()) {
+  }
+}
+
+static InstClass classOf(Space space, bool isLoad) {
+  switch (space) {
+  case Space::Global:
+  case Space::Generic:
+    return isLoad ? InstClass::LoadGlobal : InstClass::StoreGlobal;
+  case Space::Shared:
+    return isLoad ? InstClass::LoadShared : InstClass::StoreShared;
+  default:
+    return InstClass::OtherMemory;
+  }
+}
+
+static bool decodeLoadStore(const Instruction &text, Builder &builder,
+                            Inst &inst) {
+  bool isLoad = text.opcode != "st";
+  Words words(text);
+  auto &data = builder.makeData<MemoryData>(inst);
+  data.space = takeSpace(words);
+  takeHints(words);
+  unsigned vector = words.takeVector();
+  data.type = words.takeType();
+  words.done();
+  // A cache policy may follow.
+  Builder::expectOperands(text, 2, 3);
+  const Operand &value = text.operands[isLoad ? 0 : 1];
+  const Operand &address = text.operands[isLoad ? 1 : 0];
+  std::span<const Operand> elements = builder.elements(value);
+  if (elements.size() != vector) {
+    Builder::fail("expects " + std::to_string(vector) + " registers for '" +
+                  text.name() + "', but got " +
+                  std::to_string(elements.size()));
+  }
+  std::vector<Ref> d, s{builder.address(address, inst.imm)};
+  for (const Operand &element : elements) {
+    if (isLoad) {
+      d.push_back(builder.dst(element, data.type.totalBits()));
+    } else {
+      s.push_back(builder.src(element, data.type));
+    }
+  }
+  builder.setOperands(inst, std::move(d), std::move(s));
+  inst.run = isLoad ? runLoad : runStore;
+  inst.kind = classOf(data.space, isLoad);
+  return true;
+}
+
+void ptxsim::addMemory(DecoderTable &table) {
+  table["ld"].push_back(decodeLoadStore);
+  table["ldu"].push_back(decodeLoadStore);
+  table["st"].push_back(decodeLoadStore);
+}
