@@ -111,6 +111,8 @@ struct LaunchConfig {
 struct KernelInfo {
   std::string name;
   uint32_t staticSharedBytes = 0;
+  /// .reqntid; 0,0,0 if there is none.
+  Dim3 requiredThreads{0, 0, 0};
   struct Parameter {
     std::string name;
     uint64_t bytes;

@@ -73,6 +73,11 @@ public:
       KernelInfo info;
       info.name = name;
       info.staticSharedBytes = kernel.program->staticSharedBytes;
+      const uint32_t *required = kernel.program->function->requiredThreads;
+      if (required[0]) {
+        info.requiredThreads = {required[0], std::max(required[1], 1u),
+                                std::max(required[2], 1u)};
+      }
       for (const Variable &p : kernel.program->function->parameters) {
         info.parameters.push_back({p.name, p.bytes, p.align});
       }

@@ -175,7 +175,7 @@ static bool decodeBarrier(const Instruction &text, Builder &builder,
   std::span<const Operand> operands(text.operands);
   Type u32{Type::Kind::Unsigned, 32, 1};
   std::vector<Ref> d, s;
-  inst.flags = what == "arrive" ? 0 : kWaits;
+  inst.flags = what == "arrive" ? 0u : uint32_t(kWaits);
   if (what == "red") {
     std::string_view op = words.take({"popc", "and", "or"});
     if (op.empty()) {
