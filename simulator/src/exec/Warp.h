@@ -49,6 +49,8 @@ struct Warp {
 
   std::vector<std::byte> registers;
   std::vector<Mask> predicates;
+  /// The condition code of add.cc and its like.
+  Mask carry = 0;
   /// By register: lanes that were written. Only with Checks::uninitialised.
   std::vector<Mask> defined;
   /// .local memory of the 32 lanes, one after the other.

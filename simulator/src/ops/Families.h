@@ -13,10 +13,14 @@ namespace ptxsim {
 
 void addControl(DecoderTable &table);  // bra brx ret exit trap call nop...
 void addIntegers(DecoderTable &table); // add sub mul mad div rem ... bfe prmt
+void addCarries(DecoderTable &table);  // .cc addc subc madc; by Integers
+void addBits(DecoderTable &table);     // and shl bfe prmt ...; by Integers
 void addFloats(DecoderTable &table); // f32 f64: add fma ex2 rcp testp copysign
-void addHalves(DecoderTable &table); // f16 bf16 and packed; called by Floats
+void addSpecials(DecoderTable &table);    // ex2 lg2 rcp.approx ...; by Floats
+void addHalves(DecoderTable &table);      // f16 bf16 and packed
 void addConversions(DecoderTable &table); // cvt
 void addMoves(DecoderTable &table);       // mov cvta selp setp slct
+void addComparisons(DecoderTable &table); // set setp; by Moves
 void addMemory(DecoderTable &table);   // ld st prefetch isspacep createpolicy
 void addAtomics(DecoderTable &table);  // atom red fence membar
 void addLanes(DecoderTable &table);    // shfl vote match redux activemask elect

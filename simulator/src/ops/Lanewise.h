@@ -10,7 +10,11 @@
 // they are cut when read and zero-extended when written.
 //
 //     struct Add { template <class T> T operator()(T a, T b) const {...} };
-//     inst.run = handler<Add, uint32_t, uint32_t, uint32_t>;
+//     inst.run = lanewise<Add, uint32_t, uint32_t, uint32_t>();
+//
+// Every handler is compiled twice, for any machine and for one with AVX2 and
+// FMA; lanewise() picks. Both give the same bits: nothing is contracted, and
+// std::fma rounds once on either.
 //
 // A source whose register is wider than its type (cvt, st) must be narrowed by
 // its decoder: see laneBytes.
@@ -32,6 +36,11 @@ namespace ptxsim {
 template <class T>
 using LaneOf = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
 
+/// The halves of a packed word: low half first.
+template <class T> struct Pair {
+  T low, high;
+};
+
 template <size_t N> struct UnsignedOf;
 template <> struct UnsignedOf<1> {
   using type = uint8_t;
@@ -46,21 +55,56 @@ template <> struct UnsignedOf<8> {
   using type = uint64_t;
 };
 
-template <class T> T fromLane(LaneOf<T> lane) {
+#if defined(__x86_64__)
+#define PTXSIM_WIDE __attribute__((target("avx2,fma,bmi,bmi2,popcnt,lzcnt")))
+inline bool hasWideLanes() {
+  static const bool has =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+      __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("lzcnt");
+  return has;
+}
+#else
+#define PTXSIM_WIDE
+inline bool hasWideLanes() { return false; }
+#endif
+
+#define PTXSIM_INLINE inline __attribute__((always_inline))
+// Registers are the same or apart: lane i never meets lane j.
+#if defined(__clang__)
+#define PTXSIM_LANES _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define PTXSIM_LANES _Pragma("GCC ivdep")
+#endif
+
+template <class T> PTXSIM_INLINE T fromLane(LaneOf<T> lane) {
   using Bits = typename UnsignedOf<sizeof(T)>::type;
   return std::bit_cast<T>(Bits(lane));
 }
-template <class T> LaneOf<T> toLane(T value) {
+template <class T> PTXSIM_INLINE LaneOf<T> toLane(T value) {
   using Bits = typename UnsignedOf<sizeof(T)>::type;
   return LaneOf<T>(std::bit_cast<Bits>(value));
 }
 
+/// Bit l at [l], so that masks and lanes meet in vector instructions.
+template <class Lane> struct LaneBits {
+  alignas(64) Lane bit[kLanes];
+  constexpr LaneBits() : bit() {
+    for (unsigned l = 0; l < kLanes; ++l) {
+      bit[l] = Lane(1) << l;
+    }
+  }
+};
+template <class Lane> inline constexpr LaneBits<Lane> kLaneBits{};
+
 template <class F, class D, class... S, size_t... I>
-Step runLanes(Warp &w, const Inst &in, std::index_sequence<I...>) {
+PTXSIM_INLINE Step runLanes(Warp &w, const Inst &in,
+                            std::index_sequence<I...>) {
   LaneOf<D> *d = w.out<LaneOf<D>>(in.d[0]);
   std::tuple<const LaneOf<S> *...> s{w.in<LaneOf<S>>(in.s[I])...};
   F f;
   if (w.exec == kAllLanes) {
+    PTXSIM_LANES
     for (unsigned l = 0; l < kLanes; ++l) {
       d[l] = toLane<D>(f(fromLane<S>(std::get<I>(s)[l])...));
     }
@@ -76,19 +120,29 @@ Step runLanes(Warp &w, const Inst &in, std::index_sequence<I...>) {
 template <class F, class D, class... S> Step handler(Warp &w, const Inst &in) {
   return runLanes<F, D, S...>(w, in, std::index_sequence_for<S...>());
 }
+template <class F, class D, class... S>
+PTXSIM_WIDE Step handlerWide(Warp &w, const Inst &in) {
+  return runLanes<F, D, S...>(w, in, std::index_sequence_for<S...>());
+}
+template <class F, class D, class... S> Handler lanewise() {
+  return hasWideLanes() ? handlerWide<F, D, S...> : handler<F, D, S...>;
+}
 
-/// A predicate from lanes: p = F{}(s...).
+/// A predicate from lanes: p = F{}(s...). Lanes that do not run have any value.
 template <class F, class... S, size_t... I>
-Mask testLanes(Warp &w, const Inst &in, std::index_sequence<I...>) {
+PTXSIM_INLINE Mask testLanes(Warp &w, const Inst &in,
+                             std::index_sequence<I...>) {
   std::tuple<const LaneOf<S> *...> s{w.in<LaneOf<S>>(in.s[I])...};
   F f;
   Mask result = 0;
   for (unsigned l = 0; l < kLanes; ++l) {
-    result |= Mask(bool(f(fromLane<S>(std::get<I>(s)[l])...))) << l;
+    result |=
+        f(fromLane<S>(std::get<I>(s)[l])...) ? kLaneBits<uint32_t>.bit[l] : 0;
   }
   return result;
 }
-template <class F, class... S> Mask testLanes(Warp &w, const Inst &in) {
+template <class F, class... S>
+PTXSIM_INLINE Mask testLanes(Warp &w, const Inst &in) {
   return testLanes<F, S...>(w, in, std::index_sequence_for<S...>());
 }
 
