@@ -193,7 +193,7 @@ std::optional<Cmp> parseCmp(std::string_view word, const Type &type) {
       {"gt", Cmp::Gt}, {"ge", Cmp::Ge}, {"lo", Cmp::Lt}, {"ls", Cmp::Le},
       {"hi", Cmp::Gt}, {"hs", Cmp::Ge}};
   for (const auto &[name, cmp] : names) {
-    bool isUnsigned = name[0] == 'h' || (name[0] == 'l' && name[1] > 'n');
+    bool isUnsigned = name[0] == 'h' || name[1] == 'o' || name[1] == 's';
     if (name == word && !(isUnsigned && type.isSigned())) {
       return cmp;
     }
