@@ -127,7 +127,8 @@ class Kernel;
 class LoadedModule {
 public:
   virtual ~LoadedModule() = default;
-  /// The error lists the names there are.
+  /// Decodes it. An instruction that is not known is an error that names its
+  /// line; for an unknown kernel it lists the names there are.
   virtual Result<Kernel *> kernel(std::string_view name) = 0;
   virtual std::vector<KernelInfo> kernels() const = 0;
   /// A .global or .const variable and its size.
@@ -157,8 +158,7 @@ public:
   virtual Result<bool> fill(DevicePointer to, uint8_t value,
                             uint64_t bytes) = 0;
 
-  /// Parses and decodes; an instruction that is not known is an error that
-  /// names its line.
+  /// Parses. What a kernel does is looked at when it is asked for.
   virtual Result<std::unique_ptr<LoadedModule>>
   loadModule(std::string_view ptx) = 0;
 

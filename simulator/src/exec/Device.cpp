@@ -54,13 +54,24 @@ public:
   }
 
   Result<ptxsim::Kernel *> kernel(std::string_view name) override {
-    auto it = loaded.find(name);
-    if (it != loaded.end()) {
-      return &it->second;
-    }
     std::string names;
-    for (const auto &[other, kernel] : loaded) {
-      names += (names.empty() ? "" : ", ") + other;
+    for (const Function &function : module.functions) {
+      if (!function.isEntry || function.isExternal) {
+        continue;
+      }
+      if (function.name != name) {
+        names += (names.empty() ? "" : ", ") + function.name;
+        continue;
+      }
+      ptxsim::Kernel &kernel = loaded[function.name];
+      if (!kernel.program) {
+        auto program = decode(module, function, *this);
+        if (!program) {
+          return program.error();
+        }
+        kernel.program = std::move(*program);
+      }
+      return &kernel;
     }
     return Error{"expects a kernel of the module (" +
                  (names.empty() ? "it has none" : names) + "), but got '" +
@@ -69,16 +80,19 @@ public:
 
   std::vector<KernelInfo> kernels() const override {
     std::vector<KernelInfo> list;
-    for (const auto &[name, kernel] : loaded) {
+    for (const Function &function : module.functions) {
+      if (!function.isEntry || function.isExternal) {
+        continue;
+      }
       KernelInfo info;
-      info.name = name;
-      info.staticSharedBytes = kernel.program->staticSharedBytes;
-      const uint32_t *required = kernel.program->function->requiredThreads;
+      info.name = function.name;
+      info.staticSharedBytes = countStaticSharedBytes(module, function);
+      const uint32_t *required = function.requiredThreads;
       if (required[0]) {
         info.requiredThreads = {required[0], std::max(required[1], 1u),
                                 std::max(required[2], 1u)};
       }
-      for (const Variable &p : kernel.program->function->parameters) {
+      for (const Variable &p : function.parameters) {
         info.parameters.push_back({p.name, p.bytes, p.align});
       }
       list.push_back(std::move(info));
@@ -225,17 +239,6 @@ SimDevice::loadModule(std::string_view ptx) {
               reinterpret_cast<uint8_t *>(buffer->data.get()));
     buffer->isConst = variable.space == Space::Const;
     module.variables[variable.name] = buffer;
-  }
-  for (const Function &function : module.module.functions) {
-    if (!function.isEntry || function.isExternal) {
-      continue;
-    }
-    Result<std::unique_ptr<Program>> program =
-        decode(module.module, function, module);
-    if (!program) {
-      return program.error();
-    }
-    module.loaded[function.name].program = std::move(*program);
   }
   return std::unique_ptr<LoadedModule>(std::move(owned));
 }

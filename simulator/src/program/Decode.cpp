@@ -85,6 +85,15 @@ static void placeVariables(Program &program) {
   program.parameterBytes = uint32_t(offset);
 }
 
+uint32_t ptxsim::countStaticSharedBytes(const Module &module,
+                                        const Function &function) {
+  Program program;
+  program.module = &module;
+  program.function = &function;
+  placeVariables(program);
+  return program.staticSharedBytes;
+}
+
 static void decodeOne(const Instruction &text, Builder &builder, Inst &inst) {
   inst.text = &text;
   if (!text.guard.empty()) {

@@ -142,6 +142,9 @@ using Decoder = bool (*)(const Instruction &, Builder &, Inst &);
 using DecoderTable = std::unordered_map<std::string_view, std::vector<Decoder>>;
 const DecoderTable &decoders();
 
+/// Bytes of shared memory that a kernel has without the dynamic part.
+uint32_t countStaticSharedBytes(const Module &module, const Function &function);
+
 /// Checks and decodes a kernel. The module outlives the program.
 Result<std::unique_ptr<Program>> decode(const Module &module,
                                         const Function &function,
