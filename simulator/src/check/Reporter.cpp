@@ -8,6 +8,10 @@
 
 #include "exec/Warp.h"
 
+#include <algorithm>
+#include <iterator>
+#include <tuple>
+
 using namespace ptxsim;
 
 void Reporter::add(Finding finding) {
@@ -17,7 +21,17 @@ void Reporter::add(Finding finding) {
   auto [it, isNew] = known.try_emplace(key, list.size());
   if (!isNew) {
     if (it->second < list.size()) {
-      ++list[it->second].count;
+      Finding &other = list[it->second];
+      finding.count = other.count + 1;
+      // Of the first CTA that shows it, whatever thread was first.
+      bool isBefore = std::lexicographical_compare(
+          std::rbegin(finding.cta), std::rend(finding.cta),
+          std::rbegin(other.cta), std::rend(other.cta));
+      if (isBefore) {
+        other = std::move(finding);
+      } else {
+        other.count = finding.count;
+      }
     }
     return;
   }
@@ -55,6 +69,17 @@ void Reporter::report(const Warp &warp, const Inst &in, std::string_view check,
 void Reporter::report(const Cta &cta, std::string_view check,
                       std::string message) {
   add(startFinding(cta, options, check, std::move(message)));
+}
+
+void Reporter::finishLaunch() {
+  std::stable_sort(list.begin(), list.end(),
+                   [](const Finding &a, const Finding &b) {
+                     return std::tie(a.kernel, a.line, a.check) <
+                            std::tie(b.kernel, b.line, b.check);
+                   });
+  for (size_t i = 0; i < list.size(); ++i) {
+    known[{list[i].kernel, list[i].line, list[i].check}] = i;
+  }
 }
 
 void Reporter::clear() {

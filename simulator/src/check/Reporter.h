@@ -28,6 +28,9 @@ public:
   /// Of a whole CTA, such as a deadlock.
   void report(const Cta &cta, std::string_view check, std::string message);
 
+  /// Orders what was found by line: host threads found it in any order.
+  void finishLaunch();
+
   const std::vector<Finding> &findings() const { return list; }
   uint64_t count() const { return total; }
   void clear();

@@ -394,6 +394,7 @@ Result<bool> SimDevice::launch(ptxsim::Kernel &kernel,
   for (std::thread &worker : workers) {
     worker.join();
   }
+  reporter.finishLaunch();
   for (size_t i = 0; i < counters.size(); ++i) {
     stats.total += counters[i];
     if (counters[i].warpInstructions && program.code[i].line()) {
