@@ -193,7 +193,8 @@ std::optional<Cmp> parseCmp(std::string_view word, const Type &type) {
       {"gt", Cmp::Gt}, {"ge", Cmp::Ge}, {"lo", Cmp::Lt}, {"ls", Cmp::Le},
       {"hi", Cmp::Gt}, {"hs", Cmp::Ge}};
   for (const auto &[name, cmp] : names) {
-    bool isUnsigned = name[0] == 'h' || name[1] == 'o' || name[1] == 's';
+    bool isUnsigned =
+        name == "lo" || name == "ls" || name == "hi" || name == "hs";
     if (name == word && !(isUnsigned && type.isSigned())) {
       return cmp;
     }

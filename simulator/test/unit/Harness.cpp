@@ -87,10 +87,16 @@ LaneProgram::LaneProgram(const std::string &body,
       device(Device::create(options)) {
   ptx = makeText(body, this->inputBits, this->outputBits);
   Result<std::unique_ptr<LoadedModule>> loaded = device->loadModule(ptx);
-  if (loaded) {
-    module = std::move(*loaded);
-  } else {
+  if (!loaded) {
     message = loaded.message();
+    return;
+  }
+  module = std::move(*loaded);
+  // Decodes.
+  Result<Kernel *> kernel = module->kernel("k");
+  if (!kernel) {
+    message = kernel.message();
+    module.reset();
   }
 }
 
