@@ -6,9 +6,11 @@ usage: check_layering.py ROOT
 Each line of the table reads `layer: the layers it may include`; a layer may
 always include itself. A file of include/ and lib/ belongs to the layer with the
 longest path that prefixes it; runtime/include/ counts as the layer `attnrt`,
-all else below runtime/ as the layer `runtime`. Beyond the table:
+all else below runtime/ as the layer `runtime`, simulator/ as `simulator`. Beyond
+the table:
   - a source or header below a layered folder belongs to some layer;
-  - the runtime includes no LLVM, MLIR or CUDA header and nothing of attn/.
+  - the runtime and the simulator include no LLVM, MLIR or CUDA header and
+    nothing of attn/.
 Prints one line per violation and fails when there is any.
 """
 
@@ -51,6 +53,7 @@ def include_name(relative):
         ("lib/", "attn/"),
         ("runtime/include/", ""),
         ("runtime/", "runtime/"),
+        ("simulator/", "simulator/"),
     ):
         if relative.startswith(prefix):
             return instead + relative[len(prefix) :]
@@ -61,7 +64,7 @@ def check(root):
     table = read_table(root / "docs/layering.txt")
     # A layer that exports headers only; the code behind them may use them.
     table.setdefault("runtime", set()).add("attnrt")
-    for top in ("include", "lib", "runtime"):
+    for top in ("include", "lib", "runtime", "simulator"):
         for file in sorted((root / top).rglob("*")):
             if file.suffix not in SUFFIXES:
                 continue
@@ -70,7 +73,7 @@ def check(root):
             if here is None:
                 yield f"{relative}: belongs to no layer of docs/layering.txt"
                 continue
-            is_runtime = top == "runtime"
+            is_alone = top in ("runtime", "simulator")
             for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
                 match = INCLUDE.match(line)
                 if not match:
@@ -81,8 +84,8 @@ def check(root):
                     name = include_name(posixpath.normpath(f"{posixpath.dirname(relative)}/{header}"))
                 there = find_layer(table, name)
                 foreign = name.split("/")[0] in FOREIGN_TO_RUNTIME or FOREIGN_FILES.search(name)
-                if is_runtime and foreign:
-                    yield f"{relative}:{number}: the runtime must not include {header}"
+                if is_alone and foreign:
+                    yield f"{relative}:{number}: the {top} must not include {header}"
                 elif there and there != here and there not in table[here]:
                     yield f"{relative}:{number}: {here} must not include {header} ({there})"
 

@@ -54,9 +54,10 @@ public:
   ~Executable();
 
   /// Arguments in the order of the function; nothing is written to them except
-  /// through places. Results are new arrays. Wrong numbers, shapes, element types
-  /// and extents are refused before anything runs. What tables and lengths hold
-  /// is trusted, as on any device: attn::checkArguments looks at it.
+  /// through places. Results are new arrays. Wrong numbers, shapes, element
+  /// types and extents are refused before anything runs. What tables and
+  /// lengths hold is trusted, as on any device: attn::checkArguments looks at
+  /// it.
   LogicalResult run(ArrayRef<HostArray> args, const RunOptions &options,
                     SmallVectorImpl<HostArray> &results, std::string &error,
                     RunStats *stats = nullptr);

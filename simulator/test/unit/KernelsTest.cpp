@@ -18,7 +18,8 @@ namespace {
 /// One launch of a kernel of test/kernels.
 class Session {
 public:
-  explicit Session(const Options &options = {}) : device(Device::create(options)) {}
+  explicit Session(const Options &options = {})
+      : device(Device::create(options)) {}
 
   DevicePointer upload(const std::vector<float> &values, std::string name) {
     DevicePointer to = *device->allocate(values.size() * 4, std::move(name));
