@@ -26,7 +26,8 @@ void addAtomics(DecoderTable &table);  // atom red fence membar
 void addLanes(DecoderTable &table);    // shfl vote match redux activemask elect
 void addBarriers(DecoderTable &table); // bar barrier
 void addCopies(DecoderTable &table);   // cp.async
-void addMatrix(DecoderTable &table);   // mma ldmatrix stmatrix movmatrix
+void addMatrix(DecoderTable &table);   // mma
+void addMatrixMoves(DecoderTable &table); // ldmatrix stmatrix; by Matrix
 
 } // namespace ptxsim
 

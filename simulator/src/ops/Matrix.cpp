@@ -1,9 +1,478 @@
-//===- Matrix.cpp - Instructions ----------------------------------------===//
+//===- Matrix.cpp - Products of matrices by a warp ----------------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// [9.7.14.5] mma.sync.m16n8k*: D = A * B + C with A 16xk, B kx8.
+//
+// All shapes share one layout of words. With l = 4g + t a lane, a register is
+// a tile of 8 rows and 4 words, word (g, t) from lane l; a word holds 1, 2 or 4
+// elements that follow each other along k. Registers of A go down two tiles and
+// then along k, those of B along k, where a row of its tile is a column of B.
+//
+// How the hardware rounds sums of products is not specified; here each product
+// is added with one rounding to f32, in the order of k. Sums of 8-bit integers
+// are exact in f32: 32 products of 16 bits have less than 24.
+//
+//===----------------------------------------------------------------------===//
 #include "Families.h"
+#include "Formats.h"
+#include "Operands.h"
 
-void ptxsim::addMatrix(ptxsim::DecoderTable &) {}
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+using namespace ptxsim;
+
+namespace {
+
+//===--- Elements ---------------------------------------------------------===//
+
+struct F16 {
+  static constexpr unsigned kPerWord = 2;
+  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
+    return toFloat(Half{uint16_t(word >> 16 * i)});
+  }
+};
+struct Bf16 {
+  static constexpr unsigned kPerWord = 2;
+  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
+    return std::bit_cast<float>(i ? word & 0xFFFF'0000 : word << 16);
+  }
+};
+struct Tf32 {
+  static constexpr unsigned kPerWord = 1;
+  PTXSIM_INLINE static float get(uint32_t word, unsigned) {
+    // The 13 low bits are no part of the number.
+    return std::bit_cast<float>(word & 0xFFFF'E000);
+  }
+};
+struct S8 {
+  static constexpr unsigned kPerWord = 4;
+  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
+    return float(int32_t(word << (24 - 8 * i)) >> 24);
+  }
+};
+struct U8 {
+  static constexpr unsigned kPerWord = 4;
+  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
+    return float(int32_t(word >> 8 * i & 0xFF));
+  }
+};
+struct E4M3 {
+  static constexpr unsigned kPerWord = 4;
+  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
+    uint32_t magnitude = word >> 8 * i & 0x7F, sign = word >> 8 * i & 0x80;
+    // The exponent in its new place, then 2^(127 - 7): exact.
+    float scaled = std::bit_cast<float>(magnitude << 20) * 0x1p120f;
+    uint32_t bits = std::bit_cast<uint32_t>(scaled) | sign << 24;
+    bits |= magnitude == 0x7F ? 0x7F80'0000u : 0;
+    return std::bit_cast<float>(bits);
+  }
+};
+struct E5M2 {
+  static constexpr unsigned kPerWord = 4;
+  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
+    // The upper half of an f16.
+    return toFloat(Half{uint16_t((word >> 8 * i & 0xFF) << 8)});
+  }
+};
+
+//===--- Fragments to rows ------------------------------------------------===//
+
+constexpr unsigned kMostK = 32;
+constexpr unsigned kTile = 8;
+
+/// Columns in the order of the registers of C: even ones, then odd ones.
+constexpr unsigned placeOf(unsigned n) { return n / 2 + n % 2 * 4; }
+
+/// A register as numbers: [element of the word][word].
+template <class E> PTXSIM_INLINE void load(const uint32_t *words, float *to) {
+  for (unsigned e = 0; e < E::kPerWord; ++e) {
+    for (unsigned l = 0; l < kLanes; ++l) {
+      to[e * kLanes + l] = E::get(words[l], e);
+    }
+  }
+}
+using Load = void (*)(const uint32_t *, float *);
+template <class E> void loadAnywhere(const uint32_t *words, float *to) {
+  load<E>(words, to);
+}
+template <class E> PTXSIM_WIDE void loadWide(const uint32_t *words, float *to) {
+  load<E>(words, to);
+}
+
+/// What an instruction knows of A or B.
+struct Elements {
+  unsigned perWord;
+  Load load;
+};
+template <class E> Elements elementsOf() {
+  return {E::kPerWord, hasWideLanes() ? loadWide<E> : loadAnywhere<E>};
+}
+
+enum class Sums : uint8_t { F32, F16, S32 };
+
+struct MatrixData : InstData {
+  Elements a, b;
+  /// Registers of B; A has twice as many.
+  unsigned numB = 0;
+  Sums sums = Sums::F32;
+  bool isSaturating = false;
+  std::string type;
+  unsigned k() const { return 4 * a.perWord * numB; }
+  /// Elements of a register.
+  size_t tile() const { return size_t(a.perWord) * kLanes; }
+};
+
+/// Operands of one instruction as numbers.
+struct Operands {
+  // Registers as load() leaves them; those of B were turned.
+  alignas(64) float a[16 * kMostK], b[kMostK * kTile];
+  // [row][place of the column]
+  alignas(64) float sums[16][kTile];
+};
+
+} // namespace
+
+/// A register of B: [t][place of the column].
+PTXSIM_INLINE void turn(const uint32_t *words, uint32_t *to) {
+  for (unsigned n = 0; n < kTile; ++n) {
+    for (unsigned t = 0; t < 4; ++t) {
+      to[t * kTile + placeOf(n)] = words[4 * n + t];
+    }
+  }
+}
+
+//===--- Products ---------------------------------------------------------===//
+
+/// One tile of 8 rows. `a` is its first register and every second one that
+/// follows, `b` all of B.
+static void multiplyAnywhere(const MatrixData &data, const float *a,
+                             const float *b, float (*sums)[kTile]) {
+  for (unsigned block = 0; block < data.numB; ++block) {
+    for (unsigned t = 0; t < 4; ++t) {
+      for (unsigned e = 0; e < data.a.perWord; ++e) {
+        const float *column = b + e * kLanes + t * kTile;
+        for (unsigned g = 0; g < kTile; ++g) {
+          float factor = a[e * kLanes + 4 * g + t];
+          for (unsigned n = 0; n < kTile; ++n) {
+            sums[g][n] = std::fma(factor, column[n], sums[g][n]);
+          }
+        }
+      }
+    }
+    a += 2 * data.tile();
+    b += data.tile();
+  }
+}
+
+#if defined(__x86_64__)
+/// The same with a row of sums in a register each.
+PTXSIM_WIDE static void multiplyWide(const MatrixData &data, const float *a,
+                                     const float *b, float (*sums)[kTile]) {
+  static_assert(kTile == 8);
+  __m256 row[kTile];
+  for (unsigned g = 0; g < kTile; ++g) {
+    row[g] = _mm256_load_ps(sums[g]);
+  }
+  for (unsigned block = 0; block < data.numB; ++block) {
+    for (unsigned t = 0; t < 4; ++t) {
+      for (unsigned e = 0; e < data.a.perWord; ++e) {
+        __m256 column = _mm256_load_ps(b + e * kLanes + t * kTile);
+        const float *factor = a + e * kLanes + t;
+        for (unsigned g = 0; g < kTile; ++g) {
+          row[g] = _mm256_fmadd_ps(_mm256_broadcast_ss(factor + 4 * g), column,
+                                   row[g]);
+        }
+      }
+    }
+    a += 2 * data.tile();
+    b += data.tile();
+  }
+  for (unsigned g = 0; g < kTile; ++g) {
+    _mm256_store_ps(sums[g], row[g]);
+  }
+}
+#endif
+
+template <bool isWide>
+PTXSIM_INLINE void multiply(const MatrixData &data, Operands &x) {
+  for (unsigned half = 0; half < 2; ++half) {
+    const float *a = x.a + half * data.tile();
+    if constexpr (isWide) {
+      multiplyWide(data, a, x.b, x.sums + half * kTile);
+    } else {
+      multiplyAnywhere(data, a, x.b, x.sums + half * kTile);
+    }
+  }
+}
+
+//===--- Sums -------------------------------------------------------------===//
+
+/// Sums of integers start at 0, so that they are exact.
+PTXSIM_INLINE void startSums(const Warp &w, const Inst &in, Operands &x) {
+  const auto &data = *static_cast<const MatrixData *>(in.data);
+  const Ref *c = in.s.data() + 3 * data.numB;
+  switch (data.sums) {
+  case Sums::F32:
+    for (unsigned i = 0; i < 4; ++i) {
+      const float *words = w.in<float>(c[i]);
+      for (unsigned g = 0; g < kTile; ++g) {
+        std::copy_n(words + 4 * g, 4, &x.sums[i / 2 * 8 + g][i % 2 * 4]);
+      }
+    }
+    break;
+  case Sums::F16:
+    for (unsigned half = 0; half < 2; ++half) {
+      const uint32_t *words = w.in<uint32_t>(c[half]);
+      for (unsigned l = 0; l < kLanes; ++l) {
+        float *row = x.sums[half * 8 + l / 4];
+        row[l % 4] = F16::get(words[l], 0);
+        row[l % 4 + 4] = F16::get(words[l], 1);
+      }
+    }
+    break;
+  case Sums::S32:
+    std::fill_n(&x.sums[0][0], 16 * kTile, 0.0f);
+    break;
+  }
+}
+
+/// By register of D.
+using Results = uint32_t[4][kLanes];
+
+PTXSIM_INLINE void finishF32(const float (&sums)[4][kLanes], Results &d) {
+  for (unsigned i = 0; i < 4; ++i) {
+    for (unsigned l = 0; l < kLanes; ++l) {
+      d[i][l] = std::bit_cast<uint32_t>(canonical(sums[i][l]));
+    }
+  }
+}
+
+PTXSIM_INLINE void finishF16(const float (&sums)[4][kLanes], Results &d) {
+  for (unsigned half = 0; half < 2; ++half) {
+    for (unsigned l = 0; l < kLanes; ++l) {
+      d[half][l] = nearest<Half>(sums[half * 2][l]).bits |
+                   uint32_t(nearest<Half>(sums[half * 2 + 1][l]).bits) << 16;
+    }
+  }
+}
+
+PTXSIM_INLINE void finishS32(const Warp &w, const Ref *c, bool isSaturating,
+                             const float (&sums)[4][kLanes], Results &d) {
+  for (unsigned i = 0; i < 4; ++i) {
+    const int32_t *start = w.in<int32_t>(c[i]);
+    if (!isSaturating) {
+      for (unsigned l = 0; l < kLanes; ++l) {
+        d[i][l] = uint32_t(int32_t(sums[i][l])) + uint32_t(start[l]);
+      }
+      continue;
+    }
+    for (unsigned l = 0; l < kLanes; ++l) {
+      int64_t sum = int64_t(sums[i][l]) + start[l];
+      d[i][l] = uint32_t(std::clamp<int64_t>(sum, INT32_MIN, INT32_MAX));
+    }
+  }
+}
+
+template <bool isWide> PTXSIM_INLINE Step run(Warp &w, const Inst &in) {
+  const auto &data = *static_cast<const MatrixData *>(in.data);
+  Operands x;
+  unsigned numA = 2 * data.numB;
+  for (unsigned r = 0; r < numA; ++r) {
+    data.a.load(w.in<uint32_t>(in.s[r]), x.a + r * data.tile());
+  }
+  for (unsigned r = 0; r < data.numB; ++r) {
+    alignas(64) uint32_t turned[kLanes];
+    turn(w.in<uint32_t>(in.s[numA + r]), turned);
+    data.b.load(turned, x.b + r * data.tile());
+  }
+  startSums(w, in, x);
+  multiply<isWide>(data, x);
+  alignas(64) float sums[4][kLanes];
+  for (unsigned i = 0; i < 4; ++i) {
+    for (unsigned g = 0; g < kTile; ++g) {
+      std::copy_n(&x.sums[i / 2 * kTile + g][i % 2 * 4], 4, &sums[i][4 * g]);
+    }
+  }
+  // D may be C: nothing is written before everything is read.
+  alignas(64) Results results;
+  switch (data.sums) {
+  case Sums::F32:
+    finishF32(sums, results);
+    break;
+  case Sums::F16:
+    finishF16(sums, results);
+    break;
+  case Sums::S32:
+    finishS32(w, &in.s[numA + data.numB], data.isSaturating, sums, results);
+    break;
+  }
+  for (size_t i = 0; i < in.d.size(); ++i) {
+    uint32_t *d = w.out<uint32_t>(in.d[i]);
+    if (w.exec == kAllLanes) {
+      std::copy_n(results[i], kLanes, d);
+      continue;
+    }
+    for (unsigned l = 0; l < kLanes; ++l) {
+      d[l] = w.exec >> l & 1 ? results[i][l] : d[l];
+    }
+  }
+  w.cta.group.stats.matrixMacs[data.type] += uint64_t(16) * kTile * data.k();
+  return Step::Next;
+}
+
+static Step runAnywhere(Warp &w, const Inst &in) { return run<false>(w, in); }
+#if defined(__x86_64__)
+PTXSIM_WIDE static Step runWide(Warp &w, const Inst &in) {
+  return run<true>(w, in);
+}
+static Handler getHandler() { return hasWideLanes() ? runWide : runAnywhere; }
+#else
+static Handler getHandler() { return runAnywhere; }
+#endif
+
+//===--- Decoding ---------------------------------------------------------===//
+
+static bool isByteFloat(const Type &type) {
+  return type.kind == Type::Kind::E4M3 || type.kind == Type::Kind::E5M2;
+}
+static bool isByteInteger(const Type &type) {
+  return type.bits == 8 &&
+         (type.kind == Type::Kind::Signed || type.kind == Type::Kind::Unsigned);
+}
+
+static Elements getElements(const Instruction &text, const Type &type) {
+  if (type.packed == 1) {
+    switch (type.kind) {
+    case Type::Kind::Float:
+      if (type.bits == 16) {
+        return elementsOf<F16>();
+      }
+      break;
+    case Type::Kind::BFloat:
+      return elementsOf<Bf16>();
+    case Type::Kind::Tf32:
+      return elementsOf<Tf32>();
+    case Type::Kind::E4M3:
+      return elementsOf<E4M3>();
+    case Type::Kind::E5M2:
+      return elementsOf<E5M2>();
+    case Type::Kind::Signed:
+      if (type.bits == 8) {
+        return elementsOf<S8>();
+      }
+      break;
+    case Type::Kind::Unsigned:
+      if (type.bits == 8) {
+        return elementsOf<U8>();
+      }
+      break;
+    default:
+      break;
+    }
+  }
+  failType(text);
+}
+
+/// Types of sums that go with the elements.
+static Sums getSums(const Instruction &text, const Type &a, const Type &sums) {
+  constexpr Type f16{Type::Kind::Float, 16, 1}, f32{Type::Kind::Float, 32, 1},
+      s32{Type::Kind::Signed, 32, 1};
+  if (isByteInteger(a)) {
+    if (sums == s32) {
+      return Sums::S32;
+    }
+  } else if (sums == f32) {
+    return Sums::F32;
+  } else if (sums == f16 && (a.kind == Type::Kind::Float || isByteFloat(a))) {
+    return Sums::F16;
+  }
+  failType(text);
+}
+
+static void addElements(Builder &builder, const Instruction &text,
+                        const Operand &operand, unsigned count,
+                        std::vector<Ref> &refs, bool isWritten) {
+  std::span<const Operand> elements = builder.elements(operand);
+  if (elements.size() != count) {
+    Builder::fail("expects " + std::to_string(count) + " registers in '" +
+                  text.name() + "', but got " +
+                  std::to_string(elements.size()));
+  }
+  for (const Operand &element : elements) {
+    refs.push_back(isWritten ? exactDst(builder, element, kB32)
+                             : exactSrc(builder, element, kB32));
+  }
+}
+
+/// mma.sync.aligned.m16n8k16.row.col{.satfinite}.d.a.b.c {d}, {a}, {b}, {c};
+static bool decodeMatrix(const Instruction &text, Builder &builder,
+                         Inst &inst) {
+  Words words(text);
+  if (!words.take("sync") || !words.take("aligned")) {
+    Builder::fail("expects .sync.aligned in '" + text.name() + "'");
+  }
+  static constexpr std::pair<std::string_view, unsigned> shapes[] = {
+      {"m16n8k4", 4}, {"m16n8k8", 8}, {"m16n8k16", 16}, {"m16n8k32", 32}};
+  unsigned k = 0;
+  for (const auto &[name, depth] : shapes) {
+    k = words.take(name) ? depth : k;
+  }
+  constexpr std::string_view layouts[] = {"row", "col"};
+  if (std::search(text.modifiers.begin(), text.modifiers.end(),
+                  std::begin(layouts),
+                  std::end(layouts)) == text.modifiers.end()) {
+    Builder::fail("expects .row.col in '" + text.name() + "'");
+  }
+  words.take("row");
+  words.take("col");
+  auto &data = builder.makeData<MatrixData>(inst);
+  data.isSaturating = words.take("satfinite");
+  Type d = words.takeType(), a = words.takeType(), b = words.takeType(),
+       c = words.takeType();
+  words.done();
+  data.a = getElements(text, a);
+  data.b = getElements(text, b);
+  data.sums = getSums(text, a, d);
+  bool mayDiffer = (isByteInteger(a) && isByteInteger(b)) ||
+                   (isByteFloat(a) && isByteFloat(b));
+  if (c != d || (a != b && !mayDiffer) ||
+      (data.isSaturating && !isByteInteger(a))) {
+    failType(text);
+  }
+  data.numB = k / (4 * data.a.perWord);
+  if (data.numB != 1 && data.numB != 2) {
+    Builder::fail("does not know the shape of '" + text.name() + "'");
+  }
+  if (isByteFloat(a) && builder.program.module->chip < 89) {
+    Builder::fail("expects sm_89 or newer for '" + text.name() + "'");
+  }
+  // The second of four types that end the opcode.
+  data.type = text.modifiers[text.modifiers.size() - 3];
+  Builder::expectOperands(text, 4, 4);
+  std::vector<Ref> results, sources;
+  unsigned numSums = data.sums == Sums::F16 ? 2 : 4;
+  addElements(builder, text, text.operands[0], numSums, results, true);
+  addElements(builder, text, text.operands[1], 2 * data.numB, sources, false);
+  addElements(builder, text, text.operands[2], data.numB, sources, false);
+  addElements(builder, text, text.operands[3], numSums, sources, false);
+  builder.setOperands(inst, std::move(results), std::move(sources));
+  inst.run = getHandler();
+  inst.kind = InstClass::Matrix;
+  inst.needsAllLanes = true;
+  return true;
+}
+
+void ptxsim::addMatrix(DecoderTable &table) {
+  table["mma"].push_back(decodeMatrix);
+  addMatrixMoves(table);
+}

@@ -8,8 +8,8 @@
 // [9.7.9.8] ld, ldu, [9.7.9.11] st, prefetch, isspacep, cvta.
 //
 //===----------------------------------------------------------------------===//
+#include "Addresses.h"
 #include "Families.h"
-#include "exec/Warp.h"
 
 using namespace ptxsim;
 
@@ -22,23 +22,6 @@ struct MemoryData : InstData {
 
 } // namespace
 
-/// Addresses of the lanes that run: a register or constant plus inst.imm. A
-/// 32-bit register holds an offset of its space.
-static void setAddresses(const Warp &w, const Inst &in, const Ref &base,
-                         Access &access) {
-  if (base.laneBytes == 8) {
-    const uint64_t *a = w.in<uint64_t>(base);
-    for (unsigned l = 0; l < kLanes; ++l) {
-      access.address[l] = a[l] + uint64_t(in.imm);
-    }
-  } else {
-    const uint32_t *a = w.in<uint32_t>(base);
-    for (unsigned l = 0; l < kLanes; ++l) {
-      access.address[l] = uint64_t(int64_t(a[l]) + in.imm);
-    }
-  }
-}
-
 static Access startAccess(const Warp &w, const Inst &in, const Ref &base,
                           Access::Kind kind, size_t count) {
   const auto &data = *static_cast<const MemoryData *>(in.data);
@@ -47,7 +30,7 @@ static Access startAccess(const Warp &w, const Inst &in, const Ref &base,
   access.kind = kind;
   access.lanes = w.exec;
   access.bytes = uint32_t(data.type.totalBits() / 8 * count);
-  setAddresses(w, in, base, access);
+  setAddresses(w, base, in.imm, access);
   return access;
 }
 
