@@ -1,9 +1,365 @@
-//===- Copies.cpp - Instructions ----------------------------------------===//
+//===- Copies.cpp - Asynchronous copies to shared memory ----------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// [9.7.9.25.3] cp.async, cp.async.commit_group, cp.async.wait_group,
+// cp.async.wait_all.
+//
+// Every copy is checked where it is issued: its addresses, and its destination
+// as a write of the warp's asynchronous agent, which the warp knows of only
+// after the wait. When the bytes move is what Options::completion says: at
+// once, at the wait, or lane by lane somewhere between.
+//
+// Groups are per thread. A warp keeps one queue: a group has the lanes that
+// committed it together, and leaves a lane's account when the lane waits for
+// it. For the race check a wait by some of the lanes counts as one by all.
+//
+//===----------------------------------------------------------------------===//
+#include "CopyQueue.h"
 #include "Families.h"
+#include "Operands.h"
+#include "check/RaceDetector.h"
+#include "check/Reporter.h"
+#include "exec/Warp.h"
 
-void ptxsim::addCopies(ptxsim::DecoderTable &) {}
+#include <algorithm>
+
+using namespace ptxsim;
+
+namespace {
+
+/// What the third source is.
+enum Flags : uint32_t { kSourceBytes = 1, kIgnoresSource = 2 };
+
+struct CopyData : InstData {
+  unsigned bytes = 0;
+  int64_t toOffset = 0, fromOffset = 0;
+};
+
+CopyQueue &queueOf(Warp &w) {
+  if (!w.copies) {
+    w.copies = std::make_unique<CopyQueue>();
+    if (w.cta.group.launch.options.checks.async) {
+      w.copies->taken.resize((w.cta.shared.size() + 127) / 128);
+    }
+  }
+  return *w.copies;
+}
+
+/// Moves the bytes of these lanes.
+void perform(Warp &w, CopyQueue::Copy &copy, Mask lanes) {
+  for (Mask left = lanes & copy.pending; left; left &= left - 1) {
+    unsigned l = unsigned(std::countr_zero(left));
+    std::byte *to = w.cta.shared.data() + copy.to[l];
+    if (uint32_t n = copy.fromBytes[l]) {
+      std::memcpy(to, copy.from[l], n);
+    }
+    std::memset(to + copy.fromBytes[l], 0, copy.bytes - copy.fromBytes[l]);
+  }
+  copy.pending &= ~lanes;
+}
+
+/// Under Completion::Random some lanes of some copies come to their end
+/// whenever the warp has to do with copies.
+void performSome(Warp &w, CopyQueue &queue) {
+  Group &group = w.cta.group;
+  if (group.launch.options.completion != Completion::Random) {
+    return;
+  }
+  auto draw = [&](std::vector<CopyQueue::Copy> &copies) {
+    for (CopyQueue::Copy &copy : copies) {
+      uint64_t bits = group.random();
+      perform(w, copy, Mask(bits) & Mask(bits >> 32));
+    }
+  };
+  draw(queue.open);
+  for (CopyQueue::Group &copies : queue.groups) {
+    draw(copies.copies);
+  }
+}
+
+/// The words of shared memory that the lane's copy fills. Sizes are powers of
+/// two and addresses are aligned, so they lie in one element of `taken`.
+uint32_t wordsOf(const CopyQueue::Copy &copy, unsigned lane) {
+  return ((uint32_t(1) << copy.bytes / 4) - 1) << copy.to[lane] / 4 % 32;
+}
+
+/// Copies of one group are not ordered: no two may fill the same bytes.
+void checkOverlap(Warp &w, CopyQueue &queue, const CopyQueue::Copy &copy) {
+  Mask twice = 0;
+  for (Mask left = copy.lanes; left; left &= left - 1) {
+    unsigned l = unsigned(std::countr_zero(left));
+    uint32_t &taken = queue.taken[copy.to[l] / 128];
+    uint32_t words = wordsOf(copy, l);
+    twice |= Mask((taken & words) != 0) << l;
+    taken |= words;
+  }
+  if (twice) {
+    unsigned l = unsigned(std::countr_zero(twice));
+    w.cta.group.launch.reporter.report(
+        w, *copy.inst, "async", twice,
+        "copies to shared+" + std::to_string(copy.to[l]) +
+            ", as another copy of the same group does");
+  }
+}
+
+/// The lanes of the open copies that commit them now.
+void commit(CopyQueue &queue, Mask lanes) {
+  CopyQueue::Group group;
+  group.lanes = lanes;
+  for (CopyQueue::Copy &copy : queue.open) {
+    Mask moved = copy.lanes & lanes;
+    if (!moved) {
+      continue;
+    }
+    for (Mask left = queue.taken.empty() ? 0 : moved; left; left &= left - 1) {
+      unsigned l = unsigned(std::countr_zero(left));
+      queue.taken[copy.to[l] / 128] &= ~wordsOf(copy, l);
+    }
+    group.copies.push_back(copy);
+    group.copies.back().lanes = moved;
+    group.copies.back().pending &= moved;
+    copy.lanes &= ~moved;
+    copy.pending &= ~moved;
+  }
+  std::erase_if(queue.open, [](const auto &copy) { return copy.lanes == 0; });
+  queue.groups.push_back(std::move(group));
+}
+
+/// Waits of `lanes` for all of their groups but the latest `allowed`.
+void wait(Warp &w, CopyQueue &queue, Mask lanes, uint32_t allowed) {
+  uint32_t newer[kLanes] = {};
+  uint32_t time = 0;
+  for (size_t g = queue.groups.size(); g-- > 0;) {
+    CopyQueue::Group &group = queue.groups[g];
+    Mask done = 0;
+    for (Mask left = group.lanes & lanes; left; left &= left - 1) {
+      unsigned l = unsigned(std::countr_zero(left));
+      done |= Mask(newer[l]++ >= allowed) << l;
+    }
+    group.lanes &= ~done;
+    for (CopyQueue::Copy &copy : group.copies) {
+      perform(w, copy, done);
+      if (copy.lanes & done) {
+        time = std::max(time, copy.time);
+      }
+      copy.lanes &= ~done;
+    }
+  }
+  std::erase_if(queue.groups,
+                [](const auto &group) { return group.lanes == 0; });
+  if (time && w.cta.races) {
+    w.cta.races->acquireFrom(w.number, w.cta.races->copiesOf(w.number), time);
+  }
+}
+
+/// Bytes that each lane takes from its source, at most the size of the copy.
+void setSourceBytes(Warp &w, const Inst &in, const CopyData &data,
+                    CopyQueue::Copy &copy) {
+  Mask zeros = in.flags & kIgnoresSource ? w.predicate(in.s[2]) : 0;
+  Mask tooMany = 0;
+  for (Mask left = w.exec; left; left &= left - 1) {
+    unsigned l = unsigned(std::countr_zero(left));
+    uint64_t n = in.flags & kSourceBytes ? w.lane(in.s[2], l) : data.bytes;
+    tooMany |= Mask(n > data.bytes) << l;
+    copy.fromBytes[l] =
+        zeros >> l & 1 ? 0 : uint32_t(std::min<uint64_t>(n, data.bytes));
+  }
+  if (tooMany && w.cta.group.launch.options.checks.async) {
+    unsigned l = unsigned(std::countr_zero(tooMany));
+    w.cta.group.launch.reporter.report(w, in, "async", tooMany,
+                                       "expects at most " +
+                                           std::to_string(data.bytes) +
+                                           " bytes of the source, but got " +
+                                           std::to_string(w.lane(in.s[2], l)));
+  }
+}
+
+} // namespace
+
+static void setAddresses(const Warp &w, const Ref &base, int64_t offset,
+                         Access &access) {
+  for (unsigned l = 0; l < kLanes; ++l) {
+    access.address[l] = w.lane(base, l) + uint64_t(offset);
+  }
+}
+
+/// Checks the sources; gives the lanes that may go on. Lanes that take fewer
+/// bytes touch no others, and none of an empty source.
+static Mask accessSources(Warp &w, const Inst &in, const CopyData &data,
+                          CopyQueue::Copy &copy) {
+  Access access;
+  access.space = Space::Global;
+  access.align = data.bytes;
+  setAddresses(w, in.s[1], data.fromOffset, access);
+  Mask good = 0;
+  for (Mask left = w.exec; left;) {
+    uint32_t n = copy.fromBytes[std::countr_zero(left)];
+    Mask same = 0;
+    for (Mask m = left; m; m &= m - 1) {
+      unsigned l = unsigned(std::countr_zero(m));
+      same |= Mask(copy.fromBytes[l] == n) << l;
+    }
+    left &= ~same;
+    if (n == 0) {
+      good |= same;
+      continue;
+    }
+    access.lanes = same;
+    access.bytes = n;
+    good |= w.access(in, access);
+  }
+  for (Mask left = good; left; left &= left - 1) {
+    unsigned l = unsigned(std::countr_zero(left));
+    copy.from[l] = copy.fromBytes[l] ? access.host[l] : nullptr;
+  }
+  return good;
+}
+
+static Step runCopy(Warp &w, const Inst &in) {
+  const auto &data = *static_cast<const CopyData *>(in.data);
+  const Options &options = w.cta.group.launch.options;
+  CopyQueue &queue = queueOf(w);
+  performSome(w, queue);
+  CopyQueue::Copy &copy = queue.open.emplace_back();
+  copy.inst = &in;
+  copy.bytes = data.bytes;
+  setSourceBytes(w, in, data, copy);
+  Mask good = accessSources(w, in, data, copy);
+  RaceDetector *races = w.cta.races.get();
+  if (races) {
+    races->fork(w.number, races->copiesOf(w.number));
+    copy.time = races->time(races->copiesOf(w.number));
+  }
+  Access access;
+  access.space = Space::Shared;
+  access.kind = Access::Kind::Write;
+  access.lanes = good;
+  access.bytes = data.bytes;
+  access.isAsync = true;
+  setAddresses(w, in.s[0], data.toOffset, access);
+  good = w.access(in, access);
+  for (Mask left = good; left; left &= left - 1) {
+    unsigned l = unsigned(std::countr_zero(left));
+    copy.to[l] = uint32_t(access.host[l] - w.cta.shared.data());
+  }
+  copy.lanes = copy.pending = good;
+  if (options.checks.async) {
+    checkOverlap(w, queue, copy);
+  }
+  if (options.completion == Completion::Eager) {
+    perform(w, copy, kAllLanes);
+  }
+  if (!good) {
+    queue.open.pop_back();
+  }
+  return Step::Next;
+}
+
+static Step runCommit(Warp &w, const Inst &) {
+  CopyQueue &queue = queueOf(w);
+  performSome(w, queue);
+  commit(queue, w.exec);
+  return Step::Next;
+}
+
+static Step runWaitGroup(Warp &w, const Inst &in) {
+  CopyQueue &queue = queueOf(w);
+  performSome(w, queue);
+  wait(w, queue, w.exec, uint32_t(in.imm));
+  return Step::Next;
+}
+
+static Step runWaitAll(Warp &w, const Inst &) {
+  CopyQueue &queue = queueOf(w);
+  commit(queue, w.exec);
+  wait(w, queue, w.exec, 0);
+  return Step::Next;
+}
+
+/// cp.async.{ca,cg}.shared{::cta}.global{.L2::cache_hint}{.L2::128B} [to],
+/// [from], bytes{, source bytes | predicate}{, policy}
+static void decodeCopy(const Instruction &text, Builder &builder, Inst &inst,
+                       Words &words) {
+  std::string_view cache = words.take({"ca", "cg"});
+  if (cache.empty() ||
+      words.take({"shared", "shared::cta", "shared::cluster"}).empty() ||
+      !words.take("global")) {
+    Builder::fail("expects '.ca' or '.cg', '.shared' and '.global' in '" +
+                  text.name() + "'");
+  }
+  bool hasPolicy = words.take("L2::cache_hint");
+  words.take({"L2::64B", "L2::128B", "L2::256B"});
+  words.done();
+  size_t n = text.operands.size() - size_t(hasPolicy);
+  if (text.operands.size() < 3 + size_t(hasPolicy) || n > 4) {
+    Builder::fail("expects two addresses, a size and at most one operand more "
+                  "before the policy of '" +
+                  text.name() + "'");
+  }
+  auto &data = builder.makeData<CopyData>(inst);
+  std::vector<Ref> s{builder.address(text.operands[0], data.toOffset),
+                     builder.address(text.operands[1], data.fromOffset)};
+  int64_t bytes = builder.immediate(text.operands[2]);
+  bool isKnown =
+      cache == "cg" ? bytes == 16 : bytes == 4 || bytes == 8 || bytes == 16;
+  if (!isKnown) {
+    Builder::fail(
+        "expects " + std::string(cache == "cg" ? "16" : "4, 8 or 16") +
+        " bytes of '" + text.name() + "', but got " + std::to_string(bytes));
+  }
+  data.bytes = unsigned(bytes);
+  if (n == 4) {
+    const Operand &last = text.operands[3];
+    auto declared = builder.program.function->registers.find(last.name);
+    bool isPredicate = last.kind == Operand::Kind::Register &&
+                       declared != builder.program.function->registers.end() &&
+                       declared->second == RegisterWidth::Pred;
+    inst.flags = isPredicate ? kIgnoresSource : kSourceBytes;
+    s.push_back(isPredicate ? builder.predSrc(last) : builder.src(last, kU32));
+  }
+  if (hasPolicy) {
+    s.push_back(builder.src(text.operands.back(), kB64));
+  }
+  builder.setOperands(inst, {}, std::move(s));
+  inst.run = runCopy;
+}
+
+/// What the folder of copies has for one thread. Bulk copies are another
+/// family's.
+static bool decodeCp(const Instruction &text, Builder &builder, Inst &inst) {
+  Words words(text);
+  if (!words.take("async") || text.has("bulk") || text.has("mbarrier")) {
+    return false;
+  }
+  inst.kind = InstClass::AsyncCopy;
+  if (words.take("commit_group")) {
+    words.done();
+    Builder::expectOperands(text, 0, 0);
+    builder.setOperands(inst, {}, {});
+    inst.run = runCommit;
+  } else if (words.take("wait_group")) {
+    words.done();
+    Builder::expectOperands(text, 1, 1);
+    inst.imm = builder.immediate(text.operands[0]);
+    if (inst.imm < 0) {
+      Builder::fail("expects a number of groups, but got " +
+                    std::to_string(inst.imm));
+    }
+    builder.setOperands(inst, {}, {});
+    inst.run = runWaitGroup;
+  } else if (words.take("wait_all")) {
+    words.done();
+    Builder::expectOperands(text, 0, 0);
+    builder.setOperands(inst, {}, {});
+    inst.run = runWaitAll;
+  } else {
+    decodeCopy(text, builder, inst, words);
+  }
+  return true;
+}
+
+void ptxsim::addCopies(DecoderTable &table) { table["cp"].push_back(decodeCp); }

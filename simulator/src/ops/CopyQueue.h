@@ -14,28 +14,32 @@
 
 namespace ptxsim {
 
-/// cp.async of a warp that have not taken place yet, by group [9.7.9.25.3].
-/// Groups are per thread; `lanes` of a copy says whose it is.
+/// cp.async of a warp that it has not waited for yet, by group [9.7.9.25.3].
+/// Groups are per thread; `lanes` of a copy or group says whose it still is.
 class CopyQueue {
 public:
   struct Copy {
-    const Inst *inst;
-    Mask lanes;
-    uint32_t bytes;
+    const Inst *inst = nullptr;
+    /// Lanes that have not waited for it; those of them whose bytes have not
+    /// been moved.
+    Mask lanes = 0, pending = 0;
+    uint32_t bytes = 0;
     uint32_t to[kLanes];           // offset in shared memory
     const std::byte *from[kLanes]; // where there is something to copy
     uint32_t fromBytes[kLanes];    // the rest is zero
     uint32_t time = 0;             // of the agent, for the race check
-    bool isDone = false;
   };
   struct Group {
     std::vector<Copy> copies;
-    uint32_t time = 0;
-    /// Lanes that committed it.
     Mask lanes = 0;
   };
+  /// Not committed.
   std::vector<Copy> open;
+  /// From the oldest to the latest.
   std::deque<Group> groups;
+  /// By 4-byte word of shared memory: bit set if an open copy fills it. Only
+  /// with Checks::async.
+  std::vector<uint32_t> taken;
 };
 
 } // namespace ptxsim
