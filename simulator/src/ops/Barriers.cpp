@@ -29,25 +29,19 @@ enum Flags : uint32_t {
   kOr = 16,        // red.or
 };
 
-/// Warps that wait keep where their result goes.
-struct BarrierData : InstData {
-  Ref result, predicate;
-};
-
 } // namespace
 
 static void deliver(Warp &w, const Inst &in, const NamedBarrier &barrier) {
-  const auto &data = *static_cast<const BarrierData *>(in.data);
   Mask lanes = w.live;
   if (in.flags & kPopulation) {
     for (unsigned l = 0; l < kLanes; ++l) {
       if (lanes >> l & 1) {
-        w.setLane(data.result, l, barrier.population);
+        w.setLane(in.d[0], l, barrier.population);
       }
     }
   } else if (in.flags & (kAnd | kOr)) {
     bool value = in.flags & kAnd ? barrier.conjunction : barrier.disjunction;
-    Mask &p = w.predicates[data.result.offset];
+    Mask &p = w.predicates[in.d[0].offset];
     p = (p & ~lanes) | (value ? lanes : 0);
   }
 }
@@ -111,9 +105,8 @@ static Step runBarrier(Warp &w, const Inst &in) {
   barrier.arrivals.push_back(w.number);
   barrier.arrived += kLanes;
   ++group.progress;
-  const auto &data = *static_cast<const BarrierData *>(in.data);
-  if (data.predicate) {
-    Mask p = w.predicate(data.predicate);
+  if (in.flags & (kPopulation | kAnd | kOr)) {
+    Mask p = w.predicate(in.s.back());
     barrier.population += uint32_t(std::popcount(p & w.exec));
     barrier.conjunction &= (p & w.exec) == w.exec;
     barrier.disjunction |= (p & w.exec) != 0;
@@ -171,10 +164,10 @@ static bool decodeBarrier(const Instruction &text, Builder &builder,
     Builder::fail("expects sync, arrive or red in '" + text.name() + "'");
   }
   bool isAligned = text.opcode == "bar" || words.take("aligned");
-  auto &data = builder.makeData<BarrierData>(inst);
   std::span<const Operand> operands(text.operands);
   Type u32{Type::Kind::Unsigned, 32, 1};
   std::vector<Ref> d, s;
+  Ref predicate;
   inst.flags = what == "arrive" ? 0u : uint32_t(kWaits);
   if (what == "red") {
     std::string_view op = words.take({"popc", "and", "or"});
@@ -184,10 +177,9 @@ static bool decodeBarrier(const Instruction &text, Builder &builder,
     words.takeType();
     Builder::expectOperands(text, 3, 4);
     inst.flags |= op == "popc" ? kPopulation : op == "and" ? kAnd : kOr;
-    data.result = op == "popc" ? builder.dst(operands[0], 32)
-                               : builder.predDst(operands[0]);
-    data.predicate = builder.predSrc(operands.back());
-    d.push_back(data.result);
+    d.push_back(op == "popc" ? builder.dst(operands[0], 32)
+                             : builder.predDst(operands[0]));
+    predicate = builder.predSrc(operands.back());
     operands = operands.subspan(1, operands.size() - 2);
   } else {
     Builder::expectOperands(text, what == "arrive" ? 2 : 1, 2);
@@ -199,8 +191,8 @@ static bool decodeBarrier(const Instruction &text, Builder &builder,
   if (operands.size() > 1) {
     inst.flags |= kHasCount;
   }
-  if (data.predicate) {
-    s.push_back(data.predicate);
+  if (predicate) {
+    s.push_back(predicate);
   }
   builder.setOperands(inst, std::move(d), std::move(s));
   inst.run = runBarrier;

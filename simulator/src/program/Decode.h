@@ -115,7 +115,8 @@ public:
     return result;
   }
 
-  /// Operands of the instruction in work.
+  /// Operands of the instruction in work. A Ref has no place before slots are
+  /// given out: handlers read Inst::d and Inst::s, and no copy in Inst::data.
   void setOperands(Inst &inst, std::vector<Ref> d, std::vector<Ref> s);
 
   [[noreturn]] static void fail(std::string message);
