@@ -245,7 +245,8 @@ static bool decodeConvert(const Instruction &text, Builder &builder,
   }
   if (c.to.packed == 2) {
     setPlain(text, builder, inst, c.to, {c.from});
-    inst.run = runConvertPacked;
+    inst.run = fastPackedConversion(c);
+    inst.run = inst.run ? inst.run : runConvertPacked;
     return true;
   }
   Builder::expectOperands(text, 2, 2);

@@ -37,6 +37,48 @@ template <class D> struct ToHalves {
     return {nearest<D>(low), nearest<D>(high)};
   }
 };
+/// Formats of 8 bits, .satfinite.
+struct E4M3 {
+  static constexpr unsigned kMantissa = 3, kBias = 7, kLargest = 0x7E;
+};
+struct E5M2 {
+  static constexpr unsigned kMantissa = 2, kBias = 15, kLargest = 0x7B;
+};
+template <class F> PTXSIM_INLINE uint8_t nearestEight(float value) {
+  constexpr unsigned drop = 23 - F::kMantissa;
+  constexpr uint32_t least = (127 - F::kBias + 1) << 23;
+  // A number whose last bit is that of the format's subnormal numbers.
+  constexpr uint32_t unit = (127 - F::kBias + 1 + drop) << 23;
+  uint32_t bits = std::bit_cast<uint32_t>(value);
+  uint32_t magnitude = bits & 0x7FFF'FFFF;
+  float shifted = std::bit_cast<float>(magnitude) + std::bit_cast<float>(unit);
+  uint32_t subnormal = std::bit_cast<uint32_t>(shifted) - unit;
+  uint32_t normal = (magnitude + ((1u << (drop - 1)) - 1) +
+                     (magnitude >> drop & 1) - ((127 - F::kBias) << 23)) >>
+                    drop;
+  uint32_t result = magnitude < least ? subnormal : normal;
+  result = result > F::kLargest ? F::kLargest : result;
+  result |= bits >> 24 & 0x80;
+  return uint8_t(magnitude > 0x7F80'0000 ? 0x7F : result);
+}
+template <class F> struct ToEights {
+  PTXSIM_INLINE uint16_t operator()(float high, float low) const {
+    return uint16_t(nearestEight<F>(high) << 8 | nearestEight<F>(low));
+  }
+};
+/// A half has room for the exponent and mantissa of both.
+template <class F> PTXSIM_INLINE Half toHalf(uint32_t code) {
+  uint32_t magnitude = (code & 0x7F) << (10 - F::kMantissa);
+  float scale = F::kBias == 15 ? 1.0f : 256.0f;
+  Half half = nearest<Half>(toFloat(Half{uint16_t(magnitude)}) * scale);
+  bool isNan = (code & 0x7F) > F::kLargest + (F::kBias == 15);
+  return {uint16_t(isNan ? 0x7FFF : half.bits | (code & 0x80) << 8)};
+}
+template <class F> struct FromEights {
+  PTXSIM_INLINE Pair<Half> operator()(uint16_t codes) const {
+    return {toHalf<F>(codes & 0xFF), toHalf<F>(codes >> 8)};
+  }
+};
 template <class D> struct FromInteger {
   template <class S> PTXSIM_INLINE D operator()(S a) const { return D(a); }
 };
@@ -191,11 +233,31 @@ Handler ptxsim::fastConversion(const ConvertData &c) {
 }
 
 Handler ptxsim::fastPackedConversion(const ConvertData &c) {
-  if (c.rounding != Rounding::Nearest || c.isFtz || c.isSat || c.isFinite ||
-      c.isRelu || c.to.bits != 16) {
+  using Kind = Type::Kind;
+  if (c.rounding != Rounding::Nearest || c.isFtz || c.isSat || c.isRelu) {
     return nullptr;
   }
-  return c.to.kind == Type::Kind::Float
+  bool isFrom32 = c.from == Type{Kind::Float, 32, 1};
+  bool isToHalves = c.to == Type{Kind::Float, 16, 2};
+  if (c.from.kind == Kind::E4M3 && isToHalves) {
+    return lanewise<FromEights<E4M3>, Pair<Half>, uint16_t>();
+  }
+  if (c.from.kind == Kind::E5M2 && isToHalves) {
+    return lanewise<FromEights<E5M2>, Pair<Half>, uint16_t>();
+  }
+  if (!isFrom32) {
+    return nullptr;
+  }
+  if (c.to.kind == Kind::E4M3) {
+    return lanewise<ToEights<E4M3>, uint16_t, float, float>();
+  }
+  if (c.to.kind == Kind::E5M2) {
+    return lanewise<ToEights<E5M2>, uint16_t, float, float>();
+  }
+  if (c.isFinite) {
+    return nullptr;
+  }
+  return c.to.kind == Kind::Float
              ? lanewise<ToHalves<Half>, Pair<Half>, float, float>()
              : lanewise<ToHalves<BFloat>, Pair<BFloat>, float, float>();
 }

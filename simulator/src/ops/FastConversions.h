@@ -27,7 +27,7 @@ struct ConvertData : InstData {
 /// A handler whose loop becomes vector instructions, or null if there is none
 /// for these types and modifiers. Registers are as wide as their types.
 Handler fastConversion(const ConvertData &convert);
-/// Of two f32 to a pair of halves.
+/// Of two f32 to a pair of halves or of 8-bit numbers, and of these to halves.
 Handler fastPackedConversion(const ConvertData &convert);
 
 } // namespace ptxsim

@@ -343,9 +343,12 @@ TEST(Bits, Permute) {
 }
 
 TEST(Bits, Refuses) {
-  EXPECT_NE(loadError("and.f32 %d0, %a0, %a1;", {32, 32}, {32}), "");
-  EXPECT_NE(loadError("shf.l.b32 %d0, %a0, %a1, %a2;", {32, 32, 32}, {32}), "");
-  EXPECT_NE(loadError("lop3.b32 %d0, %a0, %a1, %a2, %a2;", {32, 32, 32}, {32}),
-            "");
-  EXPECT_NE(loadError("shl.b64 %d0, %a0, %a1;", {64, 64}, {64}), "");
+  expectRefused("and.f32 %d0, %a0, %a1;", {32, 32}, {32},
+                "does not know the type of 'and.f32'");
+  expectRefused("shf.l.b32 %d0, %a0, %a1, %a2;", {32, 32, 32}, {32},
+                "does not know the type of 'shf.l.b32'");
+  expectRefused("lop3.b32 %d0, %a0, %a1, %a2, %a2;", {32, 32, 32}, {32},
+                "expects an immediate integer");
+  expectRefused("shl.b64 %d0, %a0, %a1;", {64, 64}, {64},
+                "expects a register of 32 bits, but got '%a1'");
 }

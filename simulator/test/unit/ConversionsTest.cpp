@@ -490,12 +490,20 @@ TEST(Conversions, Pack) {
 }
 
 TEST(Conversions, Refuses) {
-  EXPECT_NE(loadError("cvt.f16.f32 %d0, %a0;", {32}, {16}), "");
-  EXPECT_NE(loadError("cvt.s32.f32 %d0, %a0;", {32}, {32}), "");
-  EXPECT_NE(loadError("cvt.rn.s32.f32 %d0, %a0;", {32}, {32}), "");
-  EXPECT_NE(loadError("cvt.rna.f16.f32 %d0, %a0;", {32}, {16}), "");
-  EXPECT_NE(loadError("cvt.rn.e4m3x2.f32 %d0, %a0, %a1;", {32, 32}, {16}), "");
-  EXPECT_NE(loadError("cvt.rn.bf16x2.f32 %d0, %a0;", {32}, {32}), "");
-  EXPECT_NE(loadError("cvt.rni.f16.f32 %d0, %a0;", {32}, {16}), "");
-  EXPECT_NE(loadError("cvt.u64.u32 %d0, %a0;", {32}, {32}), "");
+  expectRefused("cvt.f16.f32 %d0, %a0;", {32}, {16},
+                "expects a rounding in 'cvt.f16.f32'");
+  expectRefused("cvt.s32.f32 %d0, %a0;", {32}, {32},
+                "does not know the type of 'cvt.s32.f32'");
+  expectRefused("cvt.rn.s32.f32 %d0, %a0;", {32}, {32},
+                "does not know the type of 'cvt.rn.s32.f32'");
+  expectRefused("cvt.rna.f16.f32 %d0, %a0;", {32}, {16},
+                "does not know the type of 'cvt.rna.f16.f32'");
+  expectRefused("cvt.rn.e4m3x2.f32 %d0, %a0, %a1;", {32, 32}, {16},
+                "does not know the type of 'cvt.rn.e4m3x2.f32'");
+  expectRefused("cvt.rn.bf16x2.f32 %d0, %a0;", {32}, {32},
+                "expects 3 operands of 'cvt.rn.bf16x2.f32', but got 2");
+  expectRefused("cvt.rni.f16.f32 %d0, %a0;", {32}, {16},
+                "does not know the type of 'cvt.rni.f16.f32'");
+  expectRefused("cvt.u64.u32 %d0, %a0;", {32}, {32},
+                "expects a register of 64 bits, but got '%d0'");
 }

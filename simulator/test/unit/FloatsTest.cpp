@@ -450,10 +450,16 @@ TEST(Special, CountsExp2) {
 }
 
 TEST(Floats, Refuses) {
-  EXPECT_NE(loadError("add.ftz.f64 %d0, %a0, %a1;", {64, 64}, {64}), "");
-  EXPECT_NE(loadError("add.rni.f32 %d0, %a0, %a1;", {32, 32}, {32}), "");
-  EXPECT_NE(loadError("ex2.f32 %d0, %a0;", {32}, {32}), "");
-  EXPECT_NE(loadError("sin.approx.f64 %d0, %a0;", {64}, {64}), "");
-  EXPECT_NE(loadError("max.xorsign.f32 %d0, %a0, %a1;", {32, 32}, {32}), "");
-  EXPECT_NE(loadError("testp.f32 %d0, %a0;", {32}, {1}), "");
+  expectRefused("add.ftz.f64 %d0, %a0, %a1;", {64, 64}, {64},
+                "does not know the type of 'add.ftz.f64'");
+  expectRefused("add.rni.f32 %d0, %a0, %a1;", {32, 32}, {32},
+                "does not know '.rni' in 'add.rni.f32'");
+  expectRefused("ex2.f32 %d0, %a0;", {32}, {32},
+                "does not know the instruction 'ex2.f32'");
+  expectRefused("sin.approx.f64 %d0, %a0;", {64}, {64},
+                "does not know the type of 'sin.approx.f64'");
+  expectRefused("max.xorsign.f32 %d0, %a0, %a1;", {32, 32}, {32},
+                "expects .xorsign.abs in 'max.xorsign.f32'");
+  expectRefused("testp.f32 %d0, %a0;", {32}, {1},
+                "expects what to test for in 'testp.f32'");
 }

@@ -259,8 +259,12 @@ TEST(Halves, Special) {
 }
 
 TEST(Halves, Refuses) {
-  EXPECT_NE(loadError("add.rz.f16 %d0, %a0, %a1;", {16, 16}, {16}), "");
-  EXPECT_NE(loadError("add.sat.bf16 %d0, %a0, %a1;", {16, 16}, {16}), "");
-  EXPECT_NE(loadError("add.relu.f16 %d0, %a0, %a1;", {16, 16}, {16}), "");
-  EXPECT_NE(loadError("ex2.f16 %d0, %a0;", {16}, {16}), "");
+  expectRefused("add.rz.f16 %d0, %a0, %a1;", {16, 16}, {16},
+                "does not know '.rz' in 'add.rz.f16'");
+  expectRefused("add.sat.bf16 %d0, %a0, %a1;", {16, 16}, {16},
+                "does not know the type of 'add.sat.bf16'");
+  expectRefused("add.relu.f16 %d0, %a0, %a1;", {16, 16}, {16},
+                "does not know the type of 'add.relu.f16'");
+  expectRefused("ex2.f16 %d0, %a0;", {16}, {16},
+                "does not know the type of 'ex2.f16'");
 }

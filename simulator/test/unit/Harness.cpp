@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 using namespace ptxsim;
 using namespace ptxsim::test;
 
@@ -176,8 +178,13 @@ Values LaneProgram::run(const Values &inputs, uint32_t lanes, uint32_t threads,
   return outputs;
 }
 
-std::string ptxsim::test::loadError(const std::string &body,
-                                    std::vector<unsigned> inputBits,
-                                    std::vector<unsigned> outputBits) {
-  return LaneProgram(body, std::move(inputBits), std::move(outputBits)).error();
+void ptxsim::test::expectRefused(const std::string &body,
+                                 std::vector<unsigned> inputBits,
+                                 std::vector<unsigned> outputBits,
+                                 const std::string &reason) {
+  LaneProgram program(body, std::move(inputBits), std::move(outputBits));
+  std::string before = program.text().substr(0, program.text().find(body));
+  auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  EXPECT_EQ(program.error(), "line " + number(size_t(line)) + ": " + reason)
+      << body;
 }

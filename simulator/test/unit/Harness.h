@@ -63,9 +63,10 @@ private:
   std::string ptx, message;
 };
 
-/// What the text of one instruction is refused with; empty if it is accepted.
-std::string loadError(const std::string &body, std::vector<unsigned> inputBits,
-                      std::vector<unsigned> outputBits);
+/// Expects that the text is refused by the line that it is on, with the message
+/// `reason`.
+void expectRefused(const std::string &body, std::vector<unsigned> inputBits,
+                   std::vector<unsigned> outputBits, const std::string &reason);
 
 } // namespace ptxsim::test
 

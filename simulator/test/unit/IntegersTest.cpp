@@ -348,12 +348,20 @@ TEST(Integers, Carries) {
 }
 
 TEST(Integers, Refuses) {
-  EXPECT_NE(loadError("add.f8 %d0, %a0, %a1;", {32, 32}, {32}), "");
-  EXPECT_NE(loadError("add.sat.u32 %d0, %a0, %a1;", {32, 32}, {32}), "");
-  EXPECT_NE(loadError("mul.u32 %d0, %a0, %a1;", {32, 32}, {32}), "");
-  EXPECT_NE(loadError("mul.wide.u64 %d0, %a0, %a1;", {64, 64}, {64}), "");
-  EXPECT_NE(loadError("add.u32 %d0, %a0, %a1;", {64, 32}, {32}), "");
-  EXPECT_NE(loadError("add.u32 %d0, %a0, %a1;", {32, 32}, {64}), "");
-  EXPECT_NE(loadError("add.u32 %d0, %a0;", {32, 32}, {32}), "");
-  EXPECT_NE(loadError("add.rn.u32 %d0, %a0, %a1;", {32, 32}, {32}), "");
+  expectRefused("add.f8 %d0, %a0, %a1;", {32, 32}, {32},
+                "expects a type in 'add.f8'");
+  expectRefused("add.sat.u32 %d0, %a0, %a1;", {32, 32}, {32},
+                "does not know the type of 'add.sat.u32'");
+  expectRefused("mul.u32 %d0, %a0, %a1;", {32, 32}, {32},
+                "expects lo, hi or wide in 'mul.u32'");
+  expectRefused("mul.wide.u64 %d0, %a0, %a1;", {64, 64}, {64},
+                "does not know the type of 'mul.wide.u64'");
+  expectRefused("add.u32 %d0, %a0, %a1;", {64, 32}, {32},
+                "expects a register of 32 bits, but got '%a0'");
+  expectRefused("add.u32 %d0, %a0, %a1;", {32, 32}, {64},
+                "expects a register of 32 bits, but got '%d0'");
+  expectRefused("add.u32 %d0, %a0;", {32, 32}, {32},
+                "expects 3 operands of 'add.u32', but got 2");
+  expectRefused("add.rn.u32 %d0, %a0, %a1;", {32, 32}, {32},
+                "does not know '.rn' in 'add.rn.u32'");
 }

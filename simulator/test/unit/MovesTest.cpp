@@ -347,11 +347,18 @@ TEST(Compare, Set) {
 }
 
 TEST(Compare, Refuses) {
-  EXPECT_NE(loadError("setp.ltu.s32 %d0, %a0, %a1;", {32, 32}, {1}), "");
-  EXPECT_NE(loadError("setp.lo.s32 %d0, %a0, %a1;", {32, 32}, {1}), "");
-  EXPECT_NE(loadError("setp.f32 %d0, %a0, %a1;", {32, 32}, {1}), "");
-  EXPECT_NE(loadError("setp.lt.and.f32 %d0, %a0, %a1;", {32, 32}, {1}), "");
-  EXPECT_NE(loadError("setp.lt.ftz.f64 %d0, %a0, %a1;", {64, 64}, {1}), "");
-  EXPECT_NE(loadError("mov.b32 {%d0, %d1}, %a0;", {32}, {64, 64}), "");
-  EXPECT_NE(loadError("cvta.u64 %d0, %a0;", {64}, {64}), "");
+  expectRefused("setp.ltu.s32 %d0, %a0, %a1;", {32, 32}, {1},
+                "expects a comparison of its type in 'setp.ltu.s32'");
+  expectRefused("setp.lo.s32 %d0, %a0, %a1;", {32, 32}, {1},
+                "expects a comparison of its type in 'setp.lo.s32'");
+  expectRefused("setp.f32 %d0, %a0, %a1;", {32, 32}, {1},
+                "expects a comparison of its type in 'setp.f32'");
+  expectRefused("setp.lt.and.f32 %d0, %a0, %a1;", {32, 32}, {1},
+                "expects 4 operands of 'setp.lt.and.f32', but got 3");
+  expectRefused("setp.lt.ftz.f64 %d0, %a0, %a1;", {64, 64}, {1},
+                "does not know the type of 'setp.lt.ftz.f64'");
+  expectRefused("mov.b32 {%d0, %d1}, %a0;", {32}, {64, 64},
+                "expects a register of 16 bits, but got '%d0'");
+  expectRefused("cvta.u64 %d0, %a0;", {64}, {64},
+                "expects a space and u64 in 'cvta.u64'");
 }
