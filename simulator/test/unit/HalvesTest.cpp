@@ -56,6 +56,11 @@ Values inputsOf(const Format &f, size_t numInputs) {
     e[2] = e[0] + e[1] - int(bias) + int(random() % 44) - 22;
     if (numInputs == 2) {
       e[1] = e[0] + int(random() % 30) - 15;
+      // Or a product at the lower end.
+      if (k % 2) {
+        e[0] = 1 + int(random() % (bias - 1));
+        e[1] = int(bias) - e[0] - int(random() % 20) + 4;
+      }
     }
     for (size_t i = 0; i < numInputs; ++i) {
       uint64_t own = uint64_t(std::clamp(e[i], 0, int(top) - 1));

@@ -188,3 +188,9 @@ void ptxsim::test::expectRefused(const std::string &body,
   EXPECT_EQ(program.error(), "line " + number(size_t(line)) + ": " + reason)
       << body;
 }
+
+std::string ptxsim::test::loadError(const std::string &body,
+                                    std::vector<unsigned> inputBits,
+                                    std::vector<unsigned> outputBits) {
+  return LaneProgram(body, std::move(inputBits), std::move(outputBits)).error();
+}

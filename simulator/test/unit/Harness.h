@@ -68,6 +68,10 @@ private:
 void expectRefused(const std::string &body, std::vector<unsigned> inputBits,
                    std::vector<unsigned> outputBits, const std::string &reason);
 
+/// Why the text is refused; empty if it is accepted.
+std::string loadError(const std::string &body, std::vector<unsigned> inputBits,
+                      std::vector<unsigned> outputBits);
+
 } // namespace ptxsim::test
 
 #endif // PTXSIM_TEST_HARNESS_H
