@@ -207,11 +207,13 @@ template <bool isWide>
 PTXSIM_INLINE void multiply(const MatrixData &data, Operands &x) {
   for (unsigned half = 0; half < 2; ++half) {
     const float *a = x.a + half * data.tile();
+#if defined(__x86_64__)
     if constexpr (isWide) {
       multiplyWide(data, a, x.b, x.sums + half * kTile);
-    } else {
-      multiplyAnywhere(data, a, x.b, x.sums + half * kTile);
+      continue;
     }
+#endif
+    multiplyAnywhere(data, a, x.b, x.sums + half * kTile);
   }
 }
 
