@@ -18,12 +18,12 @@
 // it. For the race check a wait by some of the lanes counts as one by all.
 //
 //===----------------------------------------------------------------------===//
+#include "Addresses.h"
 #include "CopyQueue.h"
 #include "Families.h"
 #include "Operands.h"
 #include "check/RaceDetector.h"
 #include "check/Reporter.h"
-#include "exec/Warp.h"
 
 #include <algorithm>
 
@@ -63,22 +63,28 @@ void perform(Warp &w, CopyQueue::Copy &copy, Mask lanes) {
 }
 
 /// Under Completion::Random some lanes of some copies come to their end
-/// whenever the warp has to do with copies.
+/// whenever the warp has to do with copies. A lane's groups complete in their
+/// order: what a later one writes over an earlier one stays.
 void performSome(Warp &w, CopyQueue &queue) {
   Group &group = w.cta.group;
   if (group.launch.options.completion != Completion::Random) {
     return;
   }
+  // Lanes whose groups so far are all complete.
+  Mask free = kAllLanes;
   auto draw = [&](std::vector<CopyQueue::Copy> &copies) {
+    Mask pending = 0;
     for (CopyQueue::Copy &copy : copies) {
       uint64_t bits = group.random();
-      perform(w, copy, Mask(bits) & Mask(bits >> 32));
+      perform(w, copy, Mask(bits) & Mask(bits >> 32) & free);
+      pending |= copy.pending;
     }
+    free &= ~pending;
   };
-  draw(queue.open);
   for (CopyQueue::Group &copies : queue.groups) {
     draw(copies.copies);
   }
+  draw(queue.open);
 }
 
 /// The words of shared memory that the lane's copy fills. Sizes are powers of
@@ -132,21 +138,24 @@ void commit(CopyQueue &queue, Mask lanes) {
 /// Waits of `lanes` for all of their groups but the latest `allowed`.
 void wait(Warp &w, CopyQueue &queue, Mask lanes, uint32_t allowed) {
   uint32_t newer[kLanes] = {};
-  uint32_t time = 0;
+  std::vector<Mask> due(queue.groups.size());
   for (size_t g = queue.groups.size(); g-- > 0;) {
-    CopyQueue::Group &group = queue.groups[g];
-    Mask done = 0;
-    for (Mask left = group.lanes & lanes; left; left &= left - 1) {
+    for (Mask left = queue.groups[g].lanes & lanes; left; left &= left - 1) {
       unsigned l = unsigned(std::countr_zero(left));
-      done |= Mask(newer[l]++ >= allowed) << l;
+      due[g] |= Mask(newer[l]++ >= allowed) << l;
     }
-    group.lanes &= ~done;
+  }
+  uint32_t time = 0;
+  // The oldest first: a later one may write the same bytes.
+  for (size_t g = 0; g < queue.groups.size(); ++g) {
+    CopyQueue::Group &group = queue.groups[g];
+    group.lanes &= ~due[g];
     for (CopyQueue::Copy &copy : group.copies) {
-      perform(w, copy, done);
-      if (copy.lanes & done) {
+      perform(w, copy, due[g]);
+      if (copy.lanes & due[g]) {
         time = std::max(time, copy.time);
       }
-      copy.lanes &= ~done;
+      copy.lanes &= ~due[g];
     }
   }
   std::erase_if(queue.groups,
@@ -179,13 +188,6 @@ void setSourceBytes(Warp &w, const Inst &in, const CopyData &data,
 }
 
 } // namespace
-
-static void setAddresses(const Warp &w, const Ref &base, int64_t offset,
-                         Access &access) {
-  for (unsigned l = 0; l < kLanes; ++l) {
-    access.address[l] = w.lane(base, l) + uint64_t(offset);
-  }
-}
 
 /// Checks the sources; gives the lanes that may go on. Lanes that take fewer
 /// bytes touch no others, and none of an empty source.
@@ -242,10 +244,17 @@ static Step runCopy(Warp &w, const Inst &in) {
   access.isAsync = true;
   setAddresses(w, in.s[0], data.toOffset, access);
   good = w.access(in, access);
+  Mask foreign = 0;
   for (Mask left = good; left; left &= left - 1) {
     unsigned l = unsigned(std::countr_zero(left));
-    copy.to[l] = uint32_t(access.host[l] - w.cta.shared.data());
+    foreign |= Mask(access.address[l] >= w.cta.shared.size()) << l;
+    copy.to[l] = uint32_t(access.address[l]);
   }
+  if (foreign && options.checks.bounds) {
+    w.cta.group.launch.reporter.report(
+        w, in, "bounds", foreign, "copies to the shared memory of another CTA");
+  }
+  good &= ~foreign;
   copy.lanes = copy.pending = good;
   if (options.checks.async) {
     checkOverlap(w, queue, copy);
@@ -285,8 +294,7 @@ static Step runWaitAll(Warp &w, const Inst &) {
 static void decodeCopy(const Instruction &text, Builder &builder, Inst &inst,
                        Words &words) {
   std::string_view cache = words.take({"ca", "cg"});
-  if (cache.empty() ||
-      words.take({"shared", "shared::cta", "shared::cluster"}).empty() ||
+  if (cache.empty() || words.take({"shared", "shared::cta"}).empty() ||
       !words.take("global")) {
     Builder::fail("expects '.ca' or '.cg', '.shared' and '.global' in '" +
                   text.name() + "'");

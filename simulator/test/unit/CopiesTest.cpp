@@ -246,6 +246,91 @@ TEST(CopiesTest, GroupsArePerThread) {
   }
 }
 
+TEST(CopiesTest, GroupsCompleteInTheirOrder) {
+  // The second group writes what the first one did.
+  std::vector<uint64_t> data = content(32);
+  for (Completion completion : kAll) {
+    for (uint64_t seed = 1; seed <= 8; ++seed) {
+      LaneProgram program(start(8) +
+                              "cp.async.ca.shared.global [%to], [%at], 8;\n"
+                              "cp.async.commit_group;\n"
+                              "cp.async.ca.shared.global [%to], [%from], 8;\n"
+                              "cp.async.commit_group;\n"
+                              "cp.async.commit_group;\n"
+                              "cp.async.wait_group 0;\n"
+                              "ld.shared.u64 %d0, [%to];\n",
+                          {64}, {64}, with(completion, seed));
+      EXPECT_EQ(program.run({data})[0], std::vector<uint64_t>(32, data[0]));
+      EXPECT_EQ(findingsOf(program), std::vector<std::string>());
+    }
+  }
+}
+
+TEST(CopiesTest, SomeLanesCommit) {
+  std::vector<uint64_t> data = content(32);
+  Options options = with(Completion::Lazy);
+  options.checks.races = false;
+  LaneProgram program(start(8) +
+                          "st.shared.u64 [%to], 7;\n"
+                          ".reg .pred %up;\nsetp.ge.u32 %up, %lane, 16;\n"
+                          "cp.async.ca.shared.global [%to], [%at], 8;\n"
+                          "@%up cp.async.commit_group;\n"
+                          "cp.async.wait_group 0;\nld.shared.u64 %d0, [%to];\n"
+                          "cp.async.wait_all;\nld.shared.u64 %d1, [%to];\n",
+                      {64}, {64, 64}, options);
+  Values d = program.run({data});
+  EXPECT_EQ(findingsOf(program), std::vector<std::string>());
+  for (size_t l = 0; l < 32; ++l) {
+    EXPECT_EQ(d[0][l], l < 16 ? 7 : data[l]);
+    EXPECT_EQ(d[1][l], data[l]);
+  }
+}
+
+TEST(CopiesTest, AddressesHave32Or64BitsAndOffsets) {
+  std::vector<uint64_t> data = content(64);
+  LaneProgram program(start(8) +
+                          "cvt.u32.u64 %y, %to;\n"
+                          "cp.async.ca.shared.global [%y+256], [%at+8], 8;\n"
+                          "cp.async.ca.shared.global [%to+512], [%at+8], 8;\n"
+                          "cp.async.wait_all;\n"
+                          "ld.shared.u64 %d0, [%to+256];\n"
+                          "ld.shared.u64 %d1, [%to+512];\n",
+                      {64}, {64, 64});
+  Values d = program.run({data}, ~0u, 32);
+  EXPECT_EQ(findingsOf(program), std::vector<std::string>());
+  for (size_t l = 0; l < 32; ++l) {
+    EXPECT_EQ(d[0][l], data[l + 1]);
+    EXPECT_EQ(d[1][l], data[l + 1]);
+  }
+}
+
+/// What is done between the issue and the wait.
+TEST(CopiesTest, DestinationsBeforeTheWait) {
+  const std::string copy = start(8) + "mov.b64 %d0, 0;\n"
+                                      "cp.async.ca.shared.global [%to], [%at], "
+                                      "8;\n",
+                    read = "ld.shared.u64 %d0, [%to];\n",
+                    write = "st.shared.u64 [%to], 7;\n",
+                    commit = "cp.async.commit_group;\n",
+                    end = "cp.async.wait_all;\n";
+  auto check = [](const std::string &text, Completion completion) {
+    LaneProgram program(text, {64}, {64}, with(completion));
+    program.run({content(32)});
+    std::vector<std::string> found = findingsOf(program);
+    return found.empty() ? "" : found[0].substr(0, found[0].find(':'));
+  };
+  for (Completion completion : kAll) {
+    EXPECT_EQ(check(copy + kWaitForAll + read, completion), "");
+    EXPECT_EQ(check(copy + commit + read + end, completion), "races");
+    EXPECT_EQ(check(copy + kWaitForAll + write, completion), "");
+    EXPECT_EQ(check(copy + commit + write + end, completion), "races");
+    // A wait does not wait for what is not committed.
+    EXPECT_EQ(check(copy + "cp.async.wait_group 0;\n" + read + end, completion),
+              "races");
+    EXPECT_EQ(check(copy + end + read, completion), "");
+  }
+}
+
 TEST(CopiesTest, OtherWarpsNeedABarrier) {
   auto text = [](const char *barrier) {
     return start(0) +
@@ -325,6 +410,43 @@ TEST(CopiesTest, TwoCopiesOfOneGroupToOneAddress) {
   LaneProgram elsewhere(text("", 512), {64}, {32});
   elsewhere.run({data}, ~0u, 32);
   EXPECT_EQ(findingsOf(elsewhere), std::vector<std::string>());
+}
+
+TEST(CopiesTest, LanesOfOneCopyToOneAddress) {
+  LaneProgram program(start(8) +
+                          "cp.async.ca.shared.global [%smem], [%at], 8;\n" +
+                          kWaitForAll + "mov.b32 %d0, 0;\n",
+                      {64}, {32});
+  program.run({content(32)});
+  expectOne(program, "async: copies to shared+0, as another copy");
+}
+
+TEST(CopiesTest, SharedMemoryOfAnotherCta) {
+  std::unique_ptr<Device> device = Device::create();
+  auto module = device->loadModule(R"(
+.version 8.4
+.target sm_90a
+.address_size 64
+.visible .entry k(.param .u64 p) {
+  .reg .b64 %g;
+  .shared .align 16 .b8 buffer[64];
+  ld.param.u64 %g, [p];
+  cp.async.cg.shared.global [buffer+16777216], [%g], 16;
+  cp.async.wait_all;
+  ret;
+}
+)");
+  ASSERT_TRUE(bool(module)) << module.message();
+  auto kernel = (*module)->kernel("k");
+  ASSERT_TRUE(bool(kernel)) << kernel.message();
+  auto pointer = device->allocate(16, "a");
+  ASSERT_TRUE(bool(pointer) && bool(device->fill(*pointer, 1, 16)));
+  LaunchConfig config;
+  config.grid.x = config.cluster.x = 2;
+  ASSERT_TRUE(
+      bool(device->launch(**kernel, config, KernelArguments().add(*pointer))));
+  ASSERT_EQ(device->findings().size(), 1u);
+  EXPECT_EQ(device->findings()[0].check, "bounds");
 }
 
 TEST(CopiesTest, NobodyWaits) {
