@@ -45,11 +45,11 @@ std::vector<uint64_t> codesOf(const Format &f) {
 Values inputsOf(const Format &f, size_t numInputs) {
   Values values =
       combine(std::vector<std::vector<uint64_t>>(numInputs, codesOf(f)));
-  addRandom(values, std::vector<unsigned>(numInputs, 16), 4000);
+  addRandom(values, std::vector<unsigned>(numInputs, 16), 1500);
   std::mt19937_64 random(11);
   unsigned top = (1u << f.exponent) - 1, bias = top / 2;
   uint64_t mantissa = (1u << f.mantissa) - 1;
-  for (size_t k = 0; k < 20000; ++k) {
+  for (size_t k = 0; k < 6000; ++k) {
     int e[3];
     e[0] = 1 + int(random() % (top - 1));
     e[1] = 1 + int(random() % (top - 1));
