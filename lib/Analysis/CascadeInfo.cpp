@@ -650,3 +650,14 @@ std::optional<int64_t> attn::getFoldRank(CascadeOp cascade) {
   });
   return rank ? rank : chooseRank(cascade);
 }
+
+std::optional<int64_t> attn::countMostPasses(Operation *root) {
+  std::optional<int64_t> most;
+  root->walk([&](CascadeOp cascade) {
+    if (std::optional<int64_t> rank = getFoldRank(cascade)) {
+      most = std::max<int64_t>(most.value_or(0),
+                               countPasses(cascade, *rank).passes);
+    }
+  });
+  return most;
+}

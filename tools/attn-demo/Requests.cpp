@@ -251,17 +251,24 @@ FailureOr<Batch> attn::makeBatch(const CacheShape &shape,
 FailureOr<Batch> attn::withoutNeedle(const CacheShape &shape,
                                      const Batch &batch, std::string &error) {
   Batch result = batch;
-  auto k = batch.k.copyAs(DType::F16), v = batch.v.copyAs(DType::F16);
-  if (!k || !v) {
-    error = "no memory for a second pool";
-    return failure();
+  for (HostArray *array : {&result.k, &result.v, &result.len, &result.off}) {
+    std::optional<HostArray> copy = array->copyAs(array->dtype());
+    if (!copy) {
+      error = "no memory for a second pool";
+      return failure();
+    }
+    *array = *copy;
   }
-  result.k = *k;
-  result.v = *v;
-  int64_t b = longest(batch);
-  int64_t at = slotOf(shape, batch, b, needleOf(batch));
+  int64_t b = longest(batch), last = batch.lengths[b] - 1;
   int64_t count = shape.kvHeads * shape.channels;
-  llvm::fill(halves(result.k, at, count), 0);
-  llvm::fill(halves(result.v, at, count), 0);
+  for (const HostArray &pool : {result.k, result.v}) {
+    for (int64_t token = needleOf(batch); token < last; ++token) {
+      llvm::copy(halves(pool, slotOf(shape, batch, b, token + 1), count),
+                 halves(pool, slotOf(shape, batch, b, token), count).begin());
+    }
+    llvm::fill(halves(pool, slotOf(shape, batch, b, last), count), kNaN);
+  }
+  --integers(result.len)[b];
+  --integers(result.off)[b];
   return result;
 }

@@ -51,8 +51,8 @@ struct Batch {
 FailureOr<Batch> makeBatch(const CacheShape &shape, ArrayRef<int64_t> lengths,
                            int64_t queries, uint64_t seed, std::string &error);
 
-/// The batch without its needle: as a kernel would see it that skips one token
-/// of the longest request.
+/// The arguments without the needle: the tokens behind it move up by one slot.
+/// A query behind it then sees what a kernel sees that skips this one token.
 FailureOr<Batch> withoutNeedle(const CacheShape &shape, const Batch &batch,
                                std::string &error);
 

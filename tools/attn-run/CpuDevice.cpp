@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Devices.h"
 
+#include "attn/Analysis/CascadeInfo.h"
 #include "attn/JIT/Executable.h"
 
 #include "mlir/IR/Diagnostics.h"

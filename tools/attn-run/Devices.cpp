@@ -43,17 +43,6 @@ std::string attn::deviceNames() {
   return text;
 }
 
-std::optional<int64_t> attn::countMostPasses(func::FuncOp function) {
-  std::optional<int64_t> most;
-  function.walk([&](CascadeOp cascade) {
-    if (std::optional<int64_t> rank = getFoldRank(cascade)) {
-      most = std::max<int64_t>(most.value_or(0),
-                               countPasses(cascade, *rank).passes);
-    }
-  });
-  return most;
-}
-
 FailureOr<RunResponse> attn::runOnReference(const RunRequest &request,
                                             std::string &error) {
   RunResponse response;

@@ -49,9 +49,6 @@ struct RunResponse {
   llvm::json::Object stats;
 };
 
-/// Passes over the folded rank, the most of all cascades; none if none folds.
-std::optional<int64_t> countMostPasses(func::FuncOp function);
-
 /// Runs the program. On failure, `error` is one line.
 using Device = FailureOr<RunResponse> (*)(const RunRequest &request,
                                           std::string &error);

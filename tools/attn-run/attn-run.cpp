@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "Arguments.h"
 #include "Devices.h"
+#include "attn/Analysis/CascadeInfo.h"
 #include "attn/Analysis/RequestIo.h"
 #include "attn/Compiler/Compiler.h"
 #include "attn/Dialect/Attn/IR/Attn.h"

@@ -131,6 +131,10 @@ std::optional<int64_t> chooseRank(CascadeOp cascade);
 /// The rank of the cascade's first fold, else the one that would be folded.
 std::optional<int64_t> getFoldRank(CascadeOp cascade);
 
+/// Passes over the folded rank, or the one that would be (getFoldRank); of all
+/// cascades below `root` the most. None without such a rank.
+std::optional<int64_t> countMostPasses(Operation *root);
+
 } // namespace attn
 
 #endif // ATTN_ANALYSIS_CASCADEINFO_H
