@@ -33,8 +33,8 @@ template <class D> struct ToHalf {
   PTXSIM_INLINE D operator()(float a) const { return nearest<D>(a); }
 };
 template <class D> struct ToHalves {
-  PTXSIM_INLINE Pair<D> operator()(float high, float low) const {
-    return {nearest<D>(low), nearest<D>(high)};
+  PTXSIM_INLINE uint32_t operator()(float high, float low) const {
+    return uint32_t(nearest<D>(high).bits) << 16 | nearest<D>(low).bits;
   }
 };
 /// Formats of 8 bits, .satfinite.
@@ -258,6 +258,6 @@ Handler ptxsim::fastPackedConversion(const ConvertData &c) {
     return nullptr;
   }
   return c.to.kind == Kind::Float
-             ? lanewise<ToHalves<Half>, Pair<Half>, float, float>()
-             : lanewise<ToHalves<BFloat>, Pair<BFloat>, float, float>();
+             ? lanewise<ToHalves<Half>, uint32_t, float, float>()
+             : lanewise<ToHalves<BFloat>, uint32_t, float, float>();
 }

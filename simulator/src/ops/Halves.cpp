@@ -90,10 +90,14 @@ template <class F> struct Flushed {
   PTXSIM_INLINE Half operator()(Half a) const { return F()(flush(a)); }
 };
 
-template <class F> struct Packed {
-  template <class T, class... Rest>
-  PTXSIM_INLINE Pair<T> operator()(Pair<T> a, Rest... rest) const {
-    return {F()(a.low, rest.low...), F()(a.high, rest.high...)};
+/// F of the halves of words. Shifts and not struct members: those would not
+/// become vector instructions.
+template <class F, class T> struct Packed {
+  PTXSIM_INLINE static T low(uint32_t word) { return {uint16_t(word)}; }
+  PTXSIM_INLINE static T high(uint32_t word) { return {uint16_t(word >> 16)}; }
+  template <class... Words>
+  PTXSIM_INLINE uint32_t operator()(Words... words) const {
+    return uint32_t(F()(high(words)...).bits) << 16 | F()(low(words)...).bits;
   }
 };
 
@@ -114,7 +118,7 @@ template <class F, class T, size_t numSources> Handler handlerOfType() {
 }
 template <class F, class T, size_t numSources>
 Handler plainOrPacked(const Type &type) {
-  return type.packed == 2 ? handlerOfType<Packed<F>, Pair<T>, numSources>()
+  return type.packed == 2 ? handlerOfType<Packed<F, T>, uint32_t, numSources>()
                           : handlerOfType<F, T, numSources>();
 }
 
