@@ -247,8 +247,9 @@ static Step runCopy(Warp &w, const Inst &in) {
   Mask foreign = 0;
   for (Mask left = good; left; left &= left - 1) {
     unsigned l = unsigned(std::countr_zero(left));
-    foreign |= Mask(access.address[l] >= w.cta.shared.size()) << l;
-    copy.to[l] = uint32_t(access.address[l]);
+    uint64_t rank = access.address[l] >> 24;
+    foreign |= Mask(rank && rank != w.cta.rank) << l;
+    copy.to[l] = uint32_t(access.address[l] & 0xFFFFFF);
   }
   if (foreign && options.checks.bounds) {
     w.cta.group.launch.reporter.report(

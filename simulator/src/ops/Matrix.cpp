@@ -132,12 +132,15 @@ struct MatrixData : InstData {
   size_t tile() const { return size_t(a.perWord) * kLanes; }
 };
 
+/// Sums of a fragment by [register][lane], as f32 has them: even columns of 8
+/// rows, odd ones, then those of the other 8 rows.
+using Fragment = float[4][kLanes];
+
 /// Operands of one instruction as numbers.
 struct Operands {
   // Registers as load() leaves them; those of B were turned.
   alignas(64) float a[16 * kMostK], b[kMostK * kTile];
-  // [row][place of the column]
-  alignas(64) float sums[16][kTile];
+  alignas(64) Fragment sums;
 };
 
 } // namespace
@@ -154,17 +157,19 @@ PTXSIM_INLINE void turn(const uint32_t *words, uint32_t *to) {
 //===--- Products ---------------------------------------------------------===//
 
 /// One tile of 8 rows. `a` is its first register and every second one that
-/// follows, `b` all of B.
+/// follows, `b` all of B; `even` and `odd` are its columns.
 static void multiplyAnywhere(const MatrixData &data, const float *a,
-                             const float *b, float (*sums)[kTile]) {
+                             const float *b, float *even, float *odd) {
   for (unsigned block = 0; block < data.numB; ++block) {
     for (unsigned t = 0; t < 4; ++t) {
       for (unsigned e = 0; e < data.a.perWord; ++e) {
         const float *column = b + e * kLanes + t * kTile;
         for (unsigned g = 0; g < kTile; ++g) {
           float factor = a[e * kLanes + 4 * g + t];
-          for (unsigned n = 0; n < kTile; ++n) {
-            sums[g][n] = std::fma(factor, column[n], sums[g][n]);
+          for (unsigned n = 0; n < 4; ++n) {
+            float &x = even[4 * g + n], &y = odd[4 * g + n];
+            x = std::fma(factor, column[n], x);
+            y = std::fma(factor, column[n + 4], y);
           }
         }
       }
@@ -177,11 +182,11 @@ static void multiplyAnywhere(const MatrixData &data, const float *a,
 #if defined(__x86_64__)
 /// The same with a row of sums in a register each.
 PTXSIM_WIDE static void multiplyWide(const MatrixData &data, const float *a,
-                                     const float *b, float (*sums)[kTile]) {
+                                     const float *b, float *even, float *odd) {
   static_assert(kTile == 8);
   __m256 row[kTile];
   for (unsigned g = 0; g < kTile; ++g) {
-    row[g] = _mm256_load_ps(sums[g]);
+    row[g] = _mm256_loadu2_m128(odd + 4 * g, even + 4 * g);
   }
   for (unsigned block = 0; block < data.numB; ++block) {
     for (unsigned t = 0; t < 4; ++t) {
@@ -198,7 +203,7 @@ PTXSIM_WIDE static void multiplyWide(const MatrixData &data, const float *a,
     b += data.tile();
   }
   for (unsigned g = 0; g < kTile; ++g) {
-    _mm256_store_ps(sums[g], row[g]);
+    _mm256_storeu2_m128(odd + 4 * g, even + 4 * g, row[g]);
   }
 }
 #endif
@@ -207,13 +212,14 @@ template <bool isWide>
 PTXSIM_INLINE void multiply(const MatrixData &data, Operands &x) {
   for (unsigned half = 0; half < 2; ++half) {
     const float *a = x.a + half * data.tile();
+    float *even = x.sums[half * 2], *odd = x.sums[half * 2 + 1];
 #if defined(__x86_64__)
     if constexpr (isWide) {
-      multiplyWide(data, a, x.b, x.sums + half * kTile);
+      multiplyWide(data, a, x.b, even, odd);
       continue;
     }
 #endif
-    multiplyAnywhere(data, a, x.b, x.sums + half * kTile);
+    multiplyAnywhere(data, a, x.b, even, odd);
   }
 }
 
@@ -226,24 +232,20 @@ PTXSIM_INLINE void startSums(const Warp &w, const Inst &in, Operands &x) {
   switch (data.sums) {
   case Sums::F32:
     for (unsigned i = 0; i < 4; ++i) {
-      const float *words = w.in<float>(c[i]);
-      for (unsigned g = 0; g < kTile; ++g) {
-        std::copy_n(words + 4 * g, 4, &x.sums[i / 2 * 8 + g][i % 2 * 4]);
-      }
+      std::copy_n(w.in<float>(c[i]), kLanes, x.sums[i]);
     }
     break;
   case Sums::F16:
     for (unsigned half = 0; half < 2; ++half) {
       const uint32_t *words = w.in<uint32_t>(c[half]);
       for (unsigned l = 0; l < kLanes; ++l) {
-        float *row = x.sums[half * 8 + l / 4];
-        row[l % 4] = F16::get(words[l], 0);
-        row[l % 4 + 4] = F16::get(words[l], 1);
+        x.sums[half * 2][l] = F16::get(words[l], 0);
+        x.sums[half * 2 + 1][l] = F16::get(words[l], 1);
       }
     }
     break;
   case Sums::S32:
-    std::fill_n(&x.sums[0][0], 16 * kTile, 0.0f);
+    std::fill_n(&x.sums[0][0], 4 * kLanes, 0.0f);
     break;
   }
 }
@@ -251,7 +253,7 @@ PTXSIM_INLINE void startSums(const Warp &w, const Inst &in, Operands &x) {
 /// By register of D.
 using Results = uint32_t[4][kLanes];
 
-PTXSIM_INLINE void finishF32(const float (&sums)[4][kLanes], Results &d) {
+PTXSIM_INLINE void finishF32(const Fragment &sums, Results &d) {
   for (unsigned i = 0; i < 4; ++i) {
     for (unsigned l = 0; l < kLanes; ++l) {
       d[i][l] = std::bit_cast<uint32_t>(canonical(sums[i][l]));
@@ -259,7 +261,7 @@ PTXSIM_INLINE void finishF32(const float (&sums)[4][kLanes], Results &d) {
   }
 }
 
-PTXSIM_INLINE void finishF16(const float (&sums)[4][kLanes], Results &d) {
+PTXSIM_INLINE void finishF16(const Fragment &sums, Results &d) {
   for (unsigned half = 0; half < 2; ++half) {
     for (unsigned l = 0; l < kLanes; ++l) {
       d[half][l] = nearest<Half>(sums[half * 2][l]).bits |
@@ -269,7 +271,7 @@ PTXSIM_INLINE void finishF16(const float (&sums)[4][kLanes], Results &d) {
 }
 
 PTXSIM_INLINE void finishS32(const Warp &w, const Ref *c, bool isSaturating,
-                             const float (&sums)[4][kLanes], Results &d) {
+                             const Fragment &sums, Results &d) {
   for (unsigned i = 0; i < 4; ++i) {
     const int32_t *start = w.in<int32_t>(c[i]);
     if (!isSaturating) {
@@ -299,23 +301,17 @@ template <bool isWide> PTXSIM_INLINE Step run(Warp &w, const Inst &in) {
   }
   startSums(w, in, x);
   multiply<isWide>(data, x);
-  alignas(64) float sums[4][kLanes];
-  for (unsigned i = 0; i < 4; ++i) {
-    for (unsigned g = 0; g < kTile; ++g) {
-      std::copy_n(&x.sums[i / 2 * kTile + g][i % 2 * 4], 4, &sums[i][4 * g]);
-    }
-  }
   // D may be C: nothing is written before everything is read.
   alignas(64) Results results;
   switch (data.sums) {
   case Sums::F32:
-    finishF32(sums, results);
+    finishF32(x.sums, results);
     break;
   case Sums::F16:
-    finishF16(sums, results);
+    finishF16(x.sums, results);
     break;
   case Sums::S32:
-    finishS32(w, &in.s[numA + data.numB], data.isSaturating, sums, results);
+    finishS32(w, &in.s[numA + data.numB], data.isSaturating, x.sums, results);
     break;
   }
   for (size_t i = 0; i < in.d.size(); ++i) {
