@@ -129,8 +129,9 @@ private:
                                          : cta->sharedWritten.data() + offset};
     }
     case Space::Local: {
+      // Local memory knows no atomics [9.7.13.5].
       uint64_t size = warp.program.localBytes;
-      if (!inside(size)) {
+      if (!inside(size) || access.kind == Access::Kind::Atomic) {
         return {};
       }
       uint64_t at = lane * size + offset;

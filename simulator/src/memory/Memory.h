@@ -77,6 +77,18 @@ private:
   std::mutex mutexes[64];
 };
 
+/// [8.5], [8.6] of the memory model. Accesses that say nothing are weak.
+enum class Order : uint8_t { Weak, Relaxed, Acquire, Release, AcquireRelease };
+inline bool isStrong(Order order) { return order != Order::Weak; }
+inline bool acquires(Order order) {
+  return order == Order::Acquire || order == Order::AcquireRelease;
+}
+inline bool releases(Order order) {
+  return order == Order::Release || order == Order::AcquireRelease;
+}
+/// Whom an order holds for. Cluster and system count as the device.
+enum class Scope : uint8_t { Cta, Device };
+
 /// An access of one warp instruction. Addresses are in the space's own terms
 /// (Generic ones are resolved lane by lane).
 struct Access {
@@ -93,8 +105,8 @@ struct Access {
   /// A copy of the warp's asynchronous engine (cp.async) and not of the warp
   /// itself.
   bool isAsync = false;
-  /// Acquires, releases; ordinary accesses are weak.
-  bool isStrong = false;
+  Order order = Order::Weak;
+  Scope scope = Scope::Device;
   /// Lanes in groups of so many make one request of shared memory (ldmatrix: 8
   /// rows); 0: by the size of a lane.
   unsigned lanesPerGroup = 0;

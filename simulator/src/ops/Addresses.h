@@ -8,6 +8,7 @@
 #define PTXSIM_OPS_ADDRESSES_H
 
 #include "exec/Warp.h"
+#include "program/Decode.h"
 
 namespace ptxsim {
 
@@ -27,6 +28,12 @@ inline void setAddresses(const Warp &w, const Ref &base, int64_t offset,
     }
   }
 }
+
+/// Takes the space of an opcode; without one, addresses are generic.
+Space takeSpace(Words &words);
+/// Takes .relaxed and its like; `none` if there is none.
+Order takeOrder(Words &words, Order none);
+Scope takeScope(Words &words);
 
 } // namespace ptxsim
 

@@ -18,6 +18,8 @@ namespace {
 struct MemoryData : InstData {
   Space space = Space::Generic;
   Type type;
+  Order order = Order::Weak;
+  Scope scope = Scope::Device;
 };
 
 } // namespace
@@ -28,6 +30,8 @@ static Access startAccess(const Warp &w, const Inst &in, const Ref &base,
   Access access;
   access.space = data.space;
   access.kind = kind;
+  access.order = data.order;
+  access.scope = data.scope;
   access.lanes = w.exec;
   access.bytes = uint32_t(data.type.totalBits() / 8 * count);
   setAddresses(w, base, in.imm, access);
@@ -56,7 +60,8 @@ static Step runLoad(Warp &w, const Inst &in) {
       w.setLane(in.d[i], l, extend(value, data.type, in.d[i].laneBytes));
     }
   }
-  return Step::Next;
+  // It may be the poll of what another warp has to write.
+  return isStrong(data.order) ? Step::Yield : Step::Next;
 }
 
 static Step runStore(Warp &w, const Inst &in) {
@@ -75,7 +80,7 @@ static Step runStore(Warp &w, const Inst &in) {
   return Step::Next;
 }
 
-static Space takeSpace(Words &words) {
+Space ptxsim::takeSpace(Words &words) {
   std::string_view word =
       words.take({"global", "shared", "shared::cta", "shared::cluster", "local",
                   "param", "param::entry", "const"});
@@ -87,11 +92,25 @@ static Space takeSpace(Words &words) {
                                       : Space::Param;
 }
 
-/// Hints and orders that change no value. Acquire and release matter between
-/// CTAs only, where atomics are checked.
+Order ptxsim::takeOrder(Words &words, Order none) {
+  std::string_view word = words.take(
+      {"weak", "relaxed", "acquire", "release", "acq_rel", "volatile"});
+  // [9.7.9.8] .volatile and .mmio are at least .relaxed.sys.
+  return word.empty()        ? none
+         : word == "weak"    ? Order::Weak
+         : word == "acquire" ? Order::Acquire
+         : word == "release" ? Order::Release
+         : word == "acq_rel" ? Order::AcquireRelease
+                             : Order::Relaxed;
+}
+
+Scope ptxsim::takeScope(Words &words) {
+  return words.take({"cta", "cluster", "gpu", "sys"}) == "cta" ? Scope::Cta
+                                                               : Scope::Device;
+}
+
+/// Hints that change no value.
 static void takeHints(Words &words) {
-  words.take({"weak", "relaxed", "acquire", "release", "volatile", "mmio"});
-  words.take({"cta", "cluster", "gpu", "sys"});
   words.take({"ca", "cg", "cs", "lu", "cv", "wb", "wt"});
   while (
       !words
@@ -121,6 +140,13 @@ static bool decodeLoadStore(const Instruction &text, Builder &builder,
   Words words(text);
   auto &data = builder.makeData<MemoryData>(inst);
   data.space = takeSpace(words);
+  bool isMmio = words.take("mmio");
+  data.order = takeOrder(words, isMmio ? Order::Relaxed : Order::Weak);
+  data.scope = takeScope(words);
+  if (data.order == Order::AcquireRelease ||
+      data.order == (isLoad ? Order::Release : Order::Acquire)) {
+    Builder::fail("expects another order in '" + text.name() + "'");
+  }
   takeHints(words);
   unsigned vector = words.takeVector();
   data.type = words.takeType();
