@@ -35,7 +35,7 @@ static void compare(const Case &c, const Values &inputs,
   unsigned wrong = 0;
   Lane skipped;
   for (unsigned bits : c.out) {
-    skipped.push_back(cut(kSkipped, bits == 1 ? 32 : bits));
+    skipped.push_back(bits == 1 ? 0 : cut(kSkipped, bits));
   }
   for (size_t t = 0; t < inputs[0].size(); ++t) {
     const Lane &expected = lanes >> (t % 32) & 1 ? results[t] : skipped;

@@ -16,6 +16,10 @@ using namespace ptxsim::test;
 /// Bytes of a value in memory; predicates take a word.
 static unsigned bytesOf(unsigned bits) { return bits == 1 ? 4 : bits / 8; }
 
+static uint64_t cut(uint64_t value, unsigned bits) {
+  return bits == 64 ? value : value & ((uint64_t(1) << bits) - 1);
+}
+
 static std::string number(size_t i) { return std::to_string(i); }
 
 /// "%rd4" -> the pointer to the thread's element of parameter i.
@@ -56,7 +60,7 @@ static std::string makeText(const std::string &body,
           "  @%h_q bra h_end;\n"
           "  mov.u32 %lane, %laneid;\n  ld.param.u32 %h_n, [lanes];\n"
           "  shr.u32 %h_n, %h_n, %lane;\n  and.b32 %h_n, %h_n, 1;\n"
-          "  setp.eq.u32 %h_q, %h_n, 0;\n  @%h_q bra h_end;\n";
+          "  setp.eq.u32 %h_q, %h_n, 0;\n";
   for (size_t i = 0; i < inputs.size(); ++i) {
     text += pointTo(i, bytesOf(inputs[i]));
     if (inputs[i] == 1) {
@@ -67,7 +71,17 @@ static std::string makeText(const std::string &body,
               ", [%h_p];\n";
     }
   }
-  text += "// text under test\n" + body + "\n// until here\n";
+  // What the text does must leave lanes alone that do not run it.
+  text += "  @!%h_q bra h_start;\n";
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    unsigned bits = std::max(outputs[i], 16u);
+    text += outputs[i] == 1
+                ? "  mov.pred %d" + number(i) + ", 0;\n"
+                : "  mov.b" + number(bits) + " %d" + number(i) + ", " +
+                      std::to_string(cut(kSkipped, bits)) + ";\n";
+  }
+  text += "h_start:\n  @%h_q bra h_join;\n// text under test\n" + body +
+          "\n// until here\nh_join:\n";
   for (size_t i = 0; i < outputs.size(); ++i) {
     text += pointTo(inputs.size() + i, bytesOf(outputs[i]));
     if (outputs[i] == 1) {

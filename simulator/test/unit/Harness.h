@@ -19,7 +19,7 @@
 // 1024 bytes of shared memory.
 //
 // Lanes outside of `lanes` branch around the text; their outputs are the low
-// bits of kSkipped.
+// bits of kSkipped, and false.
 //
 //===----------------------------------------------------------------------===//
 #ifndef PTXSIM_TEST_HARNESS_H
