@@ -43,6 +43,11 @@ public:
   void acquireFrom(uint32_t agent, uint32_t other, uint32_t time);
   /// `agent` starts something that `starter` orders before it.
   void fork(uint32_t starter, uint32_t agent);
+  /// How far `agent` knows `other` to have got.
+  uint32_t known(uint32_t agent, uint32_t other) const {
+    return clocks[agent][other];
+  }
+  const VectorClock &clock(uint32_t agent) const { return clocks[agent]; }
   /// The agent's own time.
   uint32_t time(uint32_t agent) const { return clocks[agent][agent]; }
   /// Moves the agent's own time on, so that what follows is told apart.

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Scheduler.h"
+#include "check/GlobalRaces.h"
 #include "check/RaceDetector.h"
 #include "check/Reporter.h"
 #include "ops/CopyQueue.h"
@@ -30,6 +31,10 @@ Cta::Cta(Group &group, uint32_t rank, const uint32_t (&index)[3])
   numLive = numWarps;
   if (launch.options.checks.races) {
     races = std::make_unique<RaceDetector>(numWarps, launch.sharedBytes);
+    if (launch.config.grid.count() < kMostTrackedCtas) {
+      order =
+          std::make_unique<CtaOrder>(*this, *races, launch.memory.releases());
+    }
   }
 }
 

@@ -27,6 +27,7 @@ struct Cta;
 struct Group;
 class Reporter;
 class RaceDetector;
+class CtaOrder;
 class CopyQueue;
 
 /// Lanes of a warp that are at one place.
@@ -161,8 +162,9 @@ struct Cta {
   std::vector<NamedBarrier> barriers;
   /// Warps that have not ended.
   uint32_t numLive = 0;
-  /// Threads of the warps that have not ended, exited lanes included.
+  /// Only with Checks::races: of shared memory; of global memory.
   std::unique_ptr<RaceDetector> races;
+  std::unique_ptr<CtaOrder> order;
 };
 
 /// Facts of the launch, for all CTAs. Const while it runs.

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "check/GlobalRaces.h"
 #include "check/RaceDetector.h"
 #include "check/Reporter.h"
 #include "count/Banks.h"
@@ -39,6 +40,7 @@ public:
     }
     if (checks.races) {
       checkRaces(good);
+      checkGlobalRaces(good);
     }
     if (group.launch.options.countMemory) {
       count(good);
@@ -155,7 +157,7 @@ private:
           (buffer->isConst && access.kind != Access::Kind::Read)) {
         return {};
       }
-      warp.lastBuffer = buffer;
+      warp.lastBuffer = buffers[lane] = buffer;
       uint64_t at = offset - buffer->base;
       uint8_t bit = access.kind == Access::Kind::Read ? 1 : 2;
       for (uint64_t s = at / 32; s <= (at + bytes - 1) / 32; ++s) {
@@ -234,7 +236,7 @@ private:
       RaceDetector::Conflict other;
       bool isWrite = access.kind != Access::Kind::Read;
       if (races.access(agent, in, uint32_t(offset), access.bytes, isWrite,
-                       access.kind == Access::Kind::Atomic, other)) {
+                       isStrong(access.order), other)) {
         report("races", lane,
                std::string(isWrite ? "write" : "read") + " of " +
                    describe(Space::Shared, offset) + " by " + nameAgent(agent) +
@@ -243,6 +245,42 @@ private:
                    nameAgent(other.agent));
       }
     }
+  }
+
+  void checkGlobalRaces(Mask lanes) {
+    Mask global = 0;
+    for (Mask left = lanes; left; left &= left - 1) {
+      unsigned lane = unsigned(std::countr_zero(left));
+      bool isVariable =
+          access.resolved[lane] == Space::Global && !buffers[lane]->isConst;
+      global |= Mask(isVariable) << lane;
+    }
+    if (!global || !warp.cta.order) {
+      return;
+    }
+    auto conflict =
+        warp.cta.order->access(warp.number, in, access, global, buffers);
+    if (!conflict) {
+      return;
+    }
+    bool isWrite = access.kind != Access::Kind::Read;
+    std::string where =
+        conflict->inst ? " at line " + std::to_string(conflict->inst->line())
+                       : "";
+    report("races", conflict->lane,
+           std::string(isWrite ? "write" : "read") + " of " +
+               describe(Space::Global, access.address[conflict->lane]) +
+               " races with the " + (conflict->isWrite ? "write" : "read") +
+               where + " by " + nameThread(conflict->cta, conflict->warp));
+  }
+
+  /// "cta 1,0,0 warp 2"
+  std::string nameThread(uint64_t cta, uint32_t number) const {
+    const Dim3 &grid = group.launch.config.grid;
+    return "cta " + std::to_string(cta % grid.x) + "," +
+           std::to_string(cta / grid.x % grid.y) + "," +
+           std::to_string(cta / grid.x / grid.y) + " warp " +
+           std::to_string(number);
   }
 
   void count(Mask lanes) {
@@ -274,6 +312,8 @@ private:
   Group &group;
   const Checks &checks;
   Counters &counters;
+  /// Of lanes in global memory.
+  Buffer *buffers[kLanes];
 };
 
 } // namespace

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Memory.h"
+#include "check/GlobalRaces.h"
 
 #include <algorithm>
 #include <cstring>
@@ -12,11 +13,16 @@
 
 using namespace ptxsim;
 
+static constexpr uint64_t kWordsPerSector = 8;
+
 static std::string toHex(uint64_t value) {
   char text[24];
   std::snprintf(text, sizeof text, "0x%llx", (unsigned long long)value);
   return text;
 }
+
+GlobalMemory::GlobalMemory() : table(std::make_unique<ReleaseTable>()) {}
+GlobalMemory::~GlobalMemory() = default;
 
 Buffer *GlobalMemory::allocate(uint64_t bytes, std::string name,
                                uint64_t align) {
@@ -33,9 +39,12 @@ Buffer *GlobalMemory::allocate(uint64_t bytes, std::string name,
   buffer->data.reset(new (std::nothrow) std::byte[bytes + 1]);
   buffer->written.reset(new (std::nothrow) uint8_t[bytes + 1]());
   buffer->touched.reset(new (std::nothrow) std::atomic<uint8_t>[sectors + 1]());
-  buffer->owners.reset(new (std::nothrow) std::atomic<uint64_t>[sectors + 1]());
+  for (auto *words : {&buffer->writers, &buffer->readers}) {
+    words->reset(static_cast<uint64_t *>(
+        std::calloc((sectors + 1) * kWordsPerSector, sizeof(uint64_t))));
+  }
   if (!buffer->data || !buffer->written || !buffer->touched ||
-      !buffer->owners) {
+      !buffer->writers || !buffer->readers) {
     return nullptr;
   }
   std::memset(buffer->data.get(), 0xCD, bytes);
@@ -58,15 +67,23 @@ void GlobalMemory::free(Buffer &buffer) {
   buffer.data.reset();
   buffer.written.reset();
   buffer.touched.reset();
-  buffer.owners.reset();
+  buffer.writers.reset();
+  buffer.readers.reset();
 }
 
 void GlobalMemory::startLaunch() {
+  table->clear();
   for (auto &buffer : buffers) {
     if (!buffer->isFree) {
       for (uint64_t s = 0; s < (buffer->bytes + 31) / 32; ++s) {
+        if (!buffer->touched[s].load(std::memory_order_relaxed)) {
+          continue;
+        }
         buffer->touched[s].store(0, std::memory_order_relaxed);
-        buffer->owners[s].store(0, std::memory_order_relaxed);
+        std::fill_n(buffer->writers.get() + s * kWordsPerSector,
+                    kWordsPerSector, 0);
+        std::fill_n(buffer->readers.get() + s * kWordsPerSector,
+                    kWordsPerSector, 0);
       }
     }
   }

@@ -18,6 +18,7 @@
 #include "ptxsim/Device.h"
 
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -25,12 +26,19 @@
 
 namespace ptxsim {
 
+class ReleaseTable;
+
 constexpr uint64_t kSharedWindow = 0x0100'0000'0000;
 constexpr uint64_t kLocalWindow = 0x0200'0000'0000;
 constexpr uint64_t kParamWindow = 0x0300'0000'0000;
 constexpr uint64_t kWindowBytes = 0x0001'0000'0000;
 constexpr uint64_t kFirstBuffer = 0x7f00'0000'0000;
 constexpr uint64_t kGuardBytes = 64 * 1024;
+
+/// Memory that costs nothing until it is touched.
+struct FreeZeroed {
+  void operator()(void *memory) const { std::free(memory); }
+};
 
 /// One buffer of global (or .const) memory.
 struct Buffer {
@@ -44,8 +52,8 @@ struct Buffer {
   std::unique_ptr<uint8_t[]> written;
   /// By 32-byte sector: bit 0 read, bit 1 written in this launch.
   std::unique_ptr<std::atomic<uint8_t>[]> touched;
-  /// By 32-byte granule: what the race check knows (check/GlobalRaces.cpp).
-  std::unique_ptr<std::atomic<uint64_t>[]> owners;
+  /// By 4-byte word: its last write and read (check/GlobalRaces.h).
+  std::unique_ptr<uint64_t[], FreeZeroed> writers, readers;
 
   bool contains(DevicePointer address, uint64_t size) const {
     return address >= base && address - base <= bytes &&
@@ -55,17 +63,20 @@ struct Buffer {
 
 class GlobalMemory {
 public:
+  GlobalMemory();
+  ~GlobalMemory();
   /// Null if there is no memory.
   Buffer *allocate(uint64_t bytes, std::string name, uint64_t align);
   /// The buffer that holds the address, or else the one that lies nearest below
   /// (freed ones as well); null if there is none.
   Buffer *find(DevicePointer address) const;
   void free(Buffer &buffer);
-  /// Forgets which sectors were touched.
+  /// Forgets which sectors were touched, by whom, and what was released.
   void startLaunch();
   uint64_t countTouched(unsigned bit) const;
   /// "buffer+16", "16 bytes behind buffer (64 bytes)", "null", "0x12".
   std::string describe(DevicePointer address) const;
+  ReleaseTable &releases() { return *table; }
   /// Atomics of all CTAs.
   std::mutex &atomicMutex(DevicePointer address) {
     return mutexes[(address >> 5) % std::size(mutexes)];
@@ -75,6 +86,7 @@ private:
   std::vector<std::unique_ptr<Buffer>> buffers; // ascending
   DevicePointer next = kFirstBuffer;
   std::mutex mutexes[64];
+  std::unique_ptr<ReleaseTable> table;
 };
 
 /// [8.5], [8.6] of the memory model. Accesses that say nothing are weak.

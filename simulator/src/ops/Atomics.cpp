@@ -15,6 +15,7 @@
 #include "Extremes.h"
 #include "Families.h"
 #include "Operands.h"
+#include "Ordering.h"
 
 #include <algorithm>
 #include <mutex>
@@ -34,7 +35,8 @@ struct AtomicData : InstData {
   Update update = nullptr;
   /// The same on shared memory, where f32 keeps subnormal numbers.
   Update updateShared = nullptr;
-  bool isCompare = false;
+  /// cas; cas and exch.
+  bool isCompare = false, isExchange = false;
 };
 
 /// Most elements: .v8 of halves.
@@ -138,18 +140,13 @@ static Step runAtomic(Warp &w, const Inst &in) {
   Mask good = w.access(in, access);
   for (Mask left = good; left; left &= left - 1) {
     unsigned l = unsigned(std::countr_zero(left));
-    if (access.resolved[l] == Space::Global) {
-      // An operand is no larger than its alignment: one mutex is enough.
-      std::lock_guard lock(group.launch.memory.atomicMutex(access.address[l]));
-      updateLane(w, in, data, access, l);
-    } else {
-      // The CTAs that see this memory are on this host thread.
-      updateLane(w, in, data, access, l);
-    }
+    // red gives nothing back through which it could acquire.
+    runStrong(w, access, l, !in.d.empty(),
+              [&] { updateLane(w, in, data, access, l); });
   }
   ++group.progress;
-  // A compare-and-swap may be the poll of a lock that another warp holds.
-  return data.isCompare ? Step::Yield : Step::Next;
+  // It may be the poll of a lock that another warp holds.
+  return data.isExchange ? Step::Yield : Step::Next;
 }
 
 //===--- Their decoder ----------------------------------------------------===//
@@ -252,6 +249,7 @@ static void setExchange(const Instruction &text, Words &, const Type &type,
     failType(text);
   }
   data.isCompare = isCompare;
+  data.isExchange = true;
   data.update = isCompare ? compareAndSwap : exchange;
 }
 
@@ -364,8 +362,11 @@ static bool decodeAtomic(const Instruction &text, Builder &builder,
 
 //===--- Fences -----------------------------------------------------------===//
 
-static Step runFence(Warp &, const Inst &) {
+static Step runFence(Warp &w, const Inst &in) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (w.cta.order) {
+    w.cta.order->fence(w.number, Scope(in.imm));
+  }
   return Step::Next;
 }
 

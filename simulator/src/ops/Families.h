@@ -21,7 +21,8 @@ void addHalves(DecoderTable &table);      // f16 bf16 and packed
 void addConversions(DecoderTable &table); // cvt
 void addMoves(DecoderTable &table);       // mov cvta selp setp slct
 void addComparisons(DecoderTable &table); // set setp; by Moves
-void addMemory(DecoderTable &table);   // ld st prefetch isspacep createpolicy
+void addMemory(DecoderTable &table);      // ld st
+void addHints(DecoderTable &table);    // prefetch discard createpolicy isspacep
 void addAtomics(DecoderTable &table);  // atom red fence membar
 void addLanes(DecoderTable &table);    // shfl vote match redux activemask elect
 void addBarriers(DecoderTable &table); // bar barrier

@@ -5,11 +5,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// [9.7.9.8] ld, ldu, [9.7.9.11] st, prefetch, isspacep, cvta.
+// [9.7.9.8] ld, ldu, [9.7.9.11] st. Those that are volatile, relaxed, acquire
+// or release go lane by lane, and loads let other warps run: they may be polls.
 //
 //===----------------------------------------------------------------------===//
 #include "Addresses.h"
 #include "Families.h"
+#include "Ordering.h"
+#include "check/Reporter.h"
+
+#include <algorithm>
 
 using namespace ptxsim;
 
@@ -18,6 +23,8 @@ namespace {
 struct MemoryData : InstData {
   Space space = Space::Generic;
   Type type;
+  /// Elements of the vector.
+  unsigned count = 1;
   Order order = Order::Weak;
   Scope scope = Scope::Device;
 };
@@ -25,7 +32,7 @@ struct MemoryData : InstData {
 } // namespace
 
 static Access startAccess(const Warp &w, const Inst &in, const Ref &base,
-                          Access::Kind kind, size_t count) {
+                          Access::Kind kind) {
   const auto &data = *static_cast<const MemoryData *>(in.data);
   Access access;
   access.space = data.space;
@@ -33,7 +40,7 @@ static Access startAccess(const Warp &w, const Inst &in, const Ref &base,
   access.order = data.order;
   access.scope = data.scope;
   access.lanes = w.exec;
-  access.bytes = uint32_t(data.type.totalBits() / 8 * count);
+  access.bytes = uint32_t(data.type.totalBits() / 8 * data.count);
   setAddresses(w, base, in.imm, access);
   return access;
 }
@@ -47,36 +54,102 @@ static uint64_t extend(uint64_t value, const Type &type, unsigned laneBytes) {
   return laneBytes == 4 ? uint32_t(wide) : wide;
 }
 
-static Step runLoad(Warp &w, const Inst &in) {
+/// A lane's registers from memory.
+static void loadLane(Warp &w, const Inst &in, const Access &access,
+                     unsigned l) {
   const auto &data = *static_cast<const MemoryData *>(in.data);
-  Access access = startAccess(w, in, in.s[0], Access::Kind::Read, in.d.size());
-  Mask good = w.access(in, access);
   unsigned bytes = data.type.totalBits() / 8;
-  for (Mask left = good; left; left &= left - 1) {
+  for (size_t i = 0; i < in.d.size(); ++i) {
+    uint64_t value = 0;
+    std::memcpy(&value, access.host[l] + i * bytes, bytes);
+    w.setLane(in.d[i], l, extend(value, data.type, in.d[i].laneBytes));
+  }
+}
+
+/// A lane's registers to `to`.
+static void storeLane(const Warp &w, const Inst &in, unsigned l,
+                      std::byte *to) {
+  const auto &data = *static_cast<const MemoryData *>(in.data);
+  unsigned bytes = data.type.totalBits() / 8;
+  for (size_t i = 0; i < data.count; ++i) {
+    uint64_t value = w.lane(in.s[i + 1], l);
+    std::memcpy(to + i * bytes, &value, bytes);
+  }
+}
+
+static Step runLoad(Warp &w, const Inst &in) {
+  Access access = startAccess(w, in, in.s[0], Access::Kind::Read);
+  for (Mask left = w.access(in, access); left; left &= left - 1) {
+    loadLane(w, in, access, unsigned(std::countr_zero(left)));
+  }
+  return Step::Next;
+}
+
+static Step runStrongLoad(Warp &w, const Inst &in) {
+  Access access = startAccess(w, in, in.s[0], Access::Kind::Read);
+  for (Mask left = w.access(in, access); left; left &= left - 1) {
     unsigned l = unsigned(std::countr_zero(left));
-    for (size_t i = 0; i < in.d.size(); ++i) {
-      uint64_t value = 0;
-      std::memcpy(&value, access.host[l] + i * bytes, bytes);
-      w.setLane(in.d[i], l, extend(value, data.type, in.d[i].laneBytes));
+    runStrong(w, access, l, true, [&] { loadLane(w, in, access, l); });
+  }
+  return Step::Yield;
+}
+
+/// Of lanes that write to one address, which one stays is undefined: they must
+/// agree. Aligned accesses of one size overlap only if they are the same.
+static void checkSameValues(Warp &w, const Inst &in, const Access &access,
+                            Mask lanes) {
+  unsigned order[kLanes], count = 0;
+  bool isAscending = true;
+  for (Mask left = lanes; left; left &= left - 1) {
+    unsigned l = unsigned(std::countr_zero(left));
+    isAscending &= count == 0 || access.host[order[count - 1]] < access.host[l];
+    order[count++] = l;
+  }
+  if (isAscending) {
+    return;
+  }
+  std::sort(order, order + count, [&](unsigned a, unsigned b) {
+    return std::pair(access.host[a], a) < std::pair(access.host[b], b);
+  });
+  for (unsigned i = 1; i < count; ++i) {
+    unsigned a = order[i - 1], b = order[i];
+    if (access.host[a] != access.host[b]) {
+      continue;
+    }
+    std::byte first[64], second[64];
+    storeLane(w, in, a, first);
+    storeLane(w, in, b, second);
+    if (std::memcmp(first, second, access.bytes) != 0) {
+      w.cta.group.launch.reporter.report(
+          w, in, "races", Mask(1) << a | Mask(1) << b,
+          "lanes " + std::to_string(a) + " and " + std::to_string(b) +
+              " write different values to one address");
+      return;
     }
   }
-  // It may be the poll of what another warp has to write.
-  return isStrong(data.order) ? Step::Yield : Step::Next;
 }
 
 static Step runStore(Warp &w, const Inst &in) {
-  const auto &data = *static_cast<const MemoryData *>(in.data);
-  size_t count = in.s.size() - 1;
-  Access access = startAccess(w, in, in.s[0], Access::Kind::Write, count);
+  Access access = startAccess(w, in, in.s[0], Access::Kind::Write);
   Mask good = w.access(in, access);
-  unsigned bytes = data.type.totalBits() / 8;
+  if (w.cta.group.launch.options.checks.races) {
+    checkSameValues(w, in, access, good);
+  }
   for (Mask left = good; left; left &= left - 1) {
     unsigned l = unsigned(std::countr_zero(left));
-    for (size_t i = 0; i < count; ++i) {
-      uint64_t value = w.lane(in.s[i + 1], l);
-      std::memcpy(access.host[l] + i * bytes, &value, bytes);
-    }
+    storeLane(w, in, l, access.host[l]);
   }
+  return Step::Next;
+}
+
+static Step runStrongStore(Warp &w, const Inst &in) {
+  Access access = startAccess(w, in, in.s[0], Access::Kind::Write);
+  for (Mask left = w.access(in, access); left; left &= left - 1) {
+    unsigned l = unsigned(std::countr_zero(left));
+    runStrong(w, access, l, false,
+              [&] { storeLane(w, in, l, access.host[l]); });
+  }
+  ++w.cta.group.progress;
   return Step::Next;
 }
 
@@ -149,6 +222,7 @@ static bool decodeLoadStore(const Instruction &text, Builder &builder,
   }
   takeHints(words);
   unsigned vector = words.takeVector();
+  data.count = vector;
   data.type = words.takeType();
   words.done();
   // A cache policy may follow.
@@ -170,7 +244,9 @@ static bool decodeLoadStore(const Instruction &text, Builder &builder,
     }
   }
   builder.setOperands(inst, std::move(d), std::move(s));
-  inst.run = isLoad ? runLoad : runStore;
+  inst.run = isStrong(data.order) ? (isLoad ? runStrongLoad : runStrongStore)
+             : isLoad             ? runLoad
+                                  : runStore;
   inst.kind = classOf(data.space, isLoad);
   return true;
 }

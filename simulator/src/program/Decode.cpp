@@ -19,6 +19,7 @@ const DecoderTable &ptxsim::decoders() {
     addConversions(all);
     addMoves(all);
     addMemory(all);
+    addHints(all);
     addAtomics(all);
     addLanes(all);
     addBarriers(all);

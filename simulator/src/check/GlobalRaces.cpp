@@ -1,0 +1,316 @@
+//===- GlobalRaces.cpp - Unordered accesses to global memory ------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "GlobalRaces.h"
+#include "exec/Warp.h"
+
+#include <algorithm>
+#include <atomic>
+
+using namespace ptxsim;
+
+//===--- Knowledge --------------------------------------------------------===//
+
+static bool isBelow(const std::pair<uint64_t, VectorClock> &entry,
+                    uint64_t cta) {
+  return entry.first < cta;
+}
+
+const VectorClock *Knowledge::of(uint64_t cta) const {
+  auto it = std::lower_bound(ctas.begin(), ctas.end(), cta, isBelow);
+  return it == ctas.end() || it->first != cta ? nullptr : &it->second;
+}
+
+void Knowledge::join(uint64_t cta, const VectorClock &clock) {
+  auto it = std::lower_bound(ctas.begin(), ctas.end(), cta, isBelow);
+  if (it == ctas.end() || it->first != cta) {
+    it = ctas.insert(it, {cta, {}});
+  }
+  ptxsim::join(it->second, clock);
+}
+
+void Knowledge::join(const Knowledge &other) {
+  for (const auto &[cta, clock] : other.ctas) {
+    join(cta, clock);
+  }
+}
+
+SharedKnowledge ReleaseTable::at(DevicePointer address) {
+  Part &part = parts[(address >> 2) % std::size(parts)];
+  std::lock_guard lock(part.mutex);
+  auto it = part.released.find(address);
+  return it == part.released.end() ? nullptr : it->second;
+}
+
+void ReleaseTable::release(DevicePointer address,
+                           const SharedKnowledge &knowledge) {
+  Part &part = parts[(address >> 2) % std::size(parts)];
+  std::lock_guard lock(part.mutex);
+  SharedKnowledge &here = part.released[address];
+  if (!here) {
+    here = knowledge;
+  } else if (here != knowledge) {
+    // Others may hold what was there.
+    auto joined = std::make_shared<Knowledge>(*here);
+    joined->join(*knowledge);
+    here = std::move(joined);
+  }
+}
+
+void ReleaseTable::clear() {
+  for (Part &part : parts) {
+    part.released.clear();
+  }
+}
+
+//===--- Acquires and releases --------------------------------------------===//
+
+CtaOrder::CtaOrder(Cta &cta, RaceDetector &races, ReleaseTable &table)
+    : cta(cta), races(races), table(table), warps(cta.warps.size()) {}
+
+const Knowledge *CtaOrder::acquiredBy(uint32_t by, uint32_t warp) const {
+  const auto &list = warps[by].acquired;
+  uint32_t known = by == warp ? ~uint32_t(0) : races.known(warp, by);
+  for (size_t i = list.size(); i-- > 0;) {
+    if (list[i].first <= known) {
+      return list[i].second.get();
+    }
+  }
+  return nullptr;
+}
+
+SharedKnowledge CtaOrder::snapshot(uint32_t warp) {
+  auto result = std::make_shared<Knowledge>();
+  for (uint32_t by = 0; hasAcquired && by < warps.size(); ++by) {
+    if (const Knowledge *known = acquiredBy(by, warp)) {
+      result->join(*known);
+    }
+  }
+  result->join(cta.number, races.clock(warp));
+  return result;
+}
+
+void CtaOrder::acquire(uint32_t warp, const SharedKnowledge &knowledge) {
+  WarpState &state = warps[warp];
+  if (state.last == knowledge) {
+    return;
+  }
+  state.last = knowledge;
+  if (const VectorClock *own = knowledge->of(cta.number)) {
+    races.acquire(warp, *own);
+  }
+  auto all = std::make_shared<Knowledge>();
+  if (!state.acquired.empty()) {
+    *all = *state.acquired.back().second;
+  }
+  all->join(*knowledge);
+  uint32_t time = races.time(warp);
+  if (!state.acquired.empty() && state.acquired.back().first == time) {
+    state.acquired.pop_back();
+  }
+  state.acquired.push_back({time, std::move(all)});
+  hasAcquired = true;
+}
+
+void CtaOrder::fence(uint32_t warp, Scope scope) {
+  WarpState &state = warps[warp];
+  races.acquire(warp, state.pendingOfCta);
+  state.pendingOfCta.clear();
+  if (scope == Scope::Device) {
+    for (const SharedKnowledge &knowledge : state.pending) {
+      acquire(warp, knowledge);
+    }
+    state.pending.clear();
+    state.fence = snapshot(warp);
+    state.fenceTime = races.time(warp);
+  }
+  state.fenceOfCta = races.clock(warp);
+  races.advance(warp);
+}
+
+void CtaOrder::beforeWrite(uint32_t warp, uint64_t location, Scope scope,
+                           bool releases) {
+  WarpState &state = warps[warp];
+  bool isShared = location - kSharedWindow < kWindowBytes;
+  if (scope == Scope::Device && !isShared) {
+    if (releases) {
+      table.release(location, snapshot(warp));
+    } else if (state.fence) {
+      table.release(location, state.fence);
+    }
+  }
+  if (releases) {
+    races.release(warp, released[location]);
+  } else if (!state.fenceOfCta.empty()) {
+    join(released[location], state.fenceOfCta);
+  }
+}
+
+void CtaOrder::afterRead(uint32_t warp, uint64_t location, Scope scope,
+                         bool acquires) {
+  WarpState &state = warps[warp];
+  auto it = released.find(location);
+  if (it != released.end()) {
+    if (acquires) {
+      races.acquire(warp, it->second);
+    } else {
+      join(state.pendingOfCta, it->second);
+    }
+  }
+  bool isShared = location - kSharedWindow < kWindowBytes;
+  if (scope != Scope::Device || isShared) {
+    return;
+  }
+  if (SharedKnowledge knowledge = table.at(location)) {
+    if (acquires) {
+      acquire(warp, knowledge);
+    } else if (state.pending.empty() || state.pending.back() != knowledge) {
+      state.pending.push_back(std::move(knowledge));
+    }
+  }
+}
+
+//===--- Words of memory --------------------------------------------------===//
+
+/// An access to a word, in 64 bits: who, when, where in the program, which of
+/// the 4 bytes. 0: none.
+struct CtaOrder::Stamp {
+  static constexpr uint64_t kMost = 0xFFFF; // of time and instruction
+
+  uint64_t bits = 0;
+
+  static Stamp make(uint64_t cta, uint32_t warp, uint32_t time, uint64_t inst,
+                    bool isStrong) {
+    return {(cta + 1) << 43 | uint64_t(warp) << 38 |
+            std::min<uint64_t>(time, kMost) << 22 | std::min(inst, kMost) << 6 |
+            uint64_t(isStrong) << 4};
+  }
+  uint64_t cta() const { return (bits >> 43) - 1; }
+  uint32_t warp() const { return uint32_t(bits >> 38 & 31); }
+  /// kMost: that or later.
+  uint32_t time() const { return uint32_t(bits >> 22 & kMost); }
+  uint64_t inst() const { return bits >> 6 & kMost; }
+  /// Reads: weak reads of the same bytes by several CTAs.
+  bool isOfMany() const { return bits >> 5 & 1; }
+  bool isStrong() const { return bits >> 4 & 1; }
+  uint32_t bytes() const { return bits & 15; }
+  Stamp with(uint32_t bytes) const { return {(bits & ~uint64_t(15)) | bytes}; }
+  Stamp ofMany() const { return {bits | 32}; }
+  /// The same operation of the same warp, but for the bytes.
+  bool isSame(const Stamp &other) const {
+    return (bits | 47) == (other.bits | 47);
+  }
+};
+
+bool CtaOrder::isOrdered(uint32_t warp, const Stamp &stamp) const {
+  if (stamp.cta() == cta.number) {
+    return stamp.warp() == warp ||
+           races.known(warp, stamp.warp()) >= stamp.time();
+  }
+  for (uint32_t by = 0; hasAcquired && by < warps.size(); ++by) {
+    const Knowledge *known = acquiredBy(by, warp);
+    const VectorClock *clock = known ? known->of(stamp.cta()) : nullptr;
+    if (clock && (*clock)[stamp.warp()] >= stamp.time()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool CtaOrder::conflicts(uint32_t warp, const Stamp &now,
+                         const Stamp &then) const {
+  return (then.bytes() & now.bytes()) && !(then.isStrong() && now.isStrong()) &&
+         !isOrdered(warp, then);
+}
+
+std::optional<CtaOrder::Conflict>
+CtaOrder::access(uint32_t warp, const Inst &in, const Access &access,
+                 Mask lanes, Buffer *const *buffers) {
+  bool isWrite = access.kind != Access::Kind::Read;
+  bool isStrong = ptxsim::isStrong(access.order);
+  // Who acquires a fence and the strong write behind it is ordered behind that
+  // write too: it counts as done at the fence.
+  uint32_t time = races.time(warp);
+  if (isWrite && isStrong && !releases(access.order) && warps[warp].fence) {
+    time = warps[warp].fenceTime;
+  }
+  const Program &program = cta.group.launch.program;
+  Stamp now = Stamp::make(cta.number, warp, time,
+                          uint64_t(&in - program.code.data()), isStrong);
+  std::optional<Conflict> found;
+  auto note = [&](unsigned lane, const Stamp &then, bool wasWrite) {
+    if (!found) {
+      found = {lane, then.cta(), then.warp(),
+               then.inst() < Stamp::kMost ? &program.code[then.inst()]
+                                          : nullptr,
+               wasWrite};
+    }
+  };
+  /// f(word of the buffer, mask of bytes).
+  auto forEachWord = [&](unsigned lane, auto f) {
+    uint64_t offset = access.address[lane] - buffers[lane]->base;
+    uint64_t end = offset + access.bytes;
+    for (uint64_t word = offset / 4; word * 4 < end; ++word) {
+      uint64_t from = std::max(offset, word * 4) - word * 4;
+      uint64_t to = std::min(end, word * 4 + 4) - word * 4;
+      f(word, uint32_t((1u << to) - (1u << from)));
+    }
+  };
+  using Word = std::atomic_ref<uint64_t>;
+  for (Mask left = lanes; left; left &= left - 1) {
+    unsigned lane = unsigned(std::countr_zero(left));
+    Buffer &buffer = *buffers[lane];
+    forEachWord(lane, [&](uint64_t word, uint32_t bytes) {
+      Stamp own = now.with(bytes);
+      if (!isWrite) {
+        Word reader(buffer.readers[word]);
+        Stamp then{reader.load(std::memory_order_relaxed)};
+        bool isSame = then.isSame(own);
+        if (isSame) {
+          own = own.with(bytes | then.bytes());
+        }
+        if (then.bits && then.bytes() == own.bytes() &&
+            (then.isOfMany() ||
+             (then.cta() != cta.number && !then.isStrong() && !isStrong))) {
+          own = own.ofMany();
+        }
+        if (own.bits != then.bits) {
+          reader.store(own.bits, std::memory_order_relaxed);
+        }
+        return;
+      }
+      Word writer(buffer.writers[word]);
+      Stamp then{writer.load(std::memory_order_relaxed)};
+      Stamp merged = then.isSame(own) ? own.with(bytes | then.bytes()) : own;
+      then.bits = writer.exchange(merged.bits);
+      if (then.bits && conflicts(warp, own, then)) {
+        note(lane, then, true);
+      }
+      Stamp read{Word(buffer.readers[word]).load()};
+      if (read.bits &&
+          (conflicts(warp, own, read) ||
+           (read.isOfMany() && (read.bytes() & bytes) && !hasAcquired))) {
+        note(lane, read, false);
+      }
+    });
+  }
+  if (isWrite) {
+    return found;
+  }
+  // A write elsewhere either sees these reads or is seen by them.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  for (Mask left = lanes; left && !found; left &= left - 1) {
+    unsigned lane = unsigned(std::countr_zero(left));
+    Buffer &buffer = *buffers[lane];
+    forEachWord(lane, [&](uint64_t word, uint32_t bytes) {
+      Stamp then{Word(buffer.writers[word]).load(std::memory_order_relaxed)};
+      if (then.bits && conflicts(warp, now.with(bytes), then)) {
+        note(lane, then, true);
+      }
+    });
+  }
+  return found;
+}

@@ -1,0 +1,135 @@
+//===- GlobalRaces.h - Unordered accesses to global memory ------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Two accesses of one launch to the same bytes race if at least one writes, at
+// least one is weak, and nothing orders them [8.7, 8.8]. Inside of a CTA the
+// clocks of its RaceDetector order them. Between CTAs a release does that a
+// later acquire of the same location sees:
+//
+//     release: st/atom/red.release, or a fence and then any strong write
+//     acquire: ld/atom.acquire, or any strong read and then a fence
+//
+// Every 4-byte word of a buffer knows its last write and its last read: CTA,
+// warp, the warp's time, instruction and a mask of bytes. Who acquires learns
+// how far the warps of other CTAs had got at their releases.
+//
+// What is not seen (no finding is made up, some are missed):
+// - of two reads of a word by different CTAs the earlier one is only known to
+//   exist: a later write is held against it if its CTA acquired nothing at all;
+// - of two writes to different bytes of one word, the earlier one;
+// - lanes of a warp count as one thread; a release sequence is not ended by a
+//   plain store; scope .cluster counts as .gpu;
+// - launches of kMostTrackedCtas or more.
+//
+//===----------------------------------------------------------------------===//
+#ifndef PTXSIM_CHECK_GLOBALRACES_H
+#define PTXSIM_CHECK_GLOBALRACES_H
+
+#include "RaceDetector.h"
+#include "memory/Memory.h"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+
+namespace ptxsim {
+
+struct Cta;
+
+constexpr uint64_t kMostTrackedCtas = (uint64_t(1) << 21) - 1;
+
+/// How far warps of some CTAs are known to have got; ascending by CTA.
+struct Knowledge {
+  std::vector<std::pair<uint64_t, VectorClock>> ctas;
+
+  const VectorClock *of(uint64_t cta) const;
+  void join(uint64_t cta, const VectorClock &clock);
+  void join(const Knowledge &other);
+};
+using SharedKnowledge = std::shared_ptr<const Knowledge>;
+
+/// What was released through locations of global memory in this launch.
+/// Thread-safe.
+class ReleaseTable {
+public:
+  /// Null if nothing was.
+  SharedKnowledge at(DevicePointer address);
+  void release(DevicePointer address, const SharedKnowledge &knowledge);
+  void clear();
+
+private:
+  struct Part {
+    std::mutex mutex;
+    std::unordered_map<DevicePointer, SharedKnowledge> released;
+  };
+  Part parts[64];
+};
+
+/// What the warps of a CTA have acquired and released. Not thread-safe: a CTA
+/// belongs to one host thread. Strong operations on one location exclude each
+/// other (GlobalMemory::atomicMutex), and what they say here is part of them.
+class CtaOrder {
+public:
+  CtaOrder(Cta &cta, RaceDetector &races, ReleaseTable &table);
+
+  void fence(uint32_t warp, Scope scope);
+  /// A strong write, before others can see it. Shared memory has locations from
+  /// kSharedWindow on.
+  void beforeWrite(uint32_t warp, uint64_t location, Scope scope,
+                   bool releases);
+  /// A strong read, after its value is known.
+  void afterRead(uint32_t warp, uint64_t location, Scope scope, bool acquires);
+
+  struct Conflict {
+    unsigned lane;
+    uint64_t cta;
+    uint32_t warp;
+    const Inst *inst; // null if it is not known
+    bool isWrite;
+  };
+  /// Records an access to global memory; the first conflict of it is given
+  /// back. `buffers` says where each lane is.
+  std::optional<Conflict> access(uint32_t warp, const Inst &in,
+                                 const Access &access, Mask lanes,
+                                 Buffer *const *buffers);
+
+private:
+  struct Stamp;
+  struct WarpState {
+    /// What the last fence released, to the CTA and to all.
+    VectorClock fenceOfCta;
+    SharedKnowledge fence;
+    uint32_t fenceTime = 0;
+    /// Seen by strong reads, for the next fence to acquire.
+    VectorClock pendingOfCta;
+    std::vector<SharedKnowledge> pending;
+    /// Acquired at the warp's time; each entry holds the earlier ones.
+    std::vector<std::pair<uint32_t, SharedKnowledge>> acquired;
+    /// The last one, to see it again.
+    SharedKnowledge last;
+  };
+
+  SharedKnowledge snapshot(uint32_t warp);
+  void acquire(uint32_t warp, const SharedKnowledge &knowledge);
+  /// What warp `by` acquired of other CTAs as far as `warp` knows.
+  const Knowledge *acquiredBy(uint32_t by, uint32_t warp) const;
+  bool isOrdered(uint32_t warp, const Stamp &stamp) const;
+  bool conflicts(uint32_t warp, const Stamp &now, const Stamp &then) const;
+
+  Cta &cta;
+  RaceDetector &races;
+  ReleaseTable &table;
+  std::vector<WarpState> warps;
+  bool hasAcquired = false;
+  /// Released to this CTA, by location.
+  std::unordered_map<uint64_t, VectorClock> released;
+};
+
+} // namespace ptxsim
+
+#endif // PTXSIM_CHECK_GLOBALRACES_H
