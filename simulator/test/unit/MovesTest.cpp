@@ -125,8 +125,8 @@ TEST(Moves, PackAndUnpack) {
                         a[0] >> 48};
               }});
   // Registers of the packed word may be parts of it: 128 bits and back.
-  expectCase({".reg .b128 %q; mov.b128 %q, {%a0, %a1};\n"
-              "mov.b128 {%d1, %d0}, %q;",
+  expectCase({".reg .b128 %q, %r; mov.b128 %q, {%a0, %a1};\n"
+              "mov.b128 %r, %q; mov.b128 {%d1, %d0}, %r;",
               {64, 64},
               {64, 64},
               [](const Lane &a) -> Lane { return {a[1], a[0]}; }});
