@@ -33,8 +33,8 @@ std::vector<uint64_t> all(uint64_t value, size_t count = kThreads) {
 
 using Operation = std::function<uint64_t(uint64_t, uint64_t)>;
 
-/// Each warp has a cell of shared memory, which starts as %a0. Its lanes run `op`
-/// on [%x] and read the cell when all of them are done.
+/// Each warp has a cell of shared memory, which starts as %a0. Its lanes run
+/// `op` on [%x] and read the cell when all of them are done.
 std::string onShared(const std::string &op, unsigned bits,
                      const std::string &space = "shared") {
   std::string type = ".b" + std::to_string(bits);
