@@ -38,6 +38,15 @@ void Knowledge::join(const Knowledge &other) {
   }
 }
 
+bool Knowledge::covers(const Knowledge &other) const {
+  return std::all_of(other.ctas.begin(), other.ctas.end(), [&](auto &entry) {
+    const VectorClock *own = of(entry.first);
+    return own && std::equal(entry.second.begin(), entry.second.end(),
+                             own->begin(), own->end(),
+                             [](uint32_t a, uint32_t b) { return a <= b; });
+  });
+}
+
 SharedKnowledge ReleaseTable::at(DevicePointer address) {
   Part &part = parts[(address >> 2) % std::size(parts)];
   std::lock_guard lock(part.mutex);
@@ -71,22 +80,49 @@ void ReleaseTable::clear() {
 CtaOrder::CtaOrder(Cta &cta, RaceDetector &races, ReleaseTable &table)
     : cta(cta), races(races), table(table), warps(cta.warps.size()) {}
 
-const Knowledge *CtaOrder::acquiredBy(uint32_t by, uint32_t warp) const {
-  const auto &list = warps[by].acquired;
+const CtaOrder::Known *CtaOrder::latest(History WarpState::*history,
+                                        uint32_t by, uint32_t warp) const {
+  const History &list = warps[by].*history;
   uint32_t known = by == warp ? ~uint32_t(0) : races.known(warp, by);
   for (size_t i = list.size(); i-- > 0;) {
-    if (list[i].first <= known) {
-      return list[i].second.get();
+    if (list[i].time <= known) {
+      return &list[i];
     }
   }
   return nullptr;
 }
 
+/// The two together; either may be null.
+static SharedKnowledge joined(const SharedKnowledge &a,
+                              const SharedKnowledge &b) {
+  if (!a || !b || a == b) {
+    return a ? a : b;
+  }
+  if (a->covers(*b)) {
+    return a;
+  }
+  auto result = std::make_shared<Knowledge>(*a);
+  result->join(*b);
+  return result;
+}
+
+void CtaOrder::append(History &history, uint32_t time, const VectorClock &ofCta,
+                      const SharedKnowledge &ofAll) {
+  if (history.empty() || history.back().time != time) {
+    Known next = history.empty() ? Known() : history.back();
+    next.time = time;
+    history.push_back(std::move(next));
+  }
+  Known &last = history.back();
+  join(last.ofCta, ofCta);
+  last.ofAll = joined(last.ofAll, ofAll);
+}
+
 SharedKnowledge CtaOrder::snapshot(uint32_t warp) {
   auto result = std::make_shared<Knowledge>();
   for (uint32_t by = 0; hasAcquired && by < warps.size(); ++by) {
-    if (const Knowledge *known = acquiredBy(by, warp)) {
-      result->join(*known);
+    if (const Known *known = latest(&WarpState::acquired, by, warp)) {
+      result->join(*known->ofAll);
     }
   }
   result->join(cta.number, races.clock(warp));
@@ -94,82 +130,81 @@ SharedKnowledge CtaOrder::snapshot(uint32_t warp) {
 }
 
 void CtaOrder::acquire(uint32_t warp, const SharedKnowledge &knowledge) {
-  WarpState &state = warps[warp];
-  if (state.last == knowledge) {
-    return;
-  }
-  state.last = knowledge;
   if (const VectorClock *own = knowledge->of(cta.number)) {
     races.acquire(warp, *own);
   }
-  auto all = std::make_shared<Knowledge>();
-  if (!state.acquired.empty()) {
-    *all = *state.acquired.back().second;
+  History &history = warps[warp].acquired;
+  if (history.empty() || !history.back().ofAll->covers(*knowledge)) {
+    append(history, races.time(warp), {}, knowledge);
+    hasAcquired = true;
   }
-  all->join(*knowledge);
-  uint32_t time = races.time(warp);
-  if (!state.acquired.empty() && state.acquired.back().first == time) {
-    state.acquired.pop_back();
-  }
-  state.acquired.push_back({time, std::move(all)});
-  hasAcquired = true;
 }
 
 void CtaOrder::fence(uint32_t warp, Scope scope) {
-  WarpState &state = warps[warp];
-  races.acquire(warp, state.pendingOfCta);
-  state.pendingOfCta.clear();
-  if (scope == Scope::Device) {
-    for (const SharedKnowledge &knowledge : state.pending) {
-      acquire(warp, knowledge);
+  for (uint32_t by = 0; hasSeen && by < warps.size(); ++by) {
+    if (const Known *seen = latest(&WarpState::seen, by, warp)) {
+      races.acquire(warp, seen->ofCta);
+      if (scope == Scope::Device && seen->ofAll) {
+        acquire(warp, seen->ofAll);
+      }
     }
-    state.pending.clear();
-    state.fence = snapshot(warp);
-    state.fenceTime = races.time(warp);
   }
-  state.fenceOfCta = races.clock(warp);
+  WarpState &state = warps[warp];
+  uint32_t time = races.time(warp);
+  if (scope == Scope::Device) {
+    append(state.fences, time, races.clock(warp), snapshot(warp));
+    state.fenceTime = time;
+  } else {
+    append(state.fences, time, races.clock(warp), nullptr);
+  }
+  hasFenced = true;
   races.advance(warp);
 }
 
 void CtaOrder::beforeWrite(uint32_t warp, uint64_t location, Scope scope,
                            bool releases) {
-  WarpState &state = warps[warp];
   bool isShared = location - kSharedWindow < kWindowBytes;
-  if (scope == Scope::Device && !isShared) {
-    if (releases) {
+  bool isForAll = scope == Scope::Device && !isShared;
+  if (releases) {
+    if (isForAll) {
       table.release(location, snapshot(warp));
-    } else if (state.fence) {
-      table.release(location, state.fence);
+    }
+    races.release(warp, released[location]);
+    return;
+  }
+  SharedKnowledge ofAll;
+  for (uint32_t by = 0; hasFenced && by < warps.size(); ++by) {
+    if (const Known *fence = latest(&WarpState::fences, by, warp)) {
+      join(released[location], fence->ofCta);
+      ofAll = joined(ofAll, fence->ofAll);
     }
   }
-  if (releases) {
-    races.release(warp, released[location]);
-  } else if (!state.fenceOfCta.empty()) {
-    join(released[location], state.fenceOfCta);
+  if (isForAll && ofAll) {
+    table.release(location, ofAll);
   }
 }
 
 void CtaOrder::afterRead(uint32_t warp, uint64_t location, Scope scope,
                          bool acquires) {
-  WarpState &state = warps[warp];
-  auto it = released.find(location);
-  if (it != released.end()) {
-    if (acquires) {
-      races.acquire(warp, it->second);
-    } else {
-      join(state.pendingOfCta, it->second);
-    }
-  }
   bool isShared = location - kSharedWindow < kWindowBytes;
-  if (scope != Scope::Device || isShared) {
+  SharedKnowledge ofAll;
+  if (scope == Scope::Device && !isShared) {
+    ofAll = table.at(location);
+  }
+  auto it = released.find(location);
+  if (it == released.end() && !ofAll) {
     return;
   }
-  if (SharedKnowledge knowledge = table.at(location)) {
-    if (acquires) {
-      acquire(warp, knowledge);
-    } else if (state.pending.empty() || state.pending.back() != knowledge) {
-      state.pending.push_back(std::move(knowledge));
+  static const VectorClock none;
+  const VectorClock &ofCta = it == released.end() ? none : it->second;
+  if (acquires) {
+    races.acquire(warp, ofCta);
+    if (ofAll) {
+      acquire(warp, ofAll);
     }
+  } else {
+    append(warps[warp].seen, races.time(warp), ofCta, ofAll);
+    hasSeen = true;
   }
 }
 
@@ -211,8 +246,8 @@ bool CtaOrder::isOrdered(uint32_t warp, const Stamp &stamp) const {
            races.known(warp, stamp.warp()) >= stamp.time();
   }
   for (uint32_t by = 0; hasAcquired && by < warps.size(); ++by) {
-    const Knowledge *known = acquiredBy(by, warp);
-    const VectorClock *clock = known ? known->of(stamp.cta()) : nullptr;
+    const Known *known = latest(&WarpState::acquired, by, warp);
+    const VectorClock *clock = known ? known->ofAll->of(stamp.cta()) : nullptr;
     if (clock && (*clock)[stamp.warp()] >= stamp.time()) {
       return true;
     }
@@ -234,7 +269,8 @@ CtaOrder::access(uint32_t warp, const Inst &in, const Access &access,
   // Who acquires a fence and the strong write behind it is ordered behind that
   // write too: it counts as done at the fence.
   uint32_t time = races.time(warp);
-  if (isWrite && isStrong && !releases(access.order) && warps[warp].fence) {
+  if (isWrite && isStrong && !releases(access.order) && hasFenced) {
+    // 0: another warp's fence, which a barrier has put before it.
     time = warps[warp].fenceTime;
   }
   const Program &program = cta.group.launch.program;

@@ -13,6 +13,10 @@
 //     release: st/atom/red.release, or a fence and then any strong write
 //     acquire: ld/atom.acquire, or any strong read and then a fence
 //
+// By the letter both parts of a pattern are one thread's. Here a barrier may
+// lie between them (all threads fence, then one of them counts), as kernels
+// have it.
+//
 // Every 4-byte word of a buffer knows its last write and its last read: CTA,
 // warp, the warp's time, instruction and a mask of bytes. Who acquires learns
 // how far the warps of other CTAs had got at their releases.
@@ -50,6 +54,7 @@ struct Knowledge {
   const VectorClock *of(uint64_t cta) const;
   void join(uint64_t cta, const VectorClock &clock);
   void join(const Knowledge &other);
+  bool covers(const Knowledge &other) const;
 };
 using SharedKnowledge = std::shared_ptr<const Knowledge>;
 
@@ -100,24 +105,30 @@ public:
 
 private:
   struct Stamp;
+  /// What a warp had got at a time of its own; holds what it had before.
+  struct Known {
+    uint32_t time;
+    /// Of this CTA; of others (null if nothing).
+    VectorClock ofCta;
+    SharedKnowledge ofAll;
+  };
+  /// Ascending by time.
+  using History = std::vector<Known>;
   struct WarpState {
-    /// What the last fence released, to the CTA and to all.
-    VectorClock fenceOfCta;
-    SharedKnowledge fence;
+    /// Released by fences; seen by strong reads, for a fence to acquire;
+    /// acquired.
+    History fences, seen, acquired;
+    /// Of the last fence for all; 0: none.
     uint32_t fenceTime = 0;
-    /// Seen by strong reads, for the next fence to acquire.
-    VectorClock pendingOfCta;
-    std::vector<SharedKnowledge> pending;
-    /// Acquired at the warp's time; each entry holds the earlier ones.
-    std::vector<std::pair<uint32_t, SharedKnowledge>> acquired;
-    /// The last one, to see it again.
-    SharedKnowledge last;
   };
 
+  /// The last entry of warp `by` that `warp` knows of; null if there is none.
+  const Known *latest(History WarpState::*history, uint32_t by,
+                      uint32_t warp) const;
+  static void append(History &history, uint32_t time, const VectorClock &ofCta,
+                     const SharedKnowledge &ofAll);
   SharedKnowledge snapshot(uint32_t warp);
   void acquire(uint32_t warp, const SharedKnowledge &knowledge);
-  /// What warp `by` acquired of other CTAs as far as `warp` knows.
-  const Knowledge *acquiredBy(uint32_t by, uint32_t warp) const;
   bool isOrdered(uint32_t warp, const Stamp &stamp) const;
   bool conflicts(uint32_t warp, const Stamp &now, const Stamp &then) const;
 
@@ -125,7 +136,7 @@ private:
   RaceDetector &races;
   ReleaseTable &table;
   std::vector<WarpState> warps;
-  bool hasAcquired = false;
+  bool hasAcquired = false, hasSeen = false, hasFenced = false;
   /// Released to this CTA, by location.
   std::unordered_map<uint64_t, VectorClock> released;
 };
