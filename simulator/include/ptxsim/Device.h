@@ -18,6 +18,7 @@
 #include "ptxsim/Finding.h"
 #include "ptxsim/Result.h"
 #include "ptxsim/Stats.h"
+#include "ptxsim/TensorMap.h"
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -81,6 +82,7 @@ struct DeviceProperties {
   uint32_t numSms = 132;
   uint32_t maxSharedBytes = 227 * 1024; // per CTA
   uint32_t maxThreads = 1024;           // per CTA
+  uint32_t registersPerSm = 65536;      // of 32 bits
 };
 
 /// The bytes of a launch's parameters, in the order of the .param list. Each is
@@ -106,6 +108,9 @@ private:
 struct LaunchConfig {
   Dim3 grid, block, cluster;
   uint32_t dynamicSharedBytes = 0;
+  /// What a thread starts with, for setmaxnreg; 0: .maxnreg, or else what the
+  /// SM has for this block, at most 255 and a multiple of 8.
+  uint32_t registersPerThread = 0;
 };
 
 struct KernelInfo {
