@@ -64,7 +64,7 @@ struct TensorMapDesc {
   Fill fill = Fill::Zero;
 };
 
-unsigned bytesOf(TensorMapDesc::Element element);
+unsigned elementBytes(TensorMapDesc::Element element);
 
 struct alignas(64) TensorMap {
   std::byte bytes[128];

@@ -33,7 +33,7 @@ static_assert(sizeof(Packed) <= sizeof(TensorMap));
 
 } // namespace
 
-unsigned ptxsim::bytesOf(Element element) {
+unsigned ptxsim::elementBytes(Element element) {
   switch (element) {
   case Element::U8:
     return 1;
@@ -74,7 +74,7 @@ static std::optional<Error> check(const TensorMapDesc &map) {
   if (map.base % 16) {
     return refuse("a base that is a multiple of 16", map.base);
   }
-  uint64_t elementBytes = bytesOf(map.element);
+  uint64_t bytes = elementBytes(map.element);
   for (uint32_t d = 0; d < map.rank; ++d) {
     if (map.dim[d] < 1 || map.dim[d] > uint64_t(1) << 32) {
       return refuse(ofDim("dim", d) + " from 1 to 2^32", map.dim[d]);
@@ -94,7 +94,7 @@ static std::optional<Error> check(const TensorMapDesc &map) {
                     map.stride[d]);
     }
   }
-  uint64_t row = map.box[0] * elementBytes;
+  uint64_t row = map.box[0] * bytes;
   if (row % 16) {
     return refuse("box[0] to be a multiple of 16 bytes", row);
   }
