@@ -15,36 +15,37 @@ using namespace ptxsim;
 //===--- Knowledge --------------------------------------------------------===//
 
 static bool isBelow(const std::pair<uint64_t, VectorClock> &entry,
-                    uint64_t cta) {
-  return entry.first < cta;
+                    uint64_t group) {
+  return entry.first < group;
 }
 
-const VectorClock *Knowledge::of(uint64_t cta) const {
-  auto it = std::lower_bound(ctas.begin(), ctas.end(), cta, isBelow);
-  return it == ctas.end() || it->first != cta ? nullptr : &it->second;
+const VectorClock *Knowledge::of(uint64_t group) const {
+  auto it = std::lower_bound(groups.begin(), groups.end(), group, isBelow);
+  return it == groups.end() || it->first != group ? nullptr : &it->second;
 }
 
-void Knowledge::join(uint64_t cta, const VectorClock &clock) {
-  auto it = std::lower_bound(ctas.begin(), ctas.end(), cta, isBelow);
-  if (it == ctas.end() || it->first != cta) {
-    it = ctas.insert(it, {cta, {}});
+void Knowledge::join(uint64_t group, const VectorClock &clock) {
+  auto it = std::lower_bound(groups.begin(), groups.end(), group, isBelow);
+  if (it == groups.end() || it->first != group) {
+    it = groups.insert(it, {group, {}});
   }
   ptxsim::join(it->second, clock);
 }
 
 void Knowledge::join(const Knowledge &other) {
-  for (const auto &[cta, clock] : other.ctas) {
-    join(cta, clock);
+  for (const auto &[group, clock] : other.groups) {
+    join(group, clock);
   }
 }
 
 bool Knowledge::covers(const Knowledge &other) const {
-  return std::all_of(other.ctas.begin(), other.ctas.end(), [&](auto &entry) {
-    const VectorClock *own = of(entry.first);
-    return own && std::equal(entry.second.begin(), entry.second.end(),
-                             own->begin(), own->end(),
-                             [](uint32_t a, uint32_t b) { return a <= b; });
-  });
+  return std::all_of(
+      other.groups.begin(), other.groups.end(), [&](auto &entry) {
+        const VectorClock *own = of(entry.first);
+        return own && std::equal(entry.second.begin(), entry.second.end(),
+                                 own->begin(), own->end(),
+                                 [](uint32_t a, uint32_t b) { return a <= b; });
+      });
 }
 
 SharedKnowledge ReleaseTable::at(DevicePointer address) {
@@ -77,11 +78,12 @@ void ReleaseTable::clear() {
 
 //===--- Acquires and releases --------------------------------------------===//
 
-CtaOrder::CtaOrder(Cta &cta, RaceDetector &races, ReleaseTable &table)
-    : cta(cta), races(races), table(table), warps(cta.warps.size()) {}
+GroupOrder::GroupOrder(Group &group, RaceDetector &races, ReleaseTable &table)
+    : group(group), warpsPerCta(uint32_t(group.ctas.front()->warps.size())),
+      races(races), table(table), warps(group.ctas.size() * warpsPerCta) {}
 
-const CtaOrder::Known *CtaOrder::latest(History WarpState::*history,
-                                        uint32_t by, uint32_t warp) const {
+const GroupOrder::Known *GroupOrder::latest(History WarpState::*history,
+                                            uint32_t by, uint32_t warp) const {
   const History &list = warps[by].*history;
   uint32_t known = by == warp ? ~uint32_t(0) : races.known(warp, by);
   for (size_t i = list.size(); i-- > 0;) {
@@ -106,32 +108,34 @@ static SharedKnowledge joined(const SharedKnowledge &a,
   return result;
 }
 
-void CtaOrder::append(History &history, uint32_t time, const VectorClock &ofCta,
-                      const SharedKnowledge &ofAll) {
+void GroupOrder::append(History &history, uint32_t time, const Clock &own,
+                        const SharedKnowledge &ofAll) {
   if (history.empty() || history.back().time != time) {
     Known next = history.empty() ? Known() : history.back();
     next.time = time;
     history.push_back(std::move(next));
   }
   Known &last = history.back();
-  join(last.ofCta, ofCta);
+  last.own.join(own);
   last.ofAll = joined(last.ofAll, ofAll);
 }
 
-SharedKnowledge CtaOrder::snapshot(uint32_t warp) {
+SharedKnowledge GroupOrder::snapshot(uint32_t warp) {
   auto result = std::make_shared<Knowledge>();
   for (uint32_t by = 0; hasAcquired && by < warps.size(); ++by) {
     if (const Known *known = latest(&WarpState::acquired, by, warp)) {
       result->join(*known->ofAll);
     }
   }
-  result->join(cta.number, races.clock(warp));
+  result->join(group.number, races.clock(warp).seen);
   return result;
 }
 
-void CtaOrder::acquire(uint32_t warp, const SharedKnowledge &knowledge) {
-  if (const VectorClock *own = knowledge->of(cta.number)) {
-    races.acquire(warp, *own);
+void GroupOrder::acquire(uint32_t warp, const SharedKnowledge &knowledge) {
+  if (const VectorClock *own = knowledge->of(group.number)) {
+    Clock clock;
+    clock.seen = *own;
+    races.acquire(warp, clock);
   }
   History &history = warps[warp].acquired;
   if (history.empty() || !history.back().ofAll->covers(*knowledge)) {
@@ -140,10 +144,10 @@ void CtaOrder::acquire(uint32_t warp, const SharedKnowledge &knowledge) {
   }
 }
 
-void CtaOrder::fence(uint32_t warp, Scope scope) {
+void GroupOrder::fence(uint32_t warp, Scope scope) {
   for (uint32_t by = 0; hasSeen && by < warps.size(); ++by) {
     if (const Known *seen = latest(&WarpState::seen, by, warp)) {
-      races.acquire(warp, seen->ofCta);
+      races.acquire(warp, seen->own);
       if (scope == Scope::Device && seen->ofAll) {
         acquire(warp, seen->ofAll);
       }
@@ -161,8 +165,8 @@ void CtaOrder::fence(uint32_t warp, Scope scope) {
   races.advance(warp);
 }
 
-void CtaOrder::beforeWrite(uint32_t warp, uint64_t location, Scope scope,
-                           bool releases) {
+void GroupOrder::beforeWrite(uint32_t warp, uint64_t location, Scope scope,
+                             bool releases) {
   bool isShared = location - kSharedWindow < kWindowBytes;
   bool isForAll = scope == Scope::Device && !isShared;
   if (releases) {
@@ -175,7 +179,7 @@ void CtaOrder::beforeWrite(uint32_t warp, uint64_t location, Scope scope,
   SharedKnowledge ofAll;
   for (uint32_t by = 0; hasFenced && by < warps.size(); ++by) {
     if (const Known *fence = latest(&WarpState::fences, by, warp)) {
-      join(released[location], fence->ofCta);
+      released[location].join(fence->own);
       ofAll = joined(ofAll, fence->ofAll);
     }
   }
@@ -184,8 +188,8 @@ void CtaOrder::beforeWrite(uint32_t warp, uint64_t location, Scope scope,
   }
 }
 
-void CtaOrder::afterRead(uint32_t warp, uint64_t location, Scope scope,
-                         bool acquires) {
+void GroupOrder::afterRead(uint32_t warp, uint64_t location, Scope scope,
+                           bool acquires) {
   bool isShared = location - kSharedWindow < kWindowBytes;
   SharedKnowledge ofAll;
   if (scope == Scope::Device && !isShared) {
@@ -195,15 +199,15 @@ void CtaOrder::afterRead(uint32_t warp, uint64_t location, Scope scope,
   if (it == released.end() && !ofAll) {
     return;
   }
-  static const VectorClock none;
-  const VectorClock &ofCta = it == released.end() ? none : it->second;
+  static const Clock none;
+  const Clock &own = it == released.end() ? none : it->second;
   if (acquires) {
-    races.acquire(warp, ofCta);
+    races.acquire(warp, own);
     if (ofAll) {
       acquire(warp, ofAll);
     }
   } else {
-    append(warps[warp].seen, races.time(warp), ofCta, ofAll);
+    append(warps[warp].seen, races.time(warp), own, ofAll);
     hasSeen = true;
   }
 }
@@ -212,7 +216,7 @@ void CtaOrder::afterRead(uint32_t warp, uint64_t location, Scope scope,
 
 /// An access to a word, in 64 bits: who, when, where in the program, which of
 /// the 4 bytes. 0: none.
-struct CtaOrder::Stamp {
+struct GroupOrder::Stamp {
   static constexpr uint64_t kMost = 0xFFFF; // of time and instruction
 
   uint64_t bits = 0;
@@ -240,30 +244,32 @@ struct CtaOrder::Stamp {
   }
 };
 
-bool CtaOrder::isOrdered(uint32_t warp, const Stamp &stamp) const {
-  if (stamp.cta() == cta.number) {
-    return stamp.warp() == warp ||
-           races.known(warp, stamp.warp()) >= stamp.time();
+bool GroupOrder::isOrdered(uint32_t warp, const Stamp &stamp) const {
+  uint64_t size = group.ctas.size();
+  Agent agent = races.warp(uint32_t(stamp.cta() % size), stamp.warp());
+  if (stamp.cta() / size == group.number) {
+    return agent == warp || races.known(warp, agent) >= stamp.time();
   }
   for (uint32_t by = 0; hasAcquired && by < warps.size(); ++by) {
     const Known *known = latest(&WarpState::acquired, by, warp);
-    const VectorClock *clock = known ? known->ofAll->of(stamp.cta()) : nullptr;
-    if (clock && (*clock)[stamp.warp()] >= stamp.time()) {
+    const VectorClock *clock =
+        known ? known->ofAll->of(stamp.cta() / size) : nullptr;
+    if (clock && (*clock)[agent] >= stamp.time()) {
       return true;
     }
   }
   return false;
 }
 
-bool CtaOrder::conflicts(uint32_t warp, const Stamp &now,
-                         const Stamp &then) const {
+bool GroupOrder::conflicts(uint32_t warp, const Stamp &now,
+                           const Stamp &then) const {
   return (then.bytes() & now.bytes()) && !(then.isStrong() && now.isStrong()) &&
          !isOrdered(warp, then);
 }
 
-std::optional<CtaOrder::Conflict>
-CtaOrder::access(uint32_t warp, const Inst &in, const Access &access,
-                 Mask lanes, Buffer *const *buffers) {
+std::optional<GroupOrder::Conflict>
+GroupOrder::access(uint32_t warp, const Inst &in, const Access &access,
+                   Mask lanes, Buffer *const *buffers) {
   bool isWrite = access.kind != Access::Kind::Read;
   bool isStrong = ptxsim::isStrong(access.order);
   // Who acquires a fence and the strong write behind it is ordered behind that
@@ -273,8 +279,9 @@ CtaOrder::access(uint32_t warp, const Inst &in, const Access &access,
     // 0: another warp's fence, which a barrier has put before it.
     time = warps[warp].fenceTime;
   }
-  const Program &program = cta.group.launch.program;
-  Stamp now = Stamp::make(cta.number, warp, time,
+  const Program &program = group.launch.program;
+  uint64_t cta = group.number * group.ctas.size() + warp / warpsPerCta;
+  Stamp now = Stamp::make(cta, warp % warpsPerCta, time,
                           uint64_t(&in - program.code.data()), isStrong);
   std::optional<Conflict> found;
   auto note = [&](unsigned lane, const Stamp &then, bool wasWrite) {
@@ -310,7 +317,7 @@ CtaOrder::access(uint32_t warp, const Inst &in, const Access &access,
         }
         if (then.bits && then.bytes() == own.bytes() &&
             (then.isOfMany() ||
-             (then.cta() != cta.number && !then.isStrong() && !isStrong))) {
+             (then.cta() != cta && !then.isStrong() && !isStrong))) {
           own = own.ofMany();
         }
         if (own.bits != then.bits) {

@@ -6,9 +6,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Two accesses of one launch to the same bytes race if at least one writes, at
-// least one is weak, and nothing orders them [8.7, 8.8]. Inside of a CTA the
-// clocks of its RaceDetector order them. Between CTAs a release does that a
-// later acquire of the same location sees:
+// least one is weak, and nothing orders them [8.7, 8.8]. Inside of a group of
+// CTAs that run together (one, or a cluster) the clocks of its RaceDetector
+// order them. Between groups a release does that a later acquire of the same
+// location sees:
 //
 //     release: st/atom/red.release, or a fence and then any strong write
 //     acquire: ld/atom.acquire, or any strong read and then a fence
@@ -19,7 +20,7 @@
 //
 // Every 4-byte word of a buffer knows its last write and its last read: CTA,
 // warp, the warp's time, instruction and a mask of bytes. Who acquires learns
-// how far the warps of other CTAs had got at their releases.
+// how far the warps of other groups had got at their releases.
 //
 // What is not seen (no finding is made up, some are missed):
 // - of two reads of a word by different CTAs the earlier one is only known to
@@ -43,16 +44,16 @@
 
 namespace ptxsim {
 
-struct Cta;
+struct Group;
 
 constexpr uint64_t kMostTrackedCtas = (uint64_t(1) << 21) - 1;
 
-/// How far warps of some CTAs are known to have got; ascending by CTA.
+/// How far warps of some groups are known to have got; ascending by group.
 struct Knowledge {
-  std::vector<std::pair<uint64_t, VectorClock>> ctas;
+  std::vector<std::pair<uint64_t, VectorClock>> groups;
 
-  const VectorClock *of(uint64_t cta) const;
-  void join(uint64_t cta, const VectorClock &clock);
+  const VectorClock *of(uint64_t group) const;
+  void join(uint64_t group, const VectorClock &clock);
   void join(const Knowledge &other);
   bool covers(const Knowledge &other) const;
 };
@@ -78,28 +79,28 @@ private:
 /// What the warps of a CTA have acquired and released. Not thread-safe: a CTA
 /// belongs to one host thread. Strong operations on one location exclude each
 /// other (GlobalMemory::atomicMutex), and what they say here is part of them.
-class CtaOrder {
+class GroupOrder {
 public:
-  CtaOrder(Cta &cta, RaceDetector &races, ReleaseTable &table);
+  GroupOrder(Group &group, RaceDetector &races, ReleaseTable &table);
 
-  void fence(uint32_t warp, Scope scope);
+  void fence(Agent warp, Scope scope);
   /// A strong write, before others can see it. Shared memory has locations from
   /// kSharedWindow on.
-  void beforeWrite(uint32_t warp, uint64_t location, Scope scope,
-                   bool releases);
+  void beforeWrite(Agent warp, uint64_t location, Scope scope, bool releases);
   /// A strong read, after its value is known.
-  void afterRead(uint32_t warp, uint64_t location, Scope scope, bool acquires);
+  void afterRead(Agent warp, uint64_t location, Scope scope, bool acquires);
 
   struct Conflict {
     unsigned lane;
+    /// CTA as Cta::serial.
     uint64_t cta;
-    uint32_t warp;
+    uint32_t warp;    // in its CTA
     const Inst *inst; // null if it is not known
     bool isWrite;
   };
   /// Records an access to global memory; the first conflict of it is given
   /// back. `buffers` says where each lane is.
-  std::optional<Conflict> access(uint32_t warp, const Inst &in,
+  std::optional<Conflict> access(Agent warp, const Inst &in,
                                  const Access &access, Mask lanes,
                                  Buffer *const *buffers);
 
@@ -108,8 +109,8 @@ private:
   /// What a warp had got at a time of its own; holds what it had before.
   struct Known {
     uint32_t time;
-    /// Of this CTA; of others (null if nothing).
-    VectorClock ofCta;
+    /// Of this group; of others (null if nothing).
+    Clock own;
     SharedKnowledge ofAll;
   };
   /// Ascending by time.
@@ -123,22 +124,22 @@ private:
   };
 
   /// The last entry of warp `by` that `warp` knows of; null if there is none.
-  const Known *latest(History WarpState::*history, uint32_t by,
-                      uint32_t warp) const;
-  static void append(History &history, uint32_t time, const VectorClock &ofCta,
+  const Known *latest(History WarpState::*history, Agent by, Agent warp) const;
+  static void append(History &history, uint32_t time, const Clock &own,
                      const SharedKnowledge &ofAll);
-  SharedKnowledge snapshot(uint32_t warp);
-  void acquire(uint32_t warp, const SharedKnowledge &knowledge);
-  bool isOrdered(uint32_t warp, const Stamp &stamp) const;
-  bool conflicts(uint32_t warp, const Stamp &now, const Stamp &then) const;
+  SharedKnowledge snapshot(Agent warp);
+  void acquire(Agent warp, const SharedKnowledge &knowledge);
+  bool isOrdered(Agent warp, const Stamp &stamp) const;
+  bool conflicts(Agent warp, const Stamp &now, const Stamp &then) const;
 
-  Cta &cta;
+  Group &group;
+  Agent warpsPerCta;
   RaceDetector &races;
   ReleaseTable &table;
   std::vector<WarpState> warps;
   bool hasAcquired = false, hasSeen = false, hasFenced = false;
-  /// Released to this CTA, by location.
-  std::unordered_map<uint64_t, VectorClock> released;
+  /// Released to this group, by location.
+  std::unordered_map<uint64_t, Clock> released;
 };
 
 } // namespace ptxsim

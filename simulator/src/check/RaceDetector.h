@@ -5,13 +5,22 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Vector clocks per agent (Flanagan and Freund, FastTrack, 2009). Agents of a
-// CTA are its warps and, for each, its asynchronous copies. A granule of 4
-// bytes knows its last write and the last read of each agent; two accesses of
-// different agents race if neither is known to the other's clock and one of
-// them writes. A byte mask lets two warps write the halves of one word.
+// Vector clocks (Flanagan and Freund, FastTrack, 2009) over the shared memory
+// of CTAs that run together. Agents are their warps and what works beside them:
+// the cp.async copies of a warp, its bulk copies, its wgmma products, and for
+// each mbarrier the copies that complete on it. Two accesses race if neither is
+// known to the other's side and one of them writes.
 //
-// Not thread-safe: a CTA belongs to one host thread.
+// Proxies [8.6]. Tensor copies, bulk copies and wgmma go through the
+// asynchronous proxy. They may follow a write of the generic one only if a
+// fence.proxy.async lies somewhere on the way from the write to them; a second
+// clock says which writes have one behind them. It travels with the first.
+//
+// Memory is watched in cells of 16 bytes, the size that copies and matrix loads
+// move. A cell that is accessed in part falls into words of 4 bytes, each with
+// a mask of bytes, until a write covers it whole again.
+//
+// Not thread-safe: CTAs that run together belong to one host thread.
 //
 //===----------------------------------------------------------------------===//
 #ifndef PTXSIM_CHECK_RACEDETECTOR_H
@@ -19,70 +28,161 @@
 
 #include "program/Program.h"
 
+#include <array>
 #include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <tuple>
 #include <vector>
 
 namespace ptxsim {
 
-/// How far each agent is known to have got; compared by the agents' numbers.
+/// By agent: up to when what it did is known.
 using VectorClock = std::vector<uint32_t>;
-
 void join(VectorClock &into, const VectorClock &from);
+
+/// What an agent knows, or leaves behind for others.
+struct Clock {
+  VectorClock seen;
+  /// Of that, what has a proxy fence behind it.
+  VectorClock fenced;
+
+  void join(const Clock &other) {
+    ptxsim::join(seen, other.seen);
+    ptxsim::join(fenced, other.fenced);
+  }
+  void clear() {
+    seen.clear();
+    fenced.clear();
+  }
+};
+
+using Agent = uint32_t;
+
+enum class AgentKind : uint8_t {
+  Warp,
+  Copies,   // cp.async of a warp
+  Bulk,     // bulk copies of a warp, by bulk group
+  Products, // wgmma of a warp
+  Barrier,  // copies that complete on an mbarrier
+};
+
+/// Who accesses memory, and when.
+struct Actor {
+  Agent agent;
+  uint32_t time;
+  /// What comes before the access.
+  const Clock *clock;
+  /// Through the asynchronous proxy.
+  bool isAsync = false;
+  /// What the agent does is done in its order.
+  bool isInOrder = true;
+};
 
 class RaceDetector {
 public:
-  RaceDetector(uint32_t numWarps, uint32_t sharedBytes);
+  RaceDetector(uint32_t numCtas, uint32_t numWarps, uint32_t sharedBytes);
 
-  uint32_t copiesOf(uint32_t warp) const { return numWarps + warp; }
-
-  /// What `agent` has done so far may be acquired by others through `clock`.
-  void release(uint32_t agent, VectorClock &clock);
-  /// `agent` goes on behind what `clock` holds.
-  void acquire(uint32_t agent, const VectorClock &clock);
-  /// `agent` goes on behind what `other` had done when its clock was `time`.
-  void acquireFrom(uint32_t agent, uint32_t other, uint32_t time);
-  /// `agent` starts something that `starter` orders before it.
-  void fork(uint32_t starter, uint32_t agent);
-  /// How far `agent` knows `other` to have got.
-  uint32_t known(uint32_t agent, uint32_t other) const {
-    return clocks[agent][other];
+  Agent warp(uint32_t rank, uint32_t number) const {
+    return rank * numWarps + number;
   }
-  const VectorClock &clock(uint32_t agent) const { return clocks[agent]; }
-  /// The agent's own time.
-  uint32_t time(uint32_t agent) const { return clocks[agent][agent]; }
-  /// Moves the agent's own time on, so that what follows is told apart.
-  void advance(uint32_t agent) { ++clocks[agent][agent]; }
+  /// Made when it is first asked for. `number`: of the warp, or the offset of
+  /// the mbarrier.
+  Agent agent(AgentKind kind, uint32_t rank, uint32_t number);
+  /// "warp 2", "cp.async of warp 2", "copies of mbarrier shared+16".
+  std::string name(Agent agent) const;
+
+  //===--- What warps know ------------------------------------------------===//
+  const Clock &clock(Agent warp) const { return clocks[warp]; }
+  uint32_t time(Agent warp) const { return clocks[warp].seen[warp]; }
+  /// How far `warp` knows `other` to have got.
+  uint32_t known(Agent warp, Agent other) const {
+    return clocks[warp].seen[other];
+  }
+  /// What `warp` has done so far may be acquired by others through `clock`.
+  void release(Agent warp, Clock &clock) {
+    clock.join(clocks[warp]);
+    advance(warp);
+  }
+  /// `warp` goes on behind what `clock` holds.
+  void acquire(Agent warp, const Clock &clock) { clocks[warp].join(clock); }
+  /// `warp` goes on behind what `other` had done by `time`.
+  void acquireFrom(Agent warp, Agent other, uint32_t time);
+  /// Moves the warp's own time on, so that what follows is told apart.
+  void advance(Agent warp) { ++clocks[warp].seen[warp]; }
+  /// fence.proxy.async: of all that `warp` knows.
+  void fenceProxy(Agent warp);
+
+  //===--- Accesses -------------------------------------------------------===//
+  Actor actor(Agent warp) const { return {warp, time(warp), &clocks[warp]}; }
+  /// An operation of `agent` that the warp starts now.
+  Actor start(Agent agent, Agent warp, bool isAsync, bool isInOrder) {
+    return {agent, ++times[agent], &clocks[warp], isAsync, isInOrder};
+  }
 
   /// The other side of a race.
   struct Conflict {
-    uint32_t agent;
-    const Inst *inst;
+    Agent agent;
+    uint32_t inst; // index in the program
     bool isWrite;
+    /// Ordered, but without a proxy fence.
+    bool isProxy;
     uint32_t offset; // of the bytes
   };
-  /// Records an access; the first conflict of it, if any, is given back. Atomic
-  /// accesses do not conflict with each other.
-  bool access(uint32_t agent, const Inst &in, uint32_t offset, uint32_t bytes,
-              bool isWrite, bool isAtomic, Conflict &conflict);
+  /// Records an access to the shared memory of a CTA; the first conflict of it,
+  /// if any, is given back. Atomic accesses do not conflict with each other.
+  bool access(const Actor &actor, uint32_t inst, uint32_t rank, uint32_t offset,
+              uint32_t bytes, bool isWrite, bool isAtomic, Conflict &conflict);
 
 private:
-  struct Granule {
-    uint32_t writer = ~uint32_t(0), writeTime = 0;
-    const Inst *writeInst = nullptr;
-    uint8_t writeBytes = 0; // mask
-    bool isAtomic = false;
+  struct Mark {
+    uint32_t time = 0; // 0: nobody
+    uint32_t inst = 0;
+    uint16_t agent = 0;
+    uint8_t bytes = 0; // of a word, as a mask
+    bool isAtomic : 1 = false;
+    bool isAsync : 1 = false;
   };
-  struct Read {
-    uint32_t time = 0;
-    const Inst *inst = nullptr;
-    uint8_t bytes = 0;
-    bool isAtomic = false;
+  /// The last write of a word or cell, and the reads since that are not ordered
+  /// among each other: one, and the others in `crowds`.
+  struct State {
+    Mark write, read;
+    uint32_t crowd = 0; // index + 1
+  };
+  struct Cell {
+    State whole;
+    uint32_t words = 0; // index + 1 into `split`
   };
 
-  uint32_t numWarps, numAgents;
-  std::vector<VectorClock> clocks;
-  std::vector<Granule> granules;
-  std::vector<Read> reads; // granule * agents + agent
+  /// One access while it is recorded.
+  struct Request {
+    const Actor &actor;
+    Mark mark;
+    bool isWrite;
+    Conflict &conflict;
+  };
+  bool isKnown(const Actor &actor, const Mark &mark) const {
+    return actor.clock->seen[mark.agent] >= mark.time ||
+           (actor.isInOrder && mark.agent == actor.agent);
+  }
+  /// False at a conflict.
+  bool visit(State &state, Request &request, uint8_t bytes);
+  void noteRead(State &state, const Request &request, const Mark &mark);
+  void dropReads(State &state, uint8_t bytes);
+  void splitCell(Cell &cell);
+  std::vector<Mark> &crowdOf(State &state);
+
+  uint32_t numWarps, cellsPerCta;
+  std::vector<Clock> clocks;   // of warps
+  std::vector<uint32_t> times; // of the others, by agent
+  using Key = std::tuple<AgentKind, uint32_t, uint32_t>;
+  std::map<Key, Agent> agents;
+  std::vector<Key> names;
+  std::vector<Cell> cells;
+  std::vector<std::array<State, 4>> split;
+  std::vector<std::vector<Mark>> crowds;
+  std::vector<uint32_t> freeSplits, freeCrowds;
 };
 
 } // namespace ptxsim

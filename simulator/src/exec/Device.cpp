@@ -306,16 +306,6 @@ Result<bool> SimDevice::checkLaunch(const Program &program,
   return true;
 }
 
-/// Coordinates of the CTA with this rank of this cluster.
-static void locate(const LaunchConfig &config, uint64_t cluster, uint32_t rank,
-                   uint32_t (&index)[3]) {
-  const Dim3 &c = config.cluster;
-  uint64_t nx = config.grid.x / c.x, ny = config.grid.y / c.y;
-  index[0] = uint32_t(cluster % nx) * c.x + rank % c.x;
-  index[1] = uint32_t(cluster / nx % ny) * c.y + rank / c.x % c.y;
-  index[2] = uint32_t(cluster / nx / ny) * c.z + rank / c.x / c.y;
-}
-
 Result<bool> SimDevice::launch(ptxsim::Kernel &kernel,
                                const LaunchConfig &config,
                                const KernelArguments &arguments) {
@@ -330,8 +320,7 @@ Result<bool> SimDevice::launch(ptxsim::Kernel &kernel,
   auto start = std::chrono::steady_clock::now();
   memory.startLaunch();
   uint64_t numCtas = config.grid.count();
-  uint32_t clusterSize = uint32_t(config.cluster.count());
-  uint64_t numGroups = numCtas / clusterSize;
+  uint64_t numGroups = numCtas / config.cluster.count();
   LaunchStats stats;
   stats.kernel = program.function->name;
   stats.sharedBytes = context.sharedBytes;
@@ -343,17 +332,7 @@ Result<bool> SimDevice::launch(ptxsim::Kernel &kernel,
     std::vector<Counters> own(program.code.size());
     LaunchStats ownStats;
     for (uint64_t g; (g = next++) < numGroups;) {
-      // Every group draws from its own numbers: threads do not matter.
-      Group group(context, theOptions.seed * 0x9E3779B97F4A7C15ull + g);
-      group.counters.resize(program.code.size());
-      for (uint32_t rank = 0; rank < clusterSize; ++rank) {
-        uint32_t index[3];
-        locate(config, g, rank, index);
-        group.ctas.push_back(std::make_unique<Cta>(group, rank, index));
-        group.ctas.back()->number =
-            (uint64_t(index[2]) * config.grid.y + index[1]) * config.grid.x +
-            index[0];
-      }
+      Group group(context, g);
       Scheduler(group).run();
       for (size_t i = 0; i < own.size(); ++i) {
         own[i] += group.counters[i];
@@ -369,7 +348,10 @@ Result<bool> SimDevice::launch(ptxsim::Kernel &kernel,
         for (const auto &warp : cta->warps) {
           sum += warp->threadInstructions;
         }
-        stats.ctaInstructions[cta->number] = sum;
+        const auto &at = cta->index;
+        stats.ctaInstructions[(uint64_t(at[2]) * config.grid.y + at[1]) *
+                                  config.grid.x +
+                              at[0]] = sum;
       }
     }
     std::lock_guard lock(mutex);

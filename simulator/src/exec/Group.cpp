@@ -18,8 +18,9 @@ Cta::Cta(Group &group, uint32_t rank, const uint32_t (&index)[3])
     : group(group), rank(rank), index{index[0], index[1], index[2]},
       shared(group.launch.sharedBytes, std::byte(0xCD)), barriers(16) {
   const LaunchContext &launch = group.launch;
-  if (launch.options.checks.uninitialised) {
-    sharedWritten.resize(shared.size());
+  const Checks &checks = launch.options.checks;
+  if (checks.uninitialised || checks.barriers || checks.async) {
+    shadow.reset(shared.size(), !checks.uninitialised);
   }
   uint32_t threads = uint32_t(launch.config.block.count());
   uint32_t numWarps = (threads + kLanes - 1) / kLanes;
@@ -29,16 +30,42 @@ Cta::Cta(Group &group, uint32_t rank, const uint32_t (&index)[3])
     warps.push_back(std::make_unique<Warp>(*this, launch.program, w, lanes));
   }
   numLive = numWarps;
+}
+
+Cta::~Cta() = default;
+
+std::array<uint32_t, 3> ptxsim::locateCta(const LaunchConfig &config,
+                                          uint64_t cluster, uint32_t rank) {
+  const Dim3 &c = config.cluster;
+  uint64_t nx = config.grid.x / c.x, ny = config.grid.y / c.y;
+  return {uint32_t(cluster % nx) * c.x + rank % c.x,
+          uint32_t(cluster / nx % ny) * c.y + rank / c.x % c.y,
+          uint32_t(cluster / nx / ny) * c.z + rank / c.x / c.y};
+}
+
+// Every group draws from numbers of its own: host threads do not matter.
+Group::Group(const LaunchContext &launch, uint64_t number)
+    : launch(launch), number(number),
+      random(launch.options.seed * 0x9E3779B97F4A7C15ull + number),
+      counters(launch.program.code.size()) {
+  const LaunchConfig &config = launch.config;
+  for (uint32_t rank = 0; rank < config.cluster.count(); ++rank) {
+    auto [x, y, z] = locateCta(config, number, rank);
+    const uint32_t index[3] = {x, y, z};
+    ctas.push_back(std::make_unique<Cta>(*this, rank, index));
+  }
   if (launch.options.checks.races) {
-    races = std::make_unique<RaceDetector>(numWarps, launch.sharedBytes);
-    if (launch.config.grid.count() < kMostTrackedCtas) {
+    races = std::make_unique<RaceDetector>(uint32_t(ctas.size()),
+                                           uint32_t(ctas.front()->warps.size()),
+                                           launch.sharedBytes);
+    if (config.grid.count() < kMostTrackedCtas) {
       order =
-          std::make_unique<CtaOrder>(*this, *races, launch.memory.releases());
+          std::make_unique<GroupOrder>(*this, *races, launch.memory.releases());
     }
   }
 }
 
-Cta::~Cta() = default;
+Group::~Group() = default;
 
 namespace {
 

@@ -13,10 +13,13 @@
 #ifndef PTXSIM_EXEC_WARP_H
 #define PTXSIM_EXEC_WARP_H
 
+#include "check/RaceDetector.h"
 #include "memory/Memory.h"
+#include "memory/Shadow.h"
 #include "program/Program.h"
 #include "ptxsim/Device.h"
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <random>
@@ -26,8 +29,7 @@ namespace ptxsim {
 struct Cta;
 struct Group;
 class Reporter;
-class RaceDetector;
-class CtaOrder;
+class GroupOrder;
 class CopyQueue;
 
 /// Lanes of a warp that are at one place.
@@ -72,6 +74,9 @@ struct Warp {
   /// Lookups of global memory start at the buffer hit last.
   Buffer *lastBuffer = nullptr;
   uint64_t instructions = 0, threadInstructions = 0;
+
+  /// Itself, for the race check.
+  Agent agent() const;
 
   //===--- Operands -------------------------------------------------------===//
   /// 32 lanes of 4 (T of up to 4 bytes must be read as uint32_t and cut) or 8.
@@ -141,8 +146,8 @@ struct NamedBarrier {
   /// barrier.red: what the threads brought.
   uint32_t population = 0;
   bool conjunction = true, disjunction = false;
-  /// Its result for those that wait.
-  std::vector<uint32_t> clock;
+  /// What those that came have done.
+  Clock clock;
 };
 
 struct Cta {
@@ -151,21 +156,24 @@ struct Cta {
 
   Group &group;
   /// In its cluster; in the grid.
-  uint32_t rank;
-  uint32_t index[3];
-  uint64_t number = 0;
+  const uint32_t rank;
+  const uint32_t index[3];
 
   std::vector<std::byte> shared;
-  /// By byte: whether it was written. Only with Checks::uninitialised.
-  std::vector<uint8_t> sharedWritten;
+  /// Of `shared`; empty without the checks that ask it.
+  Shadow shadow;
   std::vector<std::unique_ptr<Warp>> warps;
   std::vector<NamedBarrier> barriers;
   /// Warps that have not ended.
   uint32_t numLive = 0;
-  /// Only with Checks::races: of shared memory; of global memory.
-  std::unique_ptr<RaceDetector> races;
-  std::unique_ptr<CtaOrder> order;
+
+  /// Whose shared memory an offset of the shared window is in; null: nobody's.
+  Cta *findShared(uint64_t offset);
 };
+
+/// Coordinates of the CTA with this rank of this cluster.
+std::array<uint32_t, 3> locateCta(const LaunchConfig &config, uint64_t cluster,
+                                  uint32_t rank);
 
 /// Facts of the launch, for all CTAs. Const while it runs.
 struct LaunchContext {
@@ -180,11 +188,16 @@ struct LaunchContext {
 
 /// CTAs that run together on one host thread, and what they count.
 struct Group {
-  Group(const LaunchContext &launch, uint64_t seed)
-      : launch(launch), random(seed) {}
+  /// The cluster with this number, its CTAs ready to start.
+  Group(const LaunchContext &launch, uint64_t number);
+  ~Group();
 
   const LaunchContext &launch;
+  const uint64_t number;
   std::vector<std::unique_ptr<Cta>> ctas;
+  /// Only with Checks::races: of shared memory; of global memory.
+  std::unique_ptr<RaceDetector> races;
+  std::unique_ptr<GroupOrder> order;
   std::mt19937_64 random;
   LaunchStats stats;
   /// By instruction.
@@ -193,6 +206,26 @@ struct Group {
   /// without a change is a deadlock.
   uint64_t progress = 0;
 };
+
+inline Cta *Cta::findShared(uint64_t offset) {
+  uint64_t place = offset / kCtaWindowBytes;
+  if (place == 0) {
+    return this;
+  }
+  return place <= group.ctas.size() ? group.ctas[place - 1].get() : nullptr;
+}
+
+inline Agent Warp::agent() const {
+  return Agent(cta.rank * cta.warps.size() + number);
+}
+
+/// "shared+16 (tile+0)", "k+4096", for findings.
+std::string describeAddress(const Warp &warp, Space space, uint64_t offset);
+/// A finding about an access of the warp, or of a copy of its, to the shared
+/// memory of `cta`.
+void reportRace(Warp &warp, const Inst &in, unsigned lane, const Actor &actor,
+                const Cta &cta, bool isWrite,
+                const RaceDetector::Conflict &other);
 
 } // namespace ptxsim
 

@@ -14,6 +14,60 @@
 
 using namespace ptxsim;
 
+std::string ptxsim::describeAddress(const Warp &warp, Space space,
+                                    uint64_t offset) {
+  if (space == Space::Global || space == Space::Const) {
+    return warp.cta.group.launch.memory.describe(offset);
+  }
+  const Program &program = warp.program;
+  const auto &placed = space == Space::Shared  ? program.shared
+                       : space == Space::Local ? program.local
+                                               : program.parameters;
+  std::string text;
+  if (space == Space::Shared && offset >= kCtaWindowBytes) {
+    text = "cta rank " + std::to_string(offset / kCtaWindowBytes - 1) + " ";
+    offset %= kCtaWindowBytes;
+  }
+  const Placed *best = nullptr;
+  for (const Placed &p : placed) {
+    if (p.offset <= offset && (!best || p.offset >= best->offset)) {
+      best = &p;
+    }
+  }
+  const char *names[] = {"generic", "const",     "global",
+                         "local",   "parameter", "shared"};
+  text += names[size_t(space)];
+  text += "+" + std::to_string(offset);
+  if (best) {
+    text += " (" + best->variable->name + "+" +
+            std::to_string(offset - best->offset) + ")";
+  }
+  return text;
+}
+
+void ptxsim::reportRace(Warp &warp, const Inst &in, unsigned lane,
+                        const Actor &actor, const Cta &cta, bool isWrite,
+                        const RaceDetector::Conflict &other) {
+  const RaceDetector &races = *warp.cta.group.races;
+  auto verb = [](bool isWrite) { return isWrite ? "write" : "read"; };
+  uint64_t address =
+      &cta == &warp.cta ? other.offset : sharedAddress(cta.rank, other.offset);
+  std::string text = std::string(verb(isWrite)) + " of " +
+                     describeAddress(warp, Space::Shared, address) + " by " +
+                     races.name(actor.agent);
+  std::string where = "at line " +
+                      std::to_string(warp.program.code[other.inst].line()) +
+                      " by " + races.name(other.agent);
+  text +=
+      other.isProxy
+          ? " through the asynchronous proxy has no fence.proxy.async "
+            "between it and the write " +
+                where
+          : std::string(" races with the ") + verb(other.isWrite) + " " + where;
+  warp.cta.group.launch.reporter.report(warp, in, "races", Mask(1) << lane,
+                                        std::move(text));
+}
+
 namespace {
 
 /// Where the bytes of one lane are, and what knows whether they were written.
@@ -71,28 +125,7 @@ private:
   }
 
   std::string describe(Space space, uint64_t offset) const {
-    if (space == Space::Global || space == Space::Const) {
-      return group.launch.memory.describe(offset);
-    }
-    const Program &program = warp.program;
-    const auto &placed = space == Space::Shared  ? program.shared
-                         : space == Space::Local ? program.local
-                                                 : program.parameters;
-    const Placed *best = nullptr;
-    for (const Placed &p : placed) {
-      if (p.offset <= offset && (!best || p.offset >= best->offset)) {
-        best = &p;
-      }
-    }
-    const char *names[] = {"generic", "const",     "global",
-                           "local",   "parameter", "shared"};
-    std::string text = names[size_t(space)];
-    text += "+" + std::to_string(offset);
-    if (best) {
-      text += " (" + best->variable->name + "+" +
-              std::to_string(offset - best->offset) + ")";
-    }
-    return text;
+    return describeAddress(warp, space, offset);
   }
 
   const char *verb() const {
@@ -113,22 +146,14 @@ private:
     };
     switch (space) {
     case Space::Shared: {
-      // Another CTA of the cluster lies at its rank << 24.
-      uint64_t rank = offset >> 24;
-      Cta *cta = &warp.cta;
-      if (rank) {
-        if (rank >= group.ctas.size()) {
-          return {};
-        }
-        cta = group.ctas[rank].get();
-        offset &= 0xFFFFFF;
-      }
-      if (!inside(cta->shared.size())) {
+      Cta *cta = warp.cta.findShared(offset);
+      offset %= kCtaWindowBytes;
+      if (!cta || !inside(cta->shared.size())) {
         return {};
       }
-      return {cta->shared.data() + offset,
-              cta->sharedWritten.empty() ? nullptr
-                                         : cta->sharedWritten.data() + offset};
+      access.cta[lane] = cta;
+      access.offset[lane] = uint32_t(offset);
+      return {cta->shared.data() + offset, nullptr};
     }
     case Space::Local: {
       // Local memory knows no atomics [9.7.13.5].
@@ -194,6 +219,10 @@ private:
       return false;
     }
     access.host[lane] = place.host;
+    if (space == Space::Shared) {
+      useShared(lane);
+      return true;
+    }
     if (!place.written || !checks.uninitialised) {
       return true;
     }
@@ -215,34 +244,58 @@ private:
     return true;
   }
 
-  std::string nameAgent(uint32_t agent) const {
-    uint32_t n = uint32_t(warp.cta.warps.size());
-    return agent < n ? "warp " + std::to_string(agent)
-                     : "cp.async of warp " + std::to_string(agent - n);
+  /// Checks and notes what becomes of bytes of shared memory.
+  void useShared(unsigned lane) {
+    Shadow &shadow = access.cta[lane]->shadow;
+    uint32_t offset = access.offset[lane];
+    if (shadow.empty() || shadow.isPlain(offset, access.bytes)) {
+      return;
+    }
+    uint32_t at = shadow.find(offset, access.bytes, 0, Shadow::kBarrier);
+    bool isBarrier = at < access.bytes;
+    if (isBarrier && checks.barriers) {
+      report("barriers", lane,
+             std::string(verb()) + " " + describeShared(lane, at) +
+                 ", which belongs to an mbarrier");
+    }
+    at = shadow.find(offset, access.bytes, 0, Shadow::kInFlight);
+    bool isOfCopy = at < access.bytes;
+    // Copies among each other are ordered by the races check alone.
+    if (isOfCopy && checks.async && !access.actor) {
+      report("async", lane,
+             std::string(verb()) + " " + describeShared(lane, at) +
+                 ", which an asynchronous copy fills that was not waited for");
+    }
+    at = shadow.find(offset, access.bytes, Shadow::kWritten, 0);
+    if (at < access.bytes && access.kind != Access::Kind::Write) {
+      report("uninitialised", lane,
+             std::string(verb()) + " " + describeShared(lane, at) +
+                 ", which was not written");
+    }
+    // Once is enough for what was read too early.
+    if (!isBarrier && !isOfCopy) {
+      shadow.assign(offset, access.bytes, Shadow::kWritten);
+    }
+  }
+
+  std::string describeShared(unsigned lane, uint32_t at) const {
+    return describe(Space::Shared, access.offset[lane] + at);
   }
 
   void checkRaces(Mask lanes) {
-    RaceDetector &races = *warp.cta.races;
-    uint32_t agent = access.isAsync ? races.copiesOf(warp.number) : warp.number;
+    RaceDetector &races = *group.races;
+    Actor actor = access.actor ? *access.actor : races.actor(warp.agent());
+    bool isWrite = access.kind != Access::Kind::Read;
+    bool isAtomic = isStrong(access.order);
+    uint32_t number = uint32_t(&in - warp.program.code.data());
+    RaceDetector::Conflict other;
     for (Mask left = lanes; left; left &= left - 1) {
       unsigned lane = unsigned(std::countr_zero(left));
-      if (access.resolved[lane] != Space::Shared) {
-        continue;
-      }
-      uint64_t offset = locate(lane).second;
-      if (offset >> 24) {
-        continue;
-      }
-      RaceDetector::Conflict other;
-      bool isWrite = access.kind != Access::Kind::Read;
-      if (races.access(agent, in, uint32_t(offset), access.bytes, isWrite,
-                       isStrong(access.order), other)) {
-        report("races", lane,
-               std::string(isWrite ? "write" : "read") + " of " +
-                   describe(Space::Shared, offset) + " by " + nameAgent(agent) +
-                   " races with the " + (other.isWrite ? "write" : "read") +
-                   " at line " + std::to_string(other.inst->line()) + " by " +
-                   nameAgent(other.agent));
+      if (access.resolved[lane] == Space::Shared &&
+          races.access(actor, number, access.cta[lane]->rank,
+                       access.offset[lane], access.bytes, isWrite, isAtomic,
+                       other)) {
+        reportRace(warp, in, lane, actor, *access.cta[lane], isWrite, other);
       }
     }
   }
@@ -255,11 +308,11 @@ private:
           access.resolved[lane] == Space::Global && !buffers[lane]->isConst;
       global |= Mask(isVariable) << lane;
     }
-    if (!global || !warp.cta.order) {
+    if (!global || !group.order) {
       return;
     }
     auto conflict =
-        warp.cta.order->access(warp.number, in, access, global, buffers);
+        group.order->access(warp.agent(), in, access, global, buffers);
     if (!conflict) {
       return;
     }
@@ -276,11 +329,11 @@ private:
 
   /// "cta 1,0,0 warp 2"
   std::string nameThread(uint64_t cta, uint32_t number) const {
-    const Dim3 &grid = group.launch.config.grid;
-    return "cta " + std::to_string(cta % grid.x) + "," +
-           std::to_string(cta / grid.x % grid.y) + "," +
-           std::to_string(cta / grid.x / grid.y) + " warp " +
-           std::to_string(number);
+    const LaunchConfig &config = group.launch.config;
+    uint64_t size = config.cluster.count();
+    auto [x, y, z] = locateCta(config, cta / size, uint32_t(cta % size));
+    return "cta " + std::to_string(x) + "," + std::to_string(y) + "," +
+           std::to_string(z) + " warp " + std::to_string(number);
   }
 
   void count(Mask lanes) {

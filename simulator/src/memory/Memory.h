@@ -27,6 +27,8 @@
 namespace ptxsim {
 
 class ReleaseTable;
+struct Actor;
+struct Cta;
 
 constexpr uint64_t kSharedWindow = 0x0100'0000'0000;
 constexpr uint64_t kLocalWindow = 0x0200'0000'0000;
@@ -34,6 +36,14 @@ constexpr uint64_t kParamWindow = 0x0300'0000'0000;
 constexpr uint64_t kWindowBytes = 0x0001'0000'0000;
 constexpr uint64_t kFirstBuffer = 0x7f00'0000'0000;
 constexpr uint64_t kGuardBytes = 64 * 1024;
+
+constexpr uint32_t kCtaWindowBytes = 1 << 24;
+
+/// An offset in the shared memory of the CTA with this rank, in the terms of
+/// the whole cluster.
+constexpr uint64_t sharedAddress(uint32_t rank, uint32_t offset) {
+  return uint64_t(rank + 1) * kCtaWindowBytes + offset;
+}
 
 /// Memory that costs nothing until it is touched.
 struct FreeZeroed {
@@ -114,9 +124,11 @@ struct Access {
   /// Out: where the lane's bytes are. The space that each lane is in.
   std::byte *host[kLanes];
   Space resolved[kLanes];
-  /// A copy of the warp's asynchronous engine (cp.async) and not of the warp
-  /// itself.
-  bool isAsync = false;
+  /// Out, of lanes in shared memory: whose, and where in it.
+  Cta *cta[kLanes];
+  uint32_t offset[kLanes];
+  /// Who accesses, if it is not the warp itself but one of its copies.
+  const Actor *actor = nullptr;
   Order order = Order::Weak;
   Scope scope = Scope::Device;
   /// Lanes in groups of so many make one request of shared memory (ldmatrix: 8

@@ -364,8 +364,8 @@ static bool decodeAtomic(const Instruction &text, Builder &builder,
 
 static Step runFence(Warp &w, const Inst &in) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (w.cta.order) {
-    w.cta.order->fence(w.number, Scope(in.imm));
+  if (w.cta.group.order) {
+    w.cta.group.order->fence(w.agent(), Scope(in.imm));
   }
   return Step::Next;
 }

@@ -111,8 +111,9 @@ static Step runBarrier(Warp &w, const Inst &in) {
     barrier.conjunction &= (p & w.exec) == w.exec;
     barrier.disjunction |= (p & w.exec) != 0;
   }
-  if (cta.races) {
-    cta.races->release(w.number, barrier.clock);
+  RaceDetector *races = group.races.get();
+  if (races) {
+    races->release(w.agent(), barrier.clock);
   }
   bool waits = in.flags & kWaits;
   if (barrier.arrived < barrier.expected) {
@@ -131,8 +132,8 @@ static Step runBarrier(Warp &w, const Inst &in) {
   }
   for (uint32_t n : barrier.waiting) {
     Warp &other = *cta.warps[n];
-    if (cta.races) {
-      cta.races->acquire(n, barrier.clock);
+    if (races) {
+      races->acquire(other.agent(), barrier.clock);
     }
     // A waiting warp stands behind its barrier.
     const Inst &its = n == w.number ? in : other.program.code[other.pc() - 1];

@@ -146,22 +146,29 @@ void wait(Warp &w, CopyQueue &queue, Mask lanes, uint32_t allowed) {
     }
   }
   uint32_t time = 0;
+  Shadow &shadow = w.cta.shadow;
   // The oldest first: a later one may write the same bytes.
   for (size_t g = 0; g < queue.groups.size(); ++g) {
     CopyQueue::Group &group = queue.groups[g];
     group.lanes &= ~due[g];
     for (CopyQueue::Copy &copy : group.copies) {
       perform(w, copy, due[g]);
-      if (copy.lanes & due[g]) {
+      Mask done = copy.lanes & due[g];
+      if (done) {
         time = std::max(time, copy.time);
+      }
+      for (Mask left = shadow.empty() ? 0 : done; left; left &= left - 1) {
+        unsigned l = unsigned(std::countr_zero(left));
+        shadow.assign(copy.to[l], copy.bytes, Shadow::kWritten);
       }
       copy.lanes &= ~due[g];
     }
   }
   std::erase_if(queue.groups,
                 [](const auto &group) { return group.lanes == 0; });
-  if (time && w.cta.races) {
-    w.cta.races->acquireFrom(w.number, w.cta.races->copiesOf(w.number), time);
+  if (RaceDetector *races = w.cta.group.races.get(); races && time) {
+    races->acquireFrom(
+        w.agent(), races->agent(AgentKind::Copies, w.cta.rank, w.number), time);
   }
 }
 
@@ -231,31 +238,35 @@ static Step runCopy(Warp &w, const Inst &in) {
   copy.bytes = data.bytes;
   setSourceBytes(w, in, data, copy);
   Mask good = accessSources(w, in, data, copy);
-  RaceDetector *races = w.cta.races.get();
-  if (races) {
-    races->fork(w.number, races->copiesOf(w.number));
-    copy.time = races->time(races->copiesOf(w.number));
-  }
   Access access;
+  Actor actor;
+  if (RaceDetector *races = w.cta.group.races.get()) {
+    Agent agent = races->agent(AgentKind::Copies, w.cta.rank, w.number);
+    actor = races->start(agent, w.agent(), false, true);
+    access.actor = &actor;
+    copy.time = actor.time;
+  }
   access.space = Space::Shared;
   access.kind = Access::Kind::Write;
   access.lanes = good;
   access.bytes = data.bytes;
-  access.isAsync = true;
   setAddresses(w, in.s[0], data.toOffset, access);
   good = w.access(in, access);
   Mask foreign = 0;
   for (Mask left = good; left; left &= left - 1) {
     unsigned l = unsigned(std::countr_zero(left));
-    uint64_t rank = access.address[l] >> 24;
-    foreign |= Mask(rank && rank != w.cta.rank) << l;
-    copy.to[l] = uint32_t(access.address[l] & 0xFFFFFF);
+    foreign |= Mask(access.cta[l] != &w.cta) << l;
+    copy.to[l] = access.offset[l];
   }
   if (foreign && options.checks.bounds) {
     w.cta.group.launch.reporter.report(
         w, in, "bounds", foreign, "copies to the shared memory of another CTA");
   }
   good &= ~foreign;
+  for (Mask left = options.checks.async ? good : 0; left; left &= left - 1) {
+    w.cta.shadow.assign(copy.to[std::countr_zero(left)], copy.bytes,
+                        Shadow::kWritten | Shadow::kInFlight);
+  }
   copy.lanes = copy.pending = good;
   if (options.checks.async) {
     checkOverlap(w, queue, copy);

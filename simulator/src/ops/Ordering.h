@@ -28,16 +28,19 @@ void runStrong(Warp &w, const Access &access, unsigned lane, bool givesValue,
   } else if (space == Space::Shared && access.space == Space::Shared) {
     location += kSharedWindow;
   }
-  CtaOrder *order = space == Space::Global || space == Space::Shared
-                        ? w.cta.order.get()
-                        : nullptr;
+  if (space == Space::Shared && (location >> 24 & 0xFF) == 0) {
+    location += sharedAddress(w.cta.rank, 0);
+  }
+  GroupOrder *order = space == Space::Global || space == Space::Shared
+                          ? w.cta.group.order.get()
+                          : nullptr;
   if (order && access.kind != Access::Kind::Read) {
-    order->beforeWrite(w.number, location, access.scope,
+    order->beforeWrite(w.agent(), location, access.scope,
                        releases(access.order));
   }
   f();
   if (order && access.kind != Access::Kind::Write && givesValue) {
-    order->afterRead(w.number, location, access.scope, acquires(access.order));
+    order->afterRead(w.agent(), location, access.scope, acquires(access.order));
   }
 }
 

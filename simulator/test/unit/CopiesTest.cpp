@@ -167,7 +167,9 @@ std::string twoGroups(unsigned left) {
 TEST(CopiesTest, WaitLeavesTheLatestGroups) {
   std::vector<uint64_t> data = content(32);
   for (unsigned left : {0u, 1u, 2u, 9u}) {
-    LaneProgram program(twoGroups(left), {64}, {32, 32});
+    Options options;
+    options.checks.async = false;
+    LaneProgram program(twoGroups(left), {64}, {32, 32}, options);
     Values d = program.run({data});
     for (size_t l = 0; l < 32; ++l) {
       EXPECT_EQ(d[0][l], left < 2 ? wordOf(data, l) : 1u) << left;
@@ -221,7 +223,7 @@ TEST(CopiesTest, RandomCopiesAreDoneSometimes) {
 TEST(CopiesTest, GroupsArePerThread) {
   std::vector<uint64_t> data = content(32);
   Options options = with(Completion::Lazy);
-  options.checks.races = false;
+  options.checks.races = options.checks.async = false;
   // The upper lanes commit an empty group more: to them, the second group is
   // not among the last one.
   LaneProgram program(
@@ -269,7 +271,7 @@ TEST(CopiesTest, GroupsCompleteInTheirOrder) {
 TEST(CopiesTest, SomeLanesCommit) {
   std::vector<uint64_t> data = content(32);
   Options options = with(Completion::Lazy);
-  options.checks.races = false;
+  options.checks.races = options.checks.async = false;
   LaneProgram program(start(8) +
                           "st.shared.u64 [%to], 7;\n"
                           ".reg .pred %up;\nsetp.ge.u32 %up, %lane, 16;\n"
@@ -313,21 +315,27 @@ TEST(CopiesTest, DestinationsBeforeTheWait) {
                     write = "st.shared.u64 [%to], 7;\n",
                     commit = "cp.async.commit_group;\n",
                     end = "cp.async.wait_all;\n";
-  auto check = [](const std::string &text, Completion completion) {
-    LaneProgram program(text, {64}, {64}, with(completion));
-    program.run({content(32)});
-    std::vector<std::string> found = findingsOf(program);
-    return found.empty() ? "" : found[0].substr(0, found[0].find(':'));
-  };
-  for (Completion completion : kAll) {
-    EXPECT_EQ(check(copy + kWaitForAll + read, completion), "");
-    EXPECT_EQ(check(copy + commit + read + end, completion), "races");
-    EXPECT_EQ(check(copy + kWaitForAll + write, completion), "");
-    EXPECT_EQ(check(copy + commit + write + end, completion), "races");
-    // A wait does not wait for what is not committed.
-    EXPECT_EQ(check(copy + "cp.async.wait_group 0;\n" + read + end, completion),
-              "races");
-    EXPECT_EQ(check(copy + end + read, completion), "");
+  // Either check finds it alone.
+  for (bool Checks::*kind : {&Checks::races, &Checks::async}) {
+    std::string name = kind == &Checks::races ? "races" : "async";
+    for (Completion completion : kAll) {
+      auto check = [&](const std::string &text) {
+        Options options = with(completion);
+        options.checks = Checks::none();
+        options.checks.*kind = true;
+        LaneProgram program(text, {64}, {64}, options);
+        program.run({content(32)});
+        std::vector<std::string> found = findingsOf(program);
+        return found.empty() ? "" : found[0].substr(0, found[0].find(':'));
+      };
+      EXPECT_EQ(check(copy + kWaitForAll + read), "");
+      EXPECT_EQ(check(copy + commit + read + end), name);
+      EXPECT_EQ(check(copy + kWaitForAll + write), "");
+      EXPECT_EQ(check(copy + commit + write + end), name);
+      // A wait does not wait for what is not committed.
+      EXPECT_EQ(check(copy + "cp.async.wait_group 0;\n" + read + end), name);
+      EXPECT_EQ(check(copy + end + read), "");
+    }
   }
 }
 
@@ -431,7 +439,7 @@ TEST(CopiesTest, SharedMemoryOfAnotherCta) {
   .reg .b64 %g;
   .shared .align 16 .b8 buffer[64];
   ld.param.u64 %g, [p];
-  cp.async.cg.shared.global [buffer+16777216], [%g], 16;
+  cp.async.cg.shared.global [buffer+33554432], [%g], 16;
   cp.async.wait_all;
   ret;
 }
@@ -445,8 +453,10 @@ TEST(CopiesTest, SharedMemoryOfAnotherCta) {
   config.grid.x = config.cluster.x = 2;
   ASSERT_TRUE(
       bool(device->launch(**kernel, config, KernelArguments().add(*pointer))));
-  ASSERT_EQ(device->findings().size(), 1u);
+  // The CTAs write to one place as well.
+  ASSERT_EQ(device->findings().size(), 2u);
   EXPECT_EQ(device->findings()[0].check, "bounds");
+  EXPECT_EQ(device->findings()[1].check, "races");
 }
 
 TEST(CopiesTest, NobodyWaits) {
