@@ -173,8 +173,9 @@ public:
   virtual Result<bool> launch(Kernel &kernel, const LaunchConfig &config,
                               const KernelArguments &arguments) = 0;
 
-  /// Of all launches since the last clear.
+  /// Of all launches since the last clear, warnings as well.
   virtual const std::vector<Finding> &findings() const = 0;
+  /// How often defects were found; warnings do not count.
   virtual uint64_t numFindings() const = 0;
   virtual void clearFindings() = 0;
   /// Of the last launch.

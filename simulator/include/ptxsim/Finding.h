@@ -12,8 +12,8 @@
 
 namespace ptxsim {
 
-/// One defect of the program. The same defect at the same place is reported
-/// once; `count` says how often it was seen.
+/// One defect of the program, or what may be one. The same defect at the same
+/// place is reported once; `count` says how often it was seen.
 struct Finding {
   /// "race", "bounds", "uninitialised", ... : the switch that turns it off.
   std::string check;
@@ -31,8 +31,10 @@ struct Finding {
   /// The seed that repeats it.
   uint64_t seed = 0;
   uint64_t count = 1;
+  /// It need not be a defect.
+  bool isWarning = false;
 
-  /// "k.ptx:41 (kernel.cu:17): race: ... [kernel k, cta 0,0,0, warp 2, lanes
+  /// "k.ptx:41 (kernel.cu:17): races: ... [kernel k, cta 0,0,0, warp 2, lanes
   /// 0-31, seed 1]"
   std::string format(const std::string &file) const;
 };

@@ -16,8 +16,9 @@ using namespace ptxsim;
 
 void Reporter::add(Finding finding) {
   std::lock_guard lock(mutex);
-  ++total;
-  auto key = std::make_tuple(finding.kernel, finding.line, finding.check);
+  total += !finding.isWarning;
+  auto key = std::make_tuple(finding.kernel, finding.line, finding.check,
+                             finding.isWarning);
   auto [it, isNew] = known.try_emplace(key, list.size());
   if (!isNew) {
     if (it->second < list.size()) {
@@ -52,8 +53,8 @@ static Finding startFinding(const Cta &cta, const Options &options,
   return finding;
 }
 
-void Reporter::report(const Warp &warp, const Inst &in, std::string_view check,
-                      Mask lanes, std::string message) {
+Finding Reporter::make(const Warp &warp, const Inst &in, std::string_view check,
+                       Mask lanes, std::string message) const {
   Finding finding = startFinding(warp.cta, options, check, std::move(message));
   finding.line = in.line();
   finding.source = in.text->source;
@@ -63,6 +64,18 @@ void Reporter::report(const Warp &warp, const Inst &in, std::string_view check,
   }
   finding.warp = warp.number;
   finding.lanes = lanes;
+  return finding;
+}
+
+void Reporter::report(const Warp &warp, const Inst &in, std::string_view check,
+                      Mask lanes, std::string message) {
+  add(make(warp, in, check, lanes, std::move(message)));
+}
+
+void Reporter::warn(const Warp &warp, const Inst &in, std::string_view check,
+                    Mask lanes, std::string message) {
+  Finding finding = make(warp, in, check, lanes, std::move(message));
+  finding.isWarning = true;
   add(std::move(finding));
 }
 
@@ -74,11 +87,11 @@ void Reporter::report(const Cta &cta, std::string_view check,
 void Reporter::finishLaunch() {
   std::stable_sort(list.begin(), list.end(),
                    [](const Finding &a, const Finding &b) {
-                     return std::tie(a.kernel, a.line, a.check) <
-                            std::tie(b.kernel, b.line, b.check);
+                     return std::tie(a.kernel, a.line, a.check, a.isWarning) <
+                            std::tie(b.kernel, b.line, b.check, b.isWarning);
                    });
   for (size_t i = 0; i < list.size(); ++i) {
-    known[{list[i].kernel, list[i].line, list[i].check}] = i;
+    known[{list[i].kernel, list[i].line, list[i].check, list[i].isWarning}] = i;
   }
 }
 
@@ -115,9 +128,9 @@ std::string Finding::format(const std::string &file) const {
     text += " (" + (sourceFile.empty() ? "?" : sourceFile) + ":" +
             std::to_string(source.line) + ")";
   }
-  text += ": " + check + ": " + message + " [kernel " + kernel + ", cta " +
-          std::to_string(cta[0]) + "," + std::to_string(cta[1]) + "," +
-          std::to_string(cta[2]);
+  text += (isWarning ? ": warning: " : ": ") + check + ": " + message +
+          " [kernel " + kernel + ", cta " + std::to_string(cta[0]) + "," +
+          std::to_string(cta[1]) + "," + std::to_string(cta[2]);
   if (line) {
     text += ", warp " + std::to_string(warp) + ", lanes " + formatLanes(lanes);
   }

@@ -25,6 +25,9 @@ public:
   /// `check` names the switch. The message is one line without the place.
   void report(const Warp &warp, const Inst &in, std::string_view check,
               Mask lanes, std::string message);
+  /// What need not be a defect.
+  void warn(const Warp &warp, const Inst &in, std::string_view check,
+            Mask lanes, std::string message);
   /// Of a whole CTA, such as a deadlock.
   void report(const Cta &cta, std::string_view check, std::string message);
 
@@ -32,17 +35,20 @@ public:
   void finishLaunch();
 
   const std::vector<Finding> &findings() const { return list; }
+  /// Without warnings.
   uint64_t count() const { return total; }
   void clear();
 
 private:
+  Finding make(const Warp &warp, const Inst &in, std::string_view check,
+               Mask lanes, std::string message) const;
   void add(Finding finding);
 
   const Options &options;
   std::mutex mutex;
   std::vector<Finding> list;
-  /// Kernel, line, check: index into `list`.
-  std::map<std::tuple<std::string, uint32_t, std::string>, size_t> known;
+  /// Kernel, line, check, whether a warning: index into `list`.
+  std::map<std::tuple<std::string, uint32_t, std::string, bool>, size_t> known;
   uint64_t total = 0;
 };
 

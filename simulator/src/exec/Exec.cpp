@@ -62,9 +62,12 @@ void Warp::exit(Mask lanes) {
   if (paths.empty()) {
     status = WarpStatus::Done;
   }
+  if (cta.group.ctas.size() > 1) {
+    cta.group.updateBarrier();
+  }
 }
 
-bool Warp::step(const Inst &in) {
+Step Warp::step(const Inst &in) {
   Group &group = cta.group;
   const Options &options = group.launch.options;
   Reporter &reporter = group.launch.reporter;
@@ -97,7 +100,7 @@ bool Warp::step(const Inst &in) {
     status = WarpStatus::Blocked;
     isResumed = true;
     ++group.counters[at].barrierWaits;
-    return false;
+    return result;
   }
   isResumed = false;
   ++instructions;
@@ -121,11 +124,10 @@ bool Warp::step(const Inst &in) {
     status = WarpStatus::Blocked;
     ++counters.barrierWaits;
   }
-  return result != Step::Yield;
+  return result;
 }
 
 bool Warp::run(uint64_t quantum) {
-  bool hasRun = false;
   for (; quantum > 0 && status == WarpStatus::Ready; --quantum) {
     // Lanes that have come to where they meet others wait there for them.
     while (paths.back().pc == paths.back().meet && paths.size() > 1) {
@@ -147,14 +149,16 @@ bool Warp::run(uint64_t quantum) {
       exec &= predicate(in.guard);
       if (exec == 0) {
         ++paths.back().pc;
-        hasRun = true;
         continue;
       }
     }
-    if (!step(in)) {
-      return hasRun;
+    Step result = step(in);
+    if (result == Step::Poll) {
+      return false;
     }
-    hasRun = true;
+    if (result == Step::Yield) {
+      break;
+    }
   }
-  return hasRun;
+  return true;
 }

@@ -47,6 +47,7 @@ std::array<uint32_t, 3> ptxsim::locateCta(const LaunchConfig &config,
 Group::Group(const LaunchContext &launch, uint64_t number)
     : launch(launch), number(number),
       random(launch.options.seed * 0x9E3779B97F4A7C15ull + number),
+      deferred(launch.options.completion, random),
       counters(launch.program.code.size()) {
   const LaunchConfig &config = launch.config;
   for (uint32_t rank = 0; rank < config.cluster.count(); ++rank) {
@@ -186,6 +187,7 @@ Scheduler::Scheduler(Group &group) : group(group) {
       warps.push_back(warp.get());
     }
   }
+  numLive = warps.size();
 }
 
 uint64_t Scheduler::drawQuantum() {
@@ -219,7 +221,14 @@ static std::string describeWaiters(const Group &group) {
               std::to_string(warp->program.code[at].text == in.text
                                  ? in.line()
                                  : warp->program.code[at].line());
-      text += warp->waitsFor.empty() ? "" : " waits for " + warp->waitsFor;
+      text += group.ctas.size() > 1
+                  ? " of cta rank " + std::to_string(cta->rank)
+                  : "";
+      text += warp->waitsAt ? " waits for " + warp->waitsAt->describe()
+              : warp->waitsFor.empty() ? ""
+                                       : " waits for " + warp->waitsFor;
+      bool isDivided = warp->paths.size() > 1 && warp->exec != warp->live;
+      text += isDivided ? ", while other lanes of it are elsewhere" : "";
     }
   }
   return text;
@@ -227,74 +236,67 @@ static std::string describeWaiters(const Group &group) {
 
 bool Scheduler::run() {
   const Options &options = group.launch.options;
+  bool isRandom = options.schedule == Schedule::Random;
   if (options.schedule != Schedule::RoundRobin) {
     std::shuffle(warps.begin(), warps.end(), group.random);
   }
   uint64_t instructions = 0, idleRounds = 0;
-  while (true) {
-    bool anyReady = false, anyRan = false;
+  auto fail = [&](std::string what) {
+    group.launch.reporter.report(*group.ctas.front(), "barriers",
+                                 what + ": " + describeWaiters(group));
+    return false;
+  };
+  while (numLive) {
+    bool hasRun = false;
     uint64_t before = group.progress;
+    group.deferred.performSome();
     for (size_t i = 0; i < warps.size(); ++i) {
-      Warp *warp = warps[i];
-      if (options.schedule == Schedule::Random) {
-        warp = warps[group.random() % warps.size()];
-      }
-      if (warp->status == WarpStatus::Ready) {
-        anyReady = true;
-        uint64_t start = warp->instructions;
-        anyRan |= warp->run(drawQuantum());
-        instructions += warp->instructions - start;
-        if (warp->status == WarpStatus::Done) {
-          finish(*warp);
-        }
-      }
-    }
-    if (options.schedule == Schedule::Random && !anyReady) {
-      // The draw may have met waiting warps only.
-      anyReady = std::any_of(warps.begin(), warps.end(), [](Warp *warp) {
-        return warp->status == WarpStatus::Ready;
-      });
-      if (anyReady) {
+      Warp &warp = *warps[isRandom ? group.random() % warps.size() : i];
+      if (warp.status != WarpStatus::Ready) {
         continue;
       }
-    }
-    if (std::all_of(warps.begin(), warps.end(), [](Warp *warp) {
-          return warp->status == WarpStatus::Done;
-        })) {
-      return true;
-    }
-    idleRounds = anyRan || before != group.progress ? 0 : idleRounds + 1;
-    if (!anyReady || idleRounds > 10000) {
-      group.launch.reporter.report(*group.ctas.front(), "barriers",
-                                   "deadlock: " + describeWaiters(group));
-      return false;
+      uint64_t start = warp.instructions;
+      hasRun |= warp.run(drawQuantum());
+      instructions += warp.instructions - start;
+      if (warp.status == WarpStatus::Done) {
+        finish(warp);
+      }
     }
     if (options.maxInstructions && instructions > options.maxInstructions) {
-      group.launch.reporter.report(
-          *group.ctas.front(), "barriers",
-          "stopped after " + std::to_string(instructions) +
-              " instructions: " + describeWaiters(group));
-      return false;
+      return fail("stopped after " + std::to_string(instructions) +
+                  " instructions");
+    }
+    if (hasRun || before != group.progress) {
+      idleRounds = 0;
+      continue;
+    }
+    // Warps wait or poll in vain; a draw may also have met no ready one.
+    bool isBlocked =
+        std::none_of(warps.begin(), warps.end(), [](const Warp *warp) {
+          return warp->status == WarpStatus::Ready;
+        });
+    ++idleRounds;
+    if (!group.deferred.empty() && (isBlocked || idleRounds > 2)) {
+      group.deferred.performDue();
+    } else if (numLive && (isBlocked || idleRounds > kMostIdleRounds)) {
+      return fail("deadlock");
     }
   }
+  return true;
 }
 
 void Scheduler::finish(Warp &warp) {
   Cta &cta = warp.cta;
   if (warp.copies && group.launch.options.checks.async) {
-    for (const CopyQueue::Copy &copy : warp.copies->open) {
-      group.launch.reporter.report(warp, *copy.inst, "async", copy.lanes,
-                                   "the warp ends with a copy that nobody "
-                                   "waited for");
-    }
-    for (const CopyQueue::Group &copies : warp.copies->groups) {
-      for (const CopyQueue::Copy &copy : copies.copies) {
-        group.launch.reporter.report(warp, *copy.inst, "async", copy.lanes,
+    warp.copies->forEach([&](const CopyQueue::Copy &copy) {
+      if (Mask lanes = copy.lanes & ~copy.tracked) {
+        group.launch.reporter.report(warp, *copy.inst, "async", lanes,
                                      "the warp ends with a copy that nobody "
                                      "waited for");
       }
-    }
+    });
   }
   --cta.numLive;
+  --numLive;
   ++group.progress;
 }

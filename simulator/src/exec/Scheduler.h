@@ -23,7 +23,11 @@ private:
   void finish(Warp &warp);
 
   Group &group;
+  /// Polls in vain of all warps, after which they count as stuck.
+  static constexpr uint64_t kMostIdleRounds = 10000;
+
   std::vector<Warp *> warps;
+  size_t numLive = 0;
 };
 
 } // namespace ptxsim

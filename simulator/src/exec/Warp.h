@@ -14,6 +14,8 @@
 #define PTXSIM_EXEC_WARP_H
 
 #include "check/RaceDetector.h"
+#include "exec/Deferred.h"
+#include "exec/Mbarrier.h"
 #include "memory/Memory.h"
 #include "memory/Shadow.h"
 #include "program/Program.h"
@@ -66,8 +68,20 @@ struct Warp {
   WarpStatus status = WarpStatus::Ready;
   /// While blocked: on what, for reports of deadlock ("barrier 1").
   std::string waitsFor;
+  const Mbarrier *waitsAt = nullptr;
   /// Says that a waiting instruction runs for the second time.
   bool isResumed = false;
+
+  /// What the last poll of memory saw.
+  const Inst *lastPoll = nullptr;
+  uint64_t lastPolled = 0;
+
+  /// barrier.cluster: lanes that have arrived and not waited yet.
+  Mask clusterArrived = 0;
+  /// Phases of it that it has waited for.
+  uint64_t clusterPhase = 0;
+  /// What fence.mbarrier_init has made known to the cluster.
+  Clock initialised;
 
   /// cp.async groups in flight; made on first use (src/ops/Copies.cpp).
   std::unique_ptr<CopyQueue> copies;
@@ -115,15 +129,24 @@ struct Warp {
   //===--- Control flow (Exec.cpp) ----------------------------------------===//
   uint32_t pc() const { return paths.back().pc; }
   /// Runs until the warp blocks, yields, ends, or has run `quantum`
-  /// instructions. True if anything but a failed poll was run.
+  /// instructions. False if it ended with a poll that failed.
   bool run(uint64_t quantum);
   /// The lanes of `exec` go to `in.target`.
   Step branch(const Inst &in);
   void exit(Mask lanes);
+  /// Behind a read of memory that others may be about to change: Poll if it saw
+  /// what it saw the last time.
+  Step afterPoll(const Inst &in, uint64_t seen) {
+    bool isSame = lastPoll == &in && lastPolled == seen;
+    lastPoll = &in;
+    lastPolled = seen;
+    return isSame ? Step::Poll : Step::Yield;
+  }
   /// Makes a blocked warp ready.
   void wake() {
     status = WarpStatus::Ready;
     waitsFor.clear();
+    waitsAt = nullptr;
   }
 
   //===--- Memory (memory/Access.cpp) -------------------------------------===//
@@ -132,7 +155,7 @@ struct Warp {
   Mask access(const Inst &in, Access &access);
 
 private:
-  bool step(const Inst &in);
+  Step step(const Inst &in);
 };
 
 /// Arrivals at one of the 16 barriers of a CTA.
@@ -164,6 +187,7 @@ struct Cta {
   Shadow shadow;
   std::vector<std::unique_ptr<Warp>> warps;
   std::vector<NamedBarrier> barriers;
+  MbarrierTable mbarriers;
   /// Warps that have not ended.
   uint32_t numLive = 0;
 
@@ -186,6 +210,13 @@ struct LaunchContext {
   uint32_t sharedBytes = 0;
 };
 
+/// Arrivals at the barrier of a cluster [9.7.13.3].
+struct ClusterBarrier {
+  uint64_t phase = 0;
+  Clock arriving, completed;
+  std::vector<Warp *> waiting;
+};
+
 /// CTAs that run together on one host thread, and what they count.
 struct Group {
   /// The cluster with this number, its CTAs ready to start.
@@ -199,12 +230,21 @@ struct Group {
   std::unique_ptr<RaceDetector> races;
   std::unique_ptr<GroupOrder> order;
   std::mt19937_64 random;
+  DeferredList deferred;
+  ClusterBarrier barrier;
   LaunchStats stats;
   /// By instruction.
   std::vector<Counters> counters;
   /// Counts everything that another warp may wait for; a full round of polls
   /// without a change is a deadlock.
   uint64_t progress = 0;
+
+  /// Whether a wait that may fail for no reason (try_wait) does so now.
+  bool drawsFailure() {
+    return launch.options.schedule != Schedule::RoundRobin && random() % 4 == 0;
+  }
+  /// Opens the cluster's barrier if all threads that run have come.
+  void updateBarrier();
 };
 
 inline Cta *Cta::findShared(uint64_t offset) {

@@ -248,7 +248,8 @@ private:
   void useShared(unsigned lane) {
     Shadow &shadow = access.cta[lane]->shadow;
     uint32_t offset = access.offset[lane];
-    if (shadow.empty() || shadow.isPlain(offset, access.bytes)) {
+    if (shadow.empty() || access.isOfBarrier ||
+        shadow.isPlain(offset, access.bytes)) {
       return;
     }
     uint32_t at = shadow.find(offset, access.bytes, 0, Shadow::kBarrier);

@@ -129,6 +129,8 @@ struct Access {
   uint32_t offset[kLanes];
   /// Who accesses, if it is not the warp itself but one of its copies.
   const Actor *actor = nullptr;
+  /// What mbarrier instructions do with their object.
+  bool isOfBarrier = false;
   Order order = Order::Weak;
   Scope scope = Scope::Device;
   /// Lanes in groups of so many make one request of shared memory (ldmatrix: 8

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// [9.7.13.5] atom, [9.7.13.6] red, [9.7.13.4] membar, fence. The lanes of a
-// warp take their turns from the lowest on. Between warps and CTAs the order is
-// that of the schedule and of the host threads: sums of floats may differ in
-// their last bits from one launch to the next, as they do on a GPU.
+// [9.7.13.5] atom, [9.7.13.6] red. The lanes of a warp take their turns from
+// the lowest on. Between warps and CTAs the order is that of the schedule and
+// of the host threads: sums of floats may differ in their last bits from one
+// launch to the next, as they do on a GPU.
 //
 //===----------------------------------------------------------------------===//
 #include "Addresses.h"
@@ -107,8 +107,10 @@ uint64_t compareAndSwap(uint64_t old, uint64_t b, uint64_t c) {
 
 //===--- Atomics ----------------------------------------------------------===//
 
-static void updateLane(Warp &w, const Inst &in, const AtomicData &data,
+/// True if memory has changed.
+static bool updateLane(Warp &w, const Inst &in, const AtomicData &data,
                        const Access &access, unsigned l) {
+  bool hasChanged = false;
   bool isShared = access.resolved[l] == Space::Shared;
   Update update = isShared ? data.updateShared : data.update;
   uint64_t old[kMaxCount];
@@ -118,12 +120,14 @@ static void updateLane(Warp &w, const Inst &in, const AtomicData &data,
     std::memcpy(&old[i], host, data.bytes);
     uint64_t c = data.isCompare ? w.lane(in.s[1 + data.count + i], l) : 0;
     uint64_t value = update(old[i], w.lane(in.s[1 + i], l), c);
+    hasChanged |= std::memcmp(host, &value, data.bytes) != 0;
     std::memcpy(host, &value, data.bytes);
   }
   // Behind all sources: a destination may be one of them.
   for (size_t i = 0; i < in.d.size(); ++i) {
     w.setLane(in.d[i], l, old[i]);
   }
+  return hasChanged;
 }
 
 static Step runAtomic(Warp &w, const Inst &in) {
@@ -138,15 +142,18 @@ static Step runAtomic(Warp &w, const Inst &in) {
   access.scope = data.scope;
   setAddresses(w, in.s[0], in.imm, access);
   Mask good = w.access(in, access);
+  bool hasChanged = false;
+  uint64_t seen = 0;
   for (Mask left = good; left; left &= left - 1) {
     unsigned l = unsigned(std::countr_zero(left));
     // red gives nothing back through which it could acquire.
     runStrong(w, access, l, !in.d.empty(),
-              [&] { updateLane(w, in, data, access, l); });
+              [&] { hasChanged |= updateLane(w, in, data, access, l); });
+    seen = (seen ^ access.address[l]) * 0x100000001B3;
   }
-  ++group.progress;
+  group.progress += hasChanged;
   // It may be the poll of a lock that another warp holds.
-  return data.isExchange ? Step::Yield : Step::Next;
+  return hasChanged ? Step::Yield : w.afterPoll(in, seen);
 }
 
 //===--- Their decoder ----------------------------------------------------===//
@@ -360,92 +367,7 @@ static bool decodeAtomic(const Instruction &text, Builder &builder,
   return true;
 }
 
-//===--- Fences -----------------------------------------------------------===//
-
-static Step runFence(Warp &w, const Inst &in) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (w.cta.group.order) {
-    w.cta.group.order->fence(w.agent(), Scope(in.imm));
-  }
-  return Step::Next;
-}
-
-/// Orders the asynchronous copies of later machines with ordinary accesses:
-/// here they are in order already.
-static Step runProxyFence(Warp &, const Inst &) { return Step::Next; }
-
-static void setFence(Builder &builder, Inst &inst, Handler run) {
-  builder.setOperands(inst, {}, {});
-  inst.run = run;
-  inst.kind = InstClass::Barrier;
-}
-
-/// membar.{cta,gl,sys}.
-static bool decodeMembar(const Instruction &text, Builder &builder,
-                         Inst &inst) {
-  Words words(text);
-  if (words.take("proxy")) {
-    return false;
-  }
-  std::string_view level = words.take({"cta", "gl", "sys"});
-  if (level.empty()) {
-    Builder::fail("expects cta, gl or sys in '" + text.name() + "'");
-  }
-  words.done();
-  Builder::expectOperands(text, 0, 0);
-  inst.imm = int64_t(level == "cta" ? Scope::Cta : Scope::Device);
-  setFence(builder, inst, runFence);
-  return true;
-}
-
-/// fence{.sc,.acq_rel,...}.scope; fence.mbarrier_init.release.cluster.
-static bool decodeFence(const Instruction &text, Builder &builder, Inst &inst) {
-  Words words(text);
-  if (words.take("proxy")) {
-    return false;
-  }
-  words.take("mbarrier_init");
-  words.take({"sc", "acq_rel", "acquire", "release"});
-  words.take({"sync_restrict::shared::cta", "sync_restrict::shared::cluster"});
-  std::string_view scope = words.take({"cta", "cluster", "gpu", "sys"});
-  if (scope.empty()) {
-    Builder::fail("expects a scope in '" + text.name() + "'");
-  }
-  words.done();
-  Builder::expectOperands(text, 0, 0);
-  inst.imm = int64_t(scope == "cta" ? Scope::Cta : Scope::Device);
-  setFence(builder, inst, runFence);
-  return true;
-}
-
-/// fence.proxy.kind; fence.proxy.tensormap::generic.{release.scope,
-/// acquire.scope [address], 128}; membar.proxy.kind.
-static bool decodeProxyFence(const Instruction &text, Builder &builder,
-                             Inst &inst) {
-  Words words(text);
-  if (!words.take("proxy")) {
-    return false;
-  }
-  std::string_view kind =
-      words.take({"alias", "async", "async::generic", "tensormap::generic"});
-  if (kind.empty()) {
-    Builder::fail("expects a proxy in '" + text.name() + "'");
-  }
-  words.take({"global", "shared::cta", "shared::cluster"});
-  words.take({"acquire", "release", "acq_rel"});
-  words.take({"sync_restrict::shared::cta", "sync_restrict::shared::cluster"});
-  words.take({"cta", "cluster", "gpu", "sys"});
-  words.done();
-  Builder::expectOperands(text, 0, 2);
-  setFence(builder, inst, runProxyFence);
-  return true;
-}
-
 void ptxsim::addAtomics(DecoderTable &table) {
   table["atom"].push_back(decodeAtomic);
   table["red"].push_back(decodeAtomic);
-  table["membar"].push_back(decodeMembar);
-  table["membar"].push_back(decodeProxyFence);
-  table["fence"].push_back(decodeFence);
-  table["fence"].push_back(decodeProxyFence);
 }

@@ -196,6 +196,22 @@ void setSourceBytes(Warp &w, const Inst &in, const CopyData &data,
 
 } // namespace
 
+void CopyQueue::track(Mask lanes) {
+  forEach([&](Copy &copy) { copy.tracked |= copy.lanes & lanes; });
+}
+
+void CopyQueue::performTracked(Warp &w, Mask lanes) {
+  Shadow &shadow = w.cta.shadow;
+  forEach([&](Copy &copy) {
+    Mask done = copy.tracked & lanes;
+    perform(w, copy, done);
+    for (Mask left = shadow.empty() ? 0 : done; left; left &= left - 1) {
+      unsigned l = unsigned(std::countr_zero(left));
+      shadow.assign(copy.to[l], copy.bytes, Shadow::kWritten);
+    }
+  });
+}
+
 /// Checks the sources; gives the lanes that may go on. Lanes that take fewer
 /// bytes touch no others, and none of an empty source.
 static Mask accessSources(Warp &w, const Inst &in, const CopyData &data,
@@ -244,7 +260,7 @@ static Step runCopy(Warp &w, const Inst &in) {
     Agent agent = races->agent(AgentKind::Copies, w.cta.rank, w.number);
     actor = races->start(agent, w.agent(), false, true);
     access.actor = &actor;
-    copy.time = actor.time;
+    copy.time = queue.lastTime = actor.time;
   }
   access.space = Space::Shared;
   access.kind = Access::Kind::Write;

@@ -23,11 +23,14 @@ void addMoves(DecoderTable &table);       // mov cvta selp setp slct
 void addComparisons(DecoderTable &table); // set setp; by Moves
 void addMemory(DecoderTable &table);      // ld st
 void addHints(DecoderTable &table);    // prefetch discard createpolicy isspacep
-void addAtomics(DecoderTable &table);  // atom red fence membar
+void addAtomics(DecoderTable &table);  // atom red
+void addFences(DecoderTable &table);   // fence membar
 void addLanes(DecoderTable &table);    // shfl vote match redux activemask elect
 void addBarriers(DecoderTable &table); // bar barrier
-void addCopies(DecoderTable &table);   // cp.async
-void addMatrix(DecoderTable &table);   // mma
+void addClusters(DecoderTable &table); // mapa getctarank barrier.cluster
+void addMbarriers(DecoderTable &table);   // mbarrier
+void addCopies(DecoderTable &table);      // cp.async
+void addMatrix(DecoderTable &table);      // mma
 void addMatrixMoves(DecoderTable &table); // ldmatrix stmatrix; by Matrix
 
 } // namespace ptxsim

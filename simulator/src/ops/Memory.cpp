@@ -87,11 +87,13 @@ static Step runLoad(Warp &w, const Inst &in) {
 
 static Step runStrongLoad(Warp &w, const Inst &in) {
   Access access = startAccess(w, in, in.s[0], Access::Kind::Read);
+  uint64_t seen = 0;
   for (Mask left = w.access(in, access); left; left &= left - 1) {
     unsigned l = unsigned(std::countr_zero(left));
     runStrong(w, access, l, true, [&] { loadLane(w, in, access, l); });
+    seen = (seen ^ access.address[l] ^ w.lane(in.d[0], l)) * 0x100000001B3;
   }
-  return Step::Yield;
+  return w.afterPoll(in, seen);
 }
 
 /// Of lanes that write to one address, which one stays is undefined: they must

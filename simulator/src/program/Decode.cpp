@@ -21,8 +21,11 @@ const DecoderTable &ptxsim::decoders() {
     addMemory(all);
     addHints(all);
     addAtomics(all);
+    addFences(all);
     addLanes(all);
     addBarriers(all);
+    addClusters(all);
+    addMbarriers(all);
     addCopies(all);
     addMatrix(all);
     return all;

@@ -42,7 +42,8 @@ enum class Step : uint8_t {
   Jump,  // the handler has set where to
   Wait,  // blocked: the same instruction runs again when something has changed
   Block, // blocked: goes on behind it when it is woken
-  Yield, // go on, but let others run first (a poll that failed)
+  Yield, // go on, but let others run first
+  Poll,  // the same, and nothing will change until others have done something
 };
 
 using Handler = Step (*)(Warp &, const Inst &);
