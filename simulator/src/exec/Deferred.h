@@ -21,16 +21,23 @@
 
 namespace ptxsim {
 
+struct Inst;
 struct Mbarrier;
+struct Warp;
 
 class Deferred {
 public:
-  explicit Deferred(Mbarrier &barrier) : barrier(barrier) {}
+  Deferred(Mbarrier &barrier, Warp &warp, const Inst &inst, unsigned lane)
+      : barrier(barrier), warp(warp), inst(inst), lane(lane) {}
   virtual ~Deferred() = default;
   /// Does it and tells the barrier.
   virtual void perform() = 0;
 
   Mbarrier &barrier;
+  /// Who started it, and where.
+  Warp &warp;
+  const Inst &inst;
+  const unsigned lane;
 };
 
 class DeferredList {
@@ -40,6 +47,9 @@ public:
 
   void add(std::unique_ptr<Deferred> operation);
   bool empty() const { return list.empty(); }
+  const std::vector<std::unique_ptr<Deferred>> &operations() const {
+    return list;
+  }
   /// Under Completion::Random, some of them.
   void performSome();
   /// Nothing else can go on: those that someone waits for, or else all.

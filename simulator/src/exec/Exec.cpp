@@ -7,6 +7,7 @@
 #include "Warp.h"
 #include "check/RaceDetector.h"
 #include "check/Reporter.h"
+#include "ops/BulkQueue.h"
 #include "ops/CopyQueue.h"
 
 using namespace ptxsim;

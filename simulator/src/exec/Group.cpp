@@ -8,6 +8,7 @@
 #include "check/GlobalRaces.h"
 #include "check/RaceDetector.h"
 #include "check/Reporter.h"
+#include "ops/BulkQueue.h"
 #include "ops/CopyQueue.h"
 
 #include <algorithm>
@@ -296,7 +297,33 @@ void Scheduler::finish(Warp &warp) {
       }
     });
   }
+  if (warp.bulk) {
+    warp.bulk->forEach([&](BulkQueue::Store &store) {
+      if (!store.isRead && group.launch.options.checks.async) {
+        group.launch.reporter.report(warp, *store.inst, "async",
+                                     Mask(1) << store.lane,
+                                     "the warp ends while a bulk copy reads "
+                                     "its shared memory");
+      }
+      warp.bulk->perform(warp, store);
+    });
+  }
   --cta.numLive;
+  if (cta.numLive == 0) {
+    endCta(cta);
+  }
   --numLive;
   ++group.progress;
+}
+
+/// Copies on their way to a CTA that has ended would write to memory of others.
+void Scheduler::endCta(Cta &cta) {
+  for (const auto &operation : group.deferred.operations()) {
+    if (operation->barrier.cta == &cta && group.launch.options.checks.async) {
+      group.launch.reporter.report(operation->warp, operation->inst, "async",
+                                   Mask(1) << operation->lane,
+                                   "the CTA ends with a copy on its way to " +
+                                       operation->barrier.describe());
+    }
+  }
 }

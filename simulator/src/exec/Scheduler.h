@@ -21,6 +21,7 @@ public:
 private:
   uint64_t drawQuantum();
   void finish(Warp &warp);
+  void endCta(Cta &cta);
 
   Group &group;
   /// Polls in vain of all warps, after which they count as stuck.

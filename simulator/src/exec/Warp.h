@@ -33,6 +33,7 @@ struct Group;
 class Reporter;
 class GroupOrder;
 class CopyQueue;
+class BulkQueue;
 
 /// Lanes of a warp that are at one place.
 struct Path {
@@ -85,6 +86,8 @@ struct Warp {
 
   /// cp.async groups in flight; made on first use (src/ops/Copies.cpp).
   std::unique_ptr<CopyQueue> copies;
+  /// Bulk copies out of shared memory (src/ops/BulkCopies.cpp).
+  std::unique_ptr<BulkQueue> bulk;
   /// Lookups of global memory start at the buffer hit last.
   Buffer *lastBuffer = nullptr;
   uint64_t instructions = 0, threadInstructions = 0;

@@ -135,8 +135,9 @@ private:
   }
 
   void report(const char *check, unsigned lane, std::string message) {
-    group.launch.reporter.report(warp, in, check, Mask(1) << lane,
-                                 std::move(message));
+    group.launch.reporter.report(
+        warp, in, check, access.issuer ? access.issuer : Mask(1) << lane,
+        std::move(message));
   }
 
   Place find(unsigned lane, Space space, uint64_t offset) {
@@ -288,7 +289,7 @@ private:
     Actor actor = access.actor ? *access.actor : races.actor(warp.agent());
     bool isWrite = access.kind != Access::Kind::Read;
     bool isAtomic = isStrong(access.order);
-    uint32_t number = uint32_t(&in - warp.program.code.data());
+    uint32_t number = warp.program.indexOf(in);
     RaceDetector::Conflict other;
     for (Mask left = lanes; left; left &= left - 1) {
       unsigned lane = unsigned(std::countr_zero(left));
@@ -296,7 +297,10 @@ private:
           races.access(actor, number, access.cta[lane]->rank,
                        access.offset[lane], access.bytes, isWrite, isAtomic,
                        other)) {
-        reportRace(warp, in, lane, actor, *access.cta[lane], isWrite, other);
+        reportRace(warp, in,
+                   access.issuer ? unsigned(std::countr_zero(access.issuer))
+                                 : lane,
+                   actor, *access.cta[lane], isWrite, other);
       }
     }
   }

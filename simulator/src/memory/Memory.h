@@ -129,6 +129,9 @@ struct Access {
   uint32_t offset[kLanes];
   /// Who accesses, if it is not the warp itself but one of its copies.
   const Actor *actor = nullptr;
+  /// If not 0: the lanes that findings name, where `lanes` are pieces of what
+  /// they have asked for.
+  Mask issuer = 0;
   /// What mbarrier instructions do with their object.
   bool isOfBarrier = false;
   Order order = Order::Weak;

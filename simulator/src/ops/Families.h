@@ -30,6 +30,7 @@ void addBarriers(DecoderTable &table); // bar barrier
 void addClusters(DecoderTable &table); // mapa getctarank barrier.cluster
 void addMbarriers(DecoderTable &table);   // mbarrier
 void addCopies(DecoderTable &table);      // cp.async
+void addBulkCopies(DecoderTable &table);  // cp.async.bulk
 void addMatrix(DecoderTable &table);      // mma
 void addMatrixMoves(DecoderTable &table); // ldmatrix stmatrix; by Matrix
 

@@ -239,7 +239,8 @@ class CopyArrival : public Deferred {
 public:
   CopyArrival(Mbarrier &barrier, Warp &w, const Inst &in, Mask lanes,
               uint32_t count)
-      : Deferred(barrier), warp(w), inst(in), lanes(lanes), count(count) {
+      : Deferred(barrier, w, in, unsigned(std::countr_zero(lanes))),
+        lanes(lanes), count(count) {
     if (warp.copies) {
       warp.copies->track(lanes);
       time = warp.copies->lastTime;
@@ -259,7 +260,7 @@ public:
       seen[agent] = std::max(seen[agent], time);
     }
     if (count > barrier.pending) {
-      report(warp, inst, unsigned(std::countr_zero(lanes)),
+      report(warp, inst, lane,
              "copies arrive " + std::to_string(count) + " times at " +
                  barrier.describe());
       count = barrier.pending;
@@ -270,8 +271,6 @@ public:
   }
 
 private:
-  Warp &warp;
-  const Inst &inst;
   Mask lanes;
   uint32_t count, time = 0;
 };

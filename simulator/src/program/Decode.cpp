@@ -27,6 +27,7 @@ const DecoderTable &ptxsim::decoders() {
     addClusters(all);
     addMbarriers(all);
     addCopies(all);
+    addBulkCopies(all);
     addMatrix(all);
     return all;
   }();

@@ -117,6 +117,10 @@ struct Program {
   /// Special registers that are read, filled when a warp starts.
   std::vector<std::pair<std::string, Ref>> specials;
 
+  uint32_t indexOf(const Inst &inst) const {
+    return uint32_t(&inst - code.data());
+  }
+
   std::deque<std::vector<Ref>> refs;
   std::vector<std::unique_ptr<InstData>> data;
 };
