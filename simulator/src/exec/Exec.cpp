@@ -9,6 +9,7 @@
 #include "check/Reporter.h"
 #include "ops/BulkQueue.h"
 #include "ops/CopyQueue.h"
+#include "ops/ProductQueue.h"
 
 using namespace ptxsim;
 
@@ -21,6 +22,9 @@ Warp::Warp(Cta &cta, const Program &program, uint32_t number, Mask lanes)
     defined.assign(program.numRegisters, 0);
     // Whoever computes with these shows it.
     std::fill(registers.begin(), registers.end(), std::byte(0xCD));
+  }
+  if (checks.async && program.hasProducts) {
+    writeFences.assign(program.numRegisters, 0);
   }
   local.resize(size_t(program.localBytes) * kLanes);
   localWritten.resize(checks.uninitialised ? local.size() : 0);
@@ -68,6 +72,48 @@ void Warp::exit(Mask lanes) {
   }
 }
 
+/// Registers that wgmma may read or write are out of bounds until the wait. A
+/// copy of sums is what compilers print between two products on one set of
+/// sums: it stands for no instruction, so it sees the sums complete.
+void Warp::checkInFlight(const Inst &in) {
+  const Options &options = cta.group.launch.options;
+  Reporter &reporter = cta.group.launch.reporter;
+  auto text = [&](const char *verb, const Ref &ref) {
+    return std::string(verb) + " register '" + program.registerNames[ref.reg] +
+           "', which ";
+  };
+  for (const Ref &ref : in.s) {
+    if (ref.reg == kNoRegister ||
+        products->useOf(ref.reg) != ProductQueue::kSum) {
+      continue;
+    }
+    std::string message = text("reads", ref) + "wgmma at line " +
+                          std::to_string(products->writerOf(ref.reg)->line()) +
+                          " may still be writing to";
+    if (in.isCopy) {
+      products->performUpTo(*this, products->openGroup);
+      if (options.checks.async) {
+        reporter.warn(*this, in, "async", exec, std::move(message));
+      }
+    } else if (options.checks.async) {
+      reporter.report(*this, in, "async", exec, std::move(message));
+      return;
+    }
+  }
+  for (const Ref &ref : in.d) {
+    ProductQueue::Use use =
+        ref.reg == kNoRegister ? ProductQueue::kFree : products->useOf(ref.reg);
+    if (use != ProductQueue::kFree && options.checks.async) {
+      reporter.report(*this, in, "async", exec,
+                      text("writes to", ref) +
+                          (use == ProductQueue::kSum
+                               ? "a wgmma may still be writing to"
+                               : "a wgmma may still read as A"));
+      return;
+    }
+  }
+}
+
 Step Warp::step(const Inst &in) {
   Group &group = cta.group;
   const Options &options = group.launch.options;
@@ -95,6 +141,9 @@ Step Warp::step(const Inst &in) {
                         std::to_string(std::popcount(exec)) + " of " +
                         std::to_string(std::popcount(live)) + " do");
   }
+  if (products && !products->isIdle() && !in.isProduct) {
+    checkInFlight(in);
+  }
   uint32_t at = paths.back().pc;
   Step result = in.run(*this, in);
   if (result == Step::Wait) {
@@ -115,6 +164,18 @@ Step Warp::step(const Inst &in) {
     for (const Ref &ref : in.d) {
       if (ref.reg != kNoRegister) {
         defined[ref.reg] |= exec;
+      }
+    }
+  }
+  if (!writeFences.empty() && !in.isProduct) {
+    for (const Ref &ref : in.d) {
+      if (ref.reg != kNoRegister) {
+        // Compilers put copies anywhere before their use, also behind a fence:
+        // they stand for no instruction.
+        writeFences[ref.reg] = !in.isCopy ? numFences
+                               : in.s[0].reg == kNoRegister
+                                   ? 0
+                                   : writeFences[in.s[0].reg];
       }
     }
   }

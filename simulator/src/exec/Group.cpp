@@ -10,6 +10,7 @@
 #include "check/Reporter.h"
 #include "ops/BulkQueue.h"
 #include "ops/CopyQueue.h"
+#include "ops/ProductQueue.h"
 
 #include <algorithm>
 
@@ -31,6 +32,7 @@ Cta::Cta(Group &group, uint32_t rank, const uint32_t (&index)[3])
     warps.push_back(std::make_unique<Warp>(*this, launch.program, w, lanes));
   }
   numLive = numWarps;
+  warpgroups.resize((numWarps + kWarpgroupWarps - 1) / kWarpgroupWarps);
 }
 
 Cta::~Cta() = default;
@@ -307,6 +309,13 @@ void Scheduler::finish(Warp &warp) {
       }
       warp.bulk->perform(warp, store);
     });
+  }
+  if (warp.products && !warp.products->isIdle() &&
+      group.launch.options.checks.async) {
+    group.launch.reporter.report(warp, *warp.products->flying.front().inst,
+                                 "async", kAllLanes,
+                                 "the warp ends with a wgmma that it has not "
+                                 "waited for");
   }
   --cta.numLive;
   if (cta.numLive == 0) {

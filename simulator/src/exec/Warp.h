@@ -16,6 +16,7 @@
 #include "check/RaceDetector.h"
 #include "exec/Deferred.h"
 #include "exec/Mbarrier.h"
+#include "exec/Warpgroup.h"
 #include "memory/Memory.h"
 #include "memory/Shadow.h"
 #include "program/Program.h"
@@ -34,6 +35,7 @@ class Reporter;
 class GroupOrder;
 class CopyQueue;
 class BulkQueue;
+class ProductQueue;
 
 /// Lanes of a warp that are at one place.
 struct Path {
@@ -88,6 +90,12 @@ struct Warp {
   std::unique_ptr<CopyQueue> copies;
   /// Bulk copies out of shared memory (src/ops/BulkCopies.cpp).
   std::unique_ptr<BulkQueue> bulk;
+  /// wgmma in flight (src/ops/Wgmma.cpp).
+  std::unique_ptr<ProductQueue> products;
+  /// wgmma.fence so far, and by register how many there were when it was
+  /// written. Only with Checks::async and in kernels that have wgmma.
+  uint32_t numFences = 0;
+  std::vector<uint32_t> writeFences;
   /// Lookups of global memory start at the buffer hit last.
   Buffer *lastBuffer = nullptr;
   uint64_t instructions = 0, threadInstructions = 0;
@@ -159,6 +167,7 @@ struct Warp {
 
 private:
   Step step(const Inst &in);
+  void checkInFlight(const Inst &in);
 };
 
 /// Arrivals at one of the 16 barriers of a CTA.
@@ -191,6 +200,7 @@ struct Cta {
   std::vector<std::unique_ptr<Warp>> warps;
   std::vector<NamedBarrier> barriers;
   MbarrierTable mbarriers;
+  std::vector<Warpgroup> warpgroups;
   /// Warps that have not ended.
   uint32_t numLive = 0;
 

@@ -96,7 +96,7 @@ public:
       checkRaces(good);
       checkGlobalRaces(good);
     }
-    if (group.launch.options.countMemory) {
+    if (group.launch.options.countMemory && access.isCounted) {
       count(good);
     }
     return good;

@@ -132,6 +132,7 @@ struct Access {
   /// If not 0: the lanes that findings name, where `lanes` are pieces of what
   /// they have asked for.
   Mask issuer = 0;
+  bool isCounted = true;
   /// What mbarrier instructions do with their object.
   bool isOfBarrier = false;
   Order order = Order::Weak;

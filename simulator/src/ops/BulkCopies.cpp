@@ -21,6 +21,7 @@
 #include "Operands.h"
 #include "check/Reporter.h"
 #include "exec/Warp.h"
+#include "memory/Pieces.h"
 
 #include <algorithm>
 
@@ -159,52 +160,6 @@ private:
 };
 
 //===--- Checking a copy --------------------------------------------------===//
-
-/// Hands pieces on to Warp::access as lanes of one request.
-class Pieces {
-public:
-  Pieces(Warp &w, const Inst &in, unsigned lane, Space space, Access::Kind kind,
-         uint32_t align, const Actor *actor)
-      : w(w), in(in) {
-    access.space = space;
-    access.kind = kind;
-    access.align = align;
-    access.actor = actor;
-    access.issuer = Mask(1) << lane;
-    access.lanes = 0;
-    access.bytes = 16;
-  }
-  ~Pieces() { flush(); }
-
-  void add(uint64_t address, uint32_t bytes) {
-    if (count == kLanes || (count && bytes != access.bytes)) {
-      flush();
-    }
-    access.bytes = bytes;
-    access.address[count++] = address;
-  }
-  /// Whether all were good.
-  bool finish() {
-    flush();
-    return isGood;
-  }
-
-private:
-  void flush() {
-    if (!count) {
-      return;
-    }
-    access.lanes = count == kLanes ? kAllLanes : (Mask(1) << count) - 1;
-    isGood &= w.access(in, access) == access.lanes;
-    count = 0;
-  }
-
-  Warp &w;
-  const Inst &in;
-  Access access;
-  unsigned count = 0;
-  bool isGood = true;
-};
 
 /// All accesses of a copy. False if it must not be done.
 bool checkTransfer(Warp &w, const Inst &in, unsigned lane,

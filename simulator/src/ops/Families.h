@@ -32,6 +32,7 @@ void addMbarriers(DecoderTable &table);   // mbarrier
 void addCopies(DecoderTable &table);      // cp.async
 void addBulkCopies(DecoderTable &table);  // cp.async.bulk
 void addMatrix(DecoderTable &table);      // mma
+void addWgmma(DecoderTable &table);       // wgmma
 void addMatrixMoves(DecoderTable &table); // ldmatrix stmatrix; by Matrix
 
 } // namespace ptxsim

@@ -18,8 +18,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Families.h"
-#include "Formats.h"
-#include "Operands.h"
+#include "Products.h"
 
 #include <algorithm>
 #include <array>
@@ -33,103 +32,12 @@ using namespace ptxsim;
 
 namespace {
 
-//===--- Elements ---------------------------------------------------------===//
-
-struct F16 {
-  static constexpr unsigned kPerWord = 2;
-  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
-    return toFloat(Half{uint16_t(word >> 16 * i)});
-  }
-};
-struct Bf16 {
-  static constexpr unsigned kPerWord = 2;
-  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
-    return std::bit_cast<float>(i ? word & 0xFFFF'0000 : word << 16);
-  }
-};
-struct Tf32 {
-  static constexpr unsigned kPerWord = 1;
-  PTXSIM_INLINE static float get(uint32_t word, unsigned) {
-    // The 13 low bits are no part of the number.
-    return std::bit_cast<float>(word & 0xFFFF'E000);
-  }
-};
-struct S8 {
-  static constexpr unsigned kPerWord = 4;
-  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
-    return float(int32_t(word << (24 - 8 * i)) >> 24);
-  }
-};
-struct U8 {
-  static constexpr unsigned kPerWord = 4;
-  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
-    return float(int32_t(word >> 8 * i & 0xFF));
-  }
-};
-struct E4M3 {
-  static constexpr unsigned kPerWord = 4;
-  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
-    uint32_t magnitude = word >> 8 * i & 0x7F, sign = word >> 8 * i & 0x80;
-    // The exponent in its new place, then 2^(127 - 7): exact.
-    float scaled = std::bit_cast<float>(magnitude << 20) * 0x1p120f;
-    uint32_t bits = std::bit_cast<uint32_t>(scaled) | sign << 24;
-    bits |= magnitude == 0x7F ? 0x7F80'0000u : 0;
-    return std::bit_cast<float>(bits);
-  }
-};
-struct E5M2 {
-  static constexpr unsigned kPerWord = 4;
-  PTXSIM_INLINE static float get(uint32_t word, unsigned i) {
-    // The upper half of an f16.
-    return toFloat(Half{uint16_t((word >> 8 * i & 0xFF) << 8)});
-  }
-};
-
-//===--- Fragments to rows ------------------------------------------------===//
-
-constexpr unsigned kMostK = 32;
-constexpr unsigned kTile = 8;
-
-/// Columns in the order of the registers of C: even ones, then odd ones.
-constexpr unsigned placeOf(unsigned n) { return n / 2 + n % 2 * 4; }
-
-/// A register as numbers: [element of the word][word].
-template <class E> PTXSIM_INLINE void load(const uint32_t *words, float *to) {
-  for (unsigned e = 0; e < E::kPerWord; ++e) {
-    for (unsigned l = 0; l < kLanes; ++l) {
-      to[e * kLanes + l] = E::get(words[l], e);
-    }
-  }
-}
-using Load = void (*)(const uint32_t *, float *);
-template <class E> void loadAnywhere(const uint32_t *words, float *to) {
-  load<E>(words, to);
-}
-template <class E> PTXSIM_WIDE void loadWide(const uint32_t *words, float *to) {
-  load<E>(words, to);
-}
-
-/// What an instruction knows of A or B.
-struct Elements {
-  unsigned perWord;
-  Load load;
-};
-template <class E> Elements elementsOf() {
-  return {E::kPerWord, hasWideLanes() ? loadWide<E> : loadAnywhere<E>};
-}
-
-enum class Sums : uint8_t { F32, F16, S32 };
-
 struct MatrixData : InstData {
   Elements a, b;
-  /// Registers of B; A has twice as many.
-  unsigned numB = 0;
+  Depth depth;
   Sums sums = Sums::F32;
   bool isSaturating = false;
   std::string type;
-  unsigned k() const { return 4 * a.perWord * numB; }
-  /// Elements of a register.
-  size_t tile() const { return size_t(a.perWord) * kLanes; }
 };
 
 /// Sums of a fragment by [register][lane], as f32 has them: even columns of 8
@@ -145,81 +53,18 @@ struct Operands {
 
 } // namespace
 
-/// A register of B: [t][place of the column].
-PTXSIM_INLINE void turn(const uint32_t *words, uint32_t *to) {
-  for (unsigned n = 0; n < kTile; ++n) {
-    for (unsigned t = 0; t < 4; ++t) {
-      to[t * kTile + placeOf(n)] = words[4 * n + t];
-    }
-  }
-}
-
-//===--- Products ---------------------------------------------------------===//
-
-/// One tile of 8 rows. `a` is its first register and every second one that
-/// follows, `b` all of B; `even` and `odd` are its columns.
-static void multiplyAnywhere(const MatrixData &data, const float *a,
-                             const float *b, float *even, float *odd) {
-  for (unsigned block = 0; block < data.numB; ++block) {
-    for (unsigned t = 0; t < 4; ++t) {
-      for (unsigned e = 0; e < data.a.perWord; ++e) {
-        const float *column = b + e * kLanes + t * kTile;
-        for (unsigned g = 0; g < kTile; ++g) {
-          float factor = a[e * kLanes + 4 * g + t];
-          for (unsigned n = 0; n < 4; ++n) {
-            float &x = even[4 * g + n], &y = odd[4 * g + n];
-            x = std::fma(factor, column[n], x);
-            y = std::fma(factor, column[n + 4], y);
-          }
-        }
-      }
-    }
-    a += 2 * data.tile();
-    b += data.tile();
-  }
-}
-
-#if defined(__x86_64__)
-/// The same with a row of sums in a register each.
-PTXSIM_WIDE static void multiplyWide(const MatrixData &data, const float *a,
-                                     const float *b, float *even, float *odd) {
-  static_assert(kTile == 8);
-  __m256 row[kTile];
-  for (unsigned g = 0; g < kTile; ++g) {
-    row[g] = _mm256_loadu2_m128(odd + 4 * g, even + 4 * g);
-  }
-  for (unsigned block = 0; block < data.numB; ++block) {
-    for (unsigned t = 0; t < 4; ++t) {
-      for (unsigned e = 0; e < data.a.perWord; ++e) {
-        __m256 column = _mm256_load_ps(b + e * kLanes + t * kTile);
-        const float *factor = a + e * kLanes + t;
-        for (unsigned g = 0; g < kTile; ++g) {
-          row[g] = _mm256_fmadd_ps(_mm256_broadcast_ss(factor + 4 * g), column,
-                                   row[g]);
-        }
-      }
-    }
-    a += 2 * data.tile();
-    b += data.tile();
-  }
-  for (unsigned g = 0; g < kTile; ++g) {
-    _mm256_storeu2_m128(odd + 4 * g, even + 4 * g, row[g]);
-  }
-}
-#endif
-
 template <bool isWide>
 PTXSIM_INLINE void multiply(const MatrixData &data, Operands &x) {
   for (unsigned half = 0; half < 2; ++half) {
-    const float *a = x.a + half * data.tile();
+    const float *a = x.a + half * data.depth.tile();
     float *even = x.sums[half * 2], *odd = x.sums[half * 2 + 1];
 #if defined(__x86_64__)
     if constexpr (isWide) {
-      multiplyWide(data, a, x.b, even, odd);
+      multiplyWide(data.depth, a, x.b, even, odd);
       continue;
     }
 #endif
-    multiplyAnywhere(data, a, x.b, even, odd);
+    multiplyAnywhere(data.depth, a, x.b, even, odd);
   }
 }
 
@@ -228,7 +73,7 @@ PTXSIM_INLINE void multiply(const MatrixData &data, Operands &x) {
 /// Sums of integers start at 0, so that they are exact.
 PTXSIM_INLINE void startSums(const Warp &w, const Inst &in, Operands &x) {
   const auto &data = *static_cast<const MatrixData *>(in.data);
-  const Ref *c = in.s.data() + 3 * data.numB;
+  const Ref *c = in.s.data() + 3 * data.depth.blocks;
   switch (data.sums) {
   case Sums::F32:
     for (unsigned i = 0; i < 4; ++i) {
@@ -290,14 +135,14 @@ PTXSIM_INLINE void finishS32(const Warp &w, const Ref *c, bool isSaturating,
 template <bool isWide> PTXSIM_INLINE Step run(Warp &w, const Inst &in) {
   const auto &data = *static_cast<const MatrixData *>(in.data);
   Operands x;
-  unsigned numA = 2 * data.numB;
+  unsigned numA = 2 * data.depth.blocks;
   for (unsigned r = 0; r < numA; ++r) {
-    data.a.load(w.in<uint32_t>(in.s[r]), x.a + r * data.tile());
+    data.a.load(w.in<uint32_t>(in.s[r]), x.a + r * data.depth.tile());
   }
-  for (unsigned r = 0; r < data.numB; ++r) {
+  for (unsigned r = 0; r < data.depth.blocks; ++r) {
     alignas(64) uint32_t turned[kLanes];
     turn(w.in<uint32_t>(in.s[numA + r]), turned);
-    data.b.load(turned, x.b + r * data.tile());
+    data.b.load(turned, x.b + r * data.depth.tile());
   }
   startSums(w, in, x);
   multiply<isWide>(data, x);
@@ -311,7 +156,8 @@ template <bool isWide> PTXSIM_INLINE Step run(Warp &w, const Inst &in) {
     finishF16(x.sums, results);
     break;
   case Sums::S32:
-    finishS32(w, &in.s[numA + data.numB], data.isSaturating, x.sums, results);
+    finishS32(w, &in.s[numA + data.depth.blocks], data.isSaturating, x.sums,
+              results);
     break;
   }
   for (size_t i = 0; i < in.d.size(); ++i) {
@@ -324,7 +170,8 @@ template <bool isWide> PTXSIM_INLINE Step run(Warp &w, const Inst &in) {
       d[l] = w.exec >> l & 1 ? results[i][l] : d[l];
     }
   }
-  w.cta.group.stats.matrixMacs[data.type] += uint64_t(16) * kTile * data.k();
+  w.cta.group.stats.matrixMacs[data.type] +=
+      uint64_t(16) * kTile * data.depth.k();
   return Step::Next;
 }
 
@@ -339,63 +186,6 @@ static Handler getHandler() { return runAnywhere; }
 #endif
 
 //===--- Decoding ---------------------------------------------------------===//
-
-static bool isByteFloat(const Type &type) {
-  return type.kind == Type::Kind::E4M3 || type.kind == Type::Kind::E5M2;
-}
-static bool isByteInteger(const Type &type) {
-  return type.bits == 8 &&
-         (type.kind == Type::Kind::Signed || type.kind == Type::Kind::Unsigned);
-}
-
-static Elements getElements(const Instruction &text, const Type &type) {
-  if (type.packed == 1) {
-    switch (type.kind) {
-    case Type::Kind::Float:
-      if (type.bits == 16) {
-        return elementsOf<F16>();
-      }
-      break;
-    case Type::Kind::BFloat:
-      return elementsOf<Bf16>();
-    case Type::Kind::Tf32:
-      return elementsOf<Tf32>();
-    case Type::Kind::E4M3:
-      return elementsOf<E4M3>();
-    case Type::Kind::E5M2:
-      return elementsOf<E5M2>();
-    case Type::Kind::Signed:
-      if (type.bits == 8) {
-        return elementsOf<S8>();
-      }
-      break;
-    case Type::Kind::Unsigned:
-      if (type.bits == 8) {
-        return elementsOf<U8>();
-      }
-      break;
-    default:
-      break;
-    }
-  }
-  failType(text);
-}
-
-/// Types of sums that go with the elements.
-static Sums getSums(const Instruction &text, const Type &a, const Type &sums) {
-  constexpr Type f16{Type::Kind::Float, 16, 1}, f32{Type::Kind::Float, 32, 1},
-      s32{Type::Kind::Signed, 32, 1};
-  if (isByteInteger(a)) {
-    if (sums == s32) {
-      return Sums::S32;
-    }
-  } else if (sums == f32) {
-    return Sums::F32;
-  } else if (sums == f16 && (a.kind == Type::Kind::Float || isByteFloat(a))) {
-    return Sums::F16;
-  }
-  failType(text);
-}
 
 static void addElements(Builder &builder, const Instruction &text,
                         const Operand &operand, unsigned count,
@@ -447,8 +237,9 @@ static bool decodeMatrix(const Instruction &text, Builder &builder,
       (data.isSaturating && !isByteInteger(a))) {
     failType(text);
   }
-  data.numB = k / (4 * data.a.perWord);
-  if (data.numB != 1 && data.numB != 2) {
+  data.depth.perWord = data.a.perWord;
+  data.depth.blocks = k / (4 * data.a.perWord);
+  if (data.depth.blocks != 1 && data.depth.blocks != 2) {
     Builder::fail("does not know the shape of '" + text.name() + "'");
   }
   if (isByteFloat(a) && builder.program.module->chip < 89) {
@@ -460,8 +251,10 @@ static bool decodeMatrix(const Instruction &text, Builder &builder,
   std::vector<Ref> results, sources;
   unsigned numSums = data.sums == Sums::F16 ? 2 : 4;
   addElements(builder, text, text.operands[0], numSums, results, true);
-  addElements(builder, text, text.operands[1], 2 * data.numB, sources, false);
-  addElements(builder, text, text.operands[2], data.numB, sources, false);
+  addElements(builder, text, text.operands[1], 2 * data.depth.blocks, sources,
+              false);
+  addElements(builder, text, text.operands[2], data.depth.blocks, sources,
+              false);
   addElements(builder, text, text.operands[3], numSums, sources, false);
   builder.setOperands(inst, std::move(results), std::move(sources));
   inst.run = getHandler();

@@ -332,3 +332,7 @@ void Builder::setOperands(Inst &inst, std::vector<Ref> d, std::vector<Ref> s) {
   inst.d = program.refs.emplace_back(std::move(d));
   inst.s = program.refs.emplace_back(std::move(s));
 }
+
+void Builder::setAlsoRead(Inst &inst, std::vector<Ref> refs) {
+  inst.alsoRead = program.refs.emplace_back(std::move(refs));
+}

@@ -7,6 +7,8 @@
 #include "Decode.h"
 #include "ops/Families.h"
 
+#include <algorithm>
+
 using namespace ptxsim;
 
 const DecoderTable &ptxsim::decoders() {
@@ -29,6 +31,7 @@ const DecoderTable &ptxsim::decoders() {
     addCopies(all);
     addBulkCopies(all);
     addMatrix(all);
+    addWgmma(all);
     return all;
   }();
   return table;
@@ -99,6 +102,28 @@ uint32_t ptxsim::countStaticSharedBytes(const Module &module,
   return program.staticSharedBytes;
 }
 
+/// Registers that products are still to fill keep their places until a wait.
+static void keepProducts(Program &program, Builder &builder) {
+  std::vector<Ref> sums;
+  for (const Inst &inst : program.code) {
+    if (inst.isProduct) {
+      sums.insert(sums.end(), inst.d.begin(), inst.d.end());
+    }
+  }
+  program.hasProducts = !sums.empty();
+  std::sort(sums.begin(), sums.end(),
+            [](const Ref &a, const Ref &b) { return a.reg < b.reg; });
+  sums.erase(
+      std::unique(sums.begin(), sums.end(),
+                  [](const Ref &a, const Ref &b) { return a.reg == b.reg; }),
+      sums.end());
+  for (Inst &inst : program.code) {
+    if (inst.awaitsProducts) {
+      builder.setAlsoRead(inst, sums);
+    }
+  }
+}
+
 static void decodeOne(const Instruction &text, Builder &builder, Inst &inst) {
   inst.text = &text;
   if (!text.guard.empty()) {
@@ -112,6 +137,7 @@ static void decodeOne(const Instruction &text, Builder &builder, Inst &inst) {
   if (family != decoders().end()) {
     for (Decoder decoder : family->second) {
       if (decoder(text, builder, inst)) {
+        inst.isCopy = text.opcode == "mov" && inst.s.size() == 1;
         return;
       }
     }
@@ -143,6 +169,7 @@ Result<std::unique_ptr<Program>> ptxsim::decode(const Module &module,
     return ret;
   }();
   decodeOne(end, builder, program->code.back());
+  keepProducts(*program, builder);
   setMeetingPoints(*program);
   allocateSlots(*program);
   return program;

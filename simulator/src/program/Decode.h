@@ -119,6 +119,8 @@ public:
   /// given out: handlers read Inst::d and Inst::s, and no copy in Inst::data.
   void setOperands(Inst &inst, std::vector<Ref> d, std::vector<Ref> s);
 
+  void setAlsoRead(Inst &inst, std::vector<Ref> refs);
+
   [[noreturn]] static void fail(std::string message);
   /// Fails unless the instruction has from `least` to `most` operands.
   static void expectOperands(const Instruction &instruction, size_t least,

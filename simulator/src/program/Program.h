@@ -75,6 +75,9 @@ struct Inst {
   Ref guard;
   /// Destinations and sources, in the order that the family's decoder gave.
   std::span<const Ref> d, s;
+  /// Registers that are read or written besides, so that they keep their place:
+  /// whether they hold anything is up to the handler.
+  std::span<const Ref> alsoRead;
   /// Small facts for the handler.
   int64_t imm = 0;
   uint32_t flags = 0;
@@ -87,6 +90,10 @@ struct Inst {
   uint32_t meet = 0;
   /// Every lane of the warp must take part (`.aligned`, mma, ldmatrix).
   bool needsAllLanes = false;
+  /// wgmma: fills its destinations some time before wgmma.wait_group.
+  bool isProduct = false, awaitsProducts = false;
+  /// mov of one value.
+  bool isCopy = false;
   const Instruction *text = nullptr;
 
   uint32_t line() const { return text->location.line; }
@@ -107,6 +114,8 @@ struct Program {
   /// registers.
   uint32_t registerBytes = 0, numPredicates = 0, numRegisters = 0;
   std::vector<std::byte> constants;
+  /// Whether it has wgmma.
+  bool hasProducts = false;
   /// Names of registers, by number.
   std::vector<std::string> registerNames;
 

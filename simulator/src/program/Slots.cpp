@@ -38,6 +38,9 @@ template <class F> void forEachUse(const Inst &inst, F visit) {
   for (const Ref &ref : inst.s) {
     visit(ref);
   }
+  for (const Ref &ref : inst.alsoRead) {
+    visit(ref);
+  }
   visit(inst.guard);
   if (inst.guard) {
     for (const Ref &ref : inst.d) {
