@@ -195,6 +195,19 @@ private:
     return buffer;
   }
 
+  /// What a thread starts with, as an assembler would have it.
+  uint32_t countRegisters(const Function &function,
+                          const LaunchConfig &config) const {
+    if (config.registersPerThread || function.maxRegisters) {
+      return config.registersPerThread ? config.registersPerThread
+                                       : function.maxRegisters;
+    }
+    uint64_t threads =
+        config.block.count() * std::max(function.minCtasPerSm, 1u);
+    return uint32_t(std::min<uint64_t>(
+        theProperties.registersPerSm / threads / 8 * 8, 255));
+  }
+
   Result<bool> checkLaunch(const Program &program, const LaunchConfig &config,
                            const KernelArguments &arguments,
                            std::vector<std::byte> &parameters);
@@ -310,13 +323,15 @@ Result<bool> SimDevice::launch(ptxsim::Kernel &kernel,
                                const LaunchConfig &config,
                                const KernelArguments &arguments) {
   const Program &program = *kernel.program;
-  LaunchContext context{program, theOptions, config, memory, reporter, {}, 0};
+  LaunchContext context{program,  theOptions, config, memory,
+                        reporter, {},         0,      0};
   Result<bool> checked =
       checkLaunch(program, config, arguments, context.parameters);
   if (!checked) {
     return checked;
   }
   context.sharedBytes = program.staticSharedBytes + config.dynamicSharedBytes;
+  context.registersPerThread = countRegisters(*program.function, config);
   auto start = std::chrono::steady_clock::now();
   memory.startLaunch();
   uint64_t numCtas = config.grid.count();

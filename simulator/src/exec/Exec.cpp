@@ -16,7 +16,7 @@ using namespace ptxsim;
 Warp::Warp(Cta &cta, const Program &program, uint32_t number, Mask lanes)
     : cta(cta), program(program), number(number),
       registers(program.registerBytes), predicates(program.numPredicates, 0),
-      live(lanes) {
+      live(lanes), registersPerThread(cta.group.launch.registersPerThread) {
   const Checks &checks = cta.group.launch.options.checks;
   if (checks.uninitialised) {
     defined.assign(program.numRegisters, 0);
@@ -41,19 +41,23 @@ Step Warp::branch(const Inst &in) {
     top.pc = target;
     return Step::Jump;
   }
-  Path stay{in.meet, top.lanes & ~exec, top.pc + 1};
-  Path go{in.meet, exec, target};
+  const std::pair<Mask, uint32_t> ways[] = {{top.lanes & ~exec, top.pc + 1},
+                                            {exec, target}};
+  return divide(in, ways);
+}
+
+Step Warp::divide(const Inst &in, Ways ways) {
+  Path &top = paths.back();
   if (in.meet == top.meet) {
     // The lanes go on to where this path meets its own sibling.
     paths.pop_back();
   } else {
     top.pc = in.meet;
   }
-  if (stay.pc != stay.meet) {
-    paths.push_back(stay);
-  }
-  if (go.pc != go.meet) {
-    paths.push_back(go);
+  for (const auto &[lanes, pc] : ways) {
+    if (lanes && pc != in.meet) {
+      paths.push_back({in.meet, lanes, pc});
+    }
   }
   return Step::Jump;
 }

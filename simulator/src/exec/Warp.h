@@ -86,6 +86,9 @@ struct Warp {
   /// What fence.mbarrier_init has made known to the cluster.
   Clock initialised;
 
+  /// What setmaxnreg has left it with.
+  uint32_t registersPerThread;
+
   /// cp.async groups in flight; made on first use (src/ops/Copies.cpp).
   std::unique_ptr<CopyQueue> copies;
   /// Bulk copies out of shared memory (src/ops/BulkCopies.cpp).
@@ -142,8 +145,11 @@ struct Warp {
   /// Runs until the warp blocks, yields, ends, or has run `quantum`
   /// instructions. False if it ended with a poll that failed.
   bool run(uint64_t quantum);
-  /// The lanes of `exec` go to `in.target`.
+  /// The lanes of `exec` go to the branch's only target.
   Step branch(const Inst &in);
+  /// Lanes and where they go; all that are at this place.
+  using Ways = std::span<const std::pair<Mask, uint32_t>>;
+  Step divide(const Inst &in, Ways ways);
   void exit(Mask lanes);
   /// Behind a read of memory that others may be about to change: Poll if it saw
   /// what it saw the last time.
@@ -201,6 +207,9 @@ struct Cta {
   std::vector<NamedBarrier> barriers;
   MbarrierTable mbarriers;
   std::vector<Warpgroup> warpgroups;
+  /// Given up by setmaxnreg; warps that want some.
+  uint32_t freeRegisters = 0;
+  std::vector<Warp *> waitForRegisters;
   /// Warps that have not ended.
   uint32_t numLive = 0;
 
@@ -221,6 +230,8 @@ struct LaunchContext {
   Reporter &reporter;
   std::vector<std::byte> parameters;
   uint32_t sharedBytes = 0;
+  /// What a thread starts with.
+  uint32_t registersPerThread = 0;
 };
 
 /// Arrivals at the barrier of a cluster [9.7.13.3].

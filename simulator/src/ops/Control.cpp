@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Families.h"
+#include "Operands.h"
 #include "check/Reporter.h"
 #include "exec/Warp.h"
 
@@ -46,6 +47,62 @@ static bool decodeBranch(const Instruction &text, Builder &builder,
   return true;
 }
 
+/// brx.idx: lanes of one target go together.
+static Step runTable(Warp &w, const Inst &in) {
+  Path top = w.paths.back();
+  std::vector<std::pair<Mask, uint32_t>> ways{
+      {top.lanes & ~w.exec, top.pc + 1}};
+  for (Mask left = w.exec; left;) {
+    unsigned first = unsigned(std::countr_zero(left));
+    uint64_t index = w.lane(in.s[0], first);
+    Mask same = 0;
+    for (Mask m = left; m; m &= m - 1) {
+      unsigned l = unsigned(std::countr_zero(m));
+      same |= Mask(w.lane(in.s[0], l) == index) << l;
+    }
+    left &= ~same;
+    if (index >= in.targets.size()) {
+      w.cta.group.launch.reporter.report(
+          w, in, "bounds", same,
+          "expects an index below " + std::to_string(in.targets.size()) +
+              ", but got " + std::to_string(index));
+      index = 0;
+    }
+    ways.push_back({same, in.targets[index]});
+  }
+  if (ways.size() == 2 && ways[1].first == top.lanes) {
+    w.paths.back().pc = ways[1].second;
+    return Step::Jump;
+  }
+  return w.divide(in, ways);
+}
+
+/// brx.idx{.uni} index, targets;
+static bool decodeTable(const Instruction &text, Builder &builder, Inst &inst) {
+  Words words(text);
+  words.take("idx");
+  words.take("uni");
+  words.done();
+  Builder::expectOperands(text, 2, 2);
+  const auto &tables = builder.program.function->branchTargets;
+  auto table = tables.find(text.operands[1].name);
+  if (table == tables.end() || table->second.empty()) {
+    Builder::fail("expects a list of .branchtargets, but got '" +
+                  text.operands[1].name + "'");
+  }
+  for (const std::string &label : table->second) {
+    Operand operand;
+    operand.kind = Operand::Kind::Symbol;
+    operand.name = label;
+    inst.targets.push_back(builder.label(operand));
+  }
+  builder.setOperands(inst, {}, {builder.src(text.operands[0], kU32)});
+  inst.run = runTable;
+  inst.kind = InstClass::Control;
+  inst.flow = Inst::Flow::Branch;
+  return true;
+}
+
 static bool decodeEnd(const Instruction &text, Builder &, Inst &inst) {
   Words words(text);
   words.take("uni");
@@ -66,9 +123,12 @@ static bool decodeNothing(const Instruction &, Builder &, Inst &inst) {
 
 void ptxsim::addControl(DecoderTable &table) {
   table["bra"].push_back(decodeBranch);
+  table["brx"].push_back(decodeTable);
   table["ret"].push_back(decodeEnd);
   table["exit"].push_back(decodeEnd);
   table["trap"].push_back(decodeEnd);
   table["nanosleep"].push_back(decodeNothing);
   table["pmevent"].push_back(decodeNothing);
+  // Grids run one after the other.
+  table["griddepcontrol"].push_back(decodeNothing);
 }

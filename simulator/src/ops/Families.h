@@ -28,12 +28,13 @@ void addFences(DecoderTable &table);   // fence membar
 void addLanes(DecoderTable &table);    // shfl vote match redux activemask elect
 void addBarriers(DecoderTable &table); // bar barrier
 void addClusters(DecoderTable &table); // mapa getctarank barrier.cluster
-void addMbarriers(DecoderTable &table);   // mbarrier
-void addCopies(DecoderTable &table);      // cp.async
-void addBulkCopies(DecoderTable &table);  // cp.async.bulk
-void addMatrix(DecoderTable &table);      // mma
-void addWgmma(DecoderTable &table);       // wgmma
-void addMatrixMoves(DecoderTable &table); // ldmatrix stmatrix; by Matrix
+void addMbarriers(DecoderTable &table);    // mbarrier
+void addCopies(DecoderTable &table);       // cp.async
+void addBulkCopies(DecoderTable &table);   // cp.async.bulk
+void addMatrix(DecoderTable &table);       // mma
+void addWgmma(DecoderTable &table);        // wgmma
+void addRegisterPool(DecoderTable &table); // setmaxnreg
+void addMatrixMoves(DecoderTable &table);  // ldmatrix stmatrix; by Matrix
 
 } // namespace ptxsim
 

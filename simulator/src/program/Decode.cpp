@@ -32,6 +32,7 @@ const DecoderTable &ptxsim::decoders() {
     addBulkCopies(all);
     addMatrix(all);
     addWgmma(all);
+    addRegisterPool(all);
     return all;
   }();
   return table;
