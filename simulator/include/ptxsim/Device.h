@@ -83,6 +83,10 @@ struct DeviceProperties {
   uint32_t maxSharedBytes = 227 * 1024; // per CTA
   uint32_t maxThreads = 1024;           // per CTA
   uint32_t registersPerSm = 65536;      // of 32 bits
+  /// How many CTAs run at a time: those that wait for each other must.
+  uint32_t sharedBytesPerSm = 228 * 1024;
+  uint32_t maxThreadsPerSm = 2048;
+  uint32_t maxCtasPerSm = 32;
 };
 
 /// The bytes of a launch's parameters, in the order of the .param list. Each is

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ptxsim/Device.h"
-#include "Scheduler.h"
+#include "Grid.h"
 #include "check/Reporter.h"
 #include "program/Decode.h"
 #include "ptxsim/Parser.h"
@@ -208,6 +208,18 @@ private:
         theProperties.registersPerSm / threads / 8 * 8, 255));
   }
 
+  /// Clusters that the device holds at a time.
+  uint64_t countResident(const LaunchContext &context) const {
+    // An SM keeps 1 KiB of each CTA's shared memory for itself.
+    uint64_t bySharedBytes =
+        theProperties.sharedBytesPerSm / (context.sharedBytes + 1024);
+    uint64_t byThreads =
+        theProperties.maxThreadsPerSm / context.config.block.count();
+    uint64_t perSm = std::clamp<uint64_t>(std::min(bySharedBytes, byThreads), 1,
+                                          theProperties.maxCtasPerSm);
+    return perSm * theProperties.numSms / context.config.cluster.count();
+  }
+
   Result<bool> checkLaunch(const Program &program, const LaunchConfig &config,
                            const KernelArguments &arguments,
                            std::vector<std::byte> &parameters);
@@ -334,70 +346,14 @@ Result<bool> SimDevice::launch(ptxsim::Kernel &kernel,
   context.registersPerThread = countRegisters(*program.function, config);
   auto start = std::chrono::steady_clock::now();
   memory.startLaunch();
-  uint64_t numCtas = config.grid.count();
-  uint64_t numGroups = numCtas / config.cluster.count();
   LaunchStats stats;
   stats.kernel = program.function->name;
   stats.sharedBytes = context.sharedBytes;
-  stats.ctaInstructions.resize(numCtas);
-  std::vector<Counters> counters(program.code.size());
-  std::mutex mutex;
-  std::atomic<uint64_t> next = 0;
-  auto work = [&] {
-    std::vector<Counters> own(program.code.size());
-    LaunchStats ownStats;
-    for (uint64_t g; (g = next++) < numGroups;) {
-      Group group(context, g);
-      Scheduler(group).run();
-      for (size_t i = 0; i < own.size(); ++i) {
-        own[i] += group.counters[i];
-      }
-      for (size_t k = 0; k < size_t(InstClass::Count); ++k) {
-        ownStats.warpInstructions[k] += group.stats.warpInstructions[k];
-      }
-      for (const auto &[type, macs] : group.stats.matrixMacs) {
-        ownStats.matrixMacs[type] += macs;
-      }
-      for (const auto &cta : group.ctas) {
-        uint64_t sum = 0;
-        for (const auto &warp : cta->warps) {
-          sum += warp->threadInstructions;
-        }
-        const auto &at = cta->index;
-        stats.ctaInstructions[(uint64_t(at[2]) * config.grid.y + at[1]) *
-                                  config.grid.x +
-                              at[0]] = sum;
-      }
-    }
-    std::lock_guard lock(mutex);
-    for (size_t i = 0; i < own.size(); ++i) {
-      counters[i] += own[i];
-    }
-    for (size_t k = 0; k < size_t(InstClass::Count); ++k) {
-      stats.warpInstructions[k] += ownStats.warpInstructions[k];
-    }
-    for (const auto &[type, macs] : ownStats.matrixMacs) {
-      stats.matrixMacs[type] += macs;
-    }
-  };
+  stats.ctaInstructions.resize(config.grid.count());
   unsigned threads = theOptions.threads ? theOptions.threads
                                         : std::thread::hardware_concurrency();
-  threads = unsigned(std::min<uint64_t>(std::max(threads, 1u), numGroups));
-  std::vector<std::thread> workers;
-  for (unsigned t = 1; t < threads; ++t) {
-    workers.emplace_back(work);
-  }
-  work();
-  for (std::thread &worker : workers) {
-    worker.join();
-  }
+  Grid(context, countResident(context)).run(threads, stats);
   reporter.finishLaunch();
-  for (size_t i = 0; i < counters.size(); ++i) {
-    stats.total += counters[i];
-    if (counters[i].warpInstructions && program.code[i].line()) {
-      stats.lines[program.code[i].line()] += counters[i];
-    }
-  }
   stats.uniqueReadSectors = memory.countTouched(0);
   stats.uniqueWriteSectors = memory.countTouched(1);
   stats.seconds =

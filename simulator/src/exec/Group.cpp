@@ -205,8 +205,7 @@ uint64_t Scheduler::drawQuantum() {
   return ~uint64_t(0);
 }
 
-/// Lines that say where each waiting warp is.
-static std::string describeWaiters(const Group &group) {
+std::string Scheduler::describeWaiters() const {
   std::string text;
   for (const auto &cta : group.ctas) {
     for (const auto &warp : cta->warps) {
@@ -237,17 +236,18 @@ static std::string describeWaiters(const Group &group) {
   return text;
 }
 
-bool Scheduler::run() {
+Scheduler::Outcome Scheduler::run() {
   const Options &options = group.launch.options;
   bool isRandom = options.schedule == Schedule::Random;
-  if (options.schedule != Schedule::RoundRobin) {
+  if (options.schedule != Schedule::RoundRobin && !hasStarted) {
     std::shuffle(warps.begin(), warps.end(), group.random);
   }
-  uint64_t instructions = 0, idleRounds = 0;
+  hasStarted = true;
+  uint64_t idleRounds = 0;
   auto fail = [&](std::string what) {
     group.launch.reporter.report(*group.ctas.front(), "barriers",
-                                 what + ": " + describeWaiters(group));
-    return false;
+                                 what + ": " + describeWaiters());
+    return Outcome::Failed;
   };
   while (numLive) {
     bool hasRun = false;
@@ -271,6 +271,7 @@ bool Scheduler::run() {
     }
     if (hasRun || before != group.progress) {
       idleRounds = 0;
+      group.pollsMemory = false;
       continue;
     }
     // Warps wait or poll in vain; a draw may also have met no ready one.
@@ -281,11 +282,13 @@ bool Scheduler::run() {
     ++idleRounds;
     if (!group.deferred.empty() && (isBlocked || idleRounds > 2)) {
       group.deferred.performDue();
+    } else if (group.pollsMemory && idleRounds > kMostPollRounds) {
+      return Outcome::Stalled;
     } else if (numLive && (isBlocked || idleRounds > kMostIdleRounds)) {
       return fail("deadlock");
     }
   }
-  return true;
+  return Outcome::Done;
 }
 
 void Scheduler::finish(Warp &warp) {

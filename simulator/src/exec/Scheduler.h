@@ -15,8 +15,15 @@ class Scheduler {
 public:
   explicit Scheduler(Group &group);
 
-  /// Runs all warps to their end. False after a deadlock, which is reported.
-  bool run();
+  enum class Outcome : uint8_t {
+    Done,
+    Failed,  // a deadlock, or too many instructions: reported
+    Stalled, // polls global memory that other groups must change
+  };
+  /// Runs all warps as far as they get; goes on where it stalled.
+  Outcome run();
+  /// Where each waiting warp is, and what for.
+  std::string describeWaiters() const;
 
 private:
   uint64_t drawQuantum();
@@ -26,9 +33,13 @@ private:
   Group &group;
   /// Polls in vain of all warps, after which they count as stuck.
   static constexpr uint64_t kMostIdleRounds = 10000;
+  /// The same of global memory, after which other groups have their turn.
+  static constexpr uint64_t kMostPollRounds = 64;
 
   std::vector<Warp *> warps;
   size_t numLive = 0;
+  uint64_t instructions = 0;
+  bool hasStarted = false;
 };
 
 } // namespace ptxsim

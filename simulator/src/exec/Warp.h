@@ -152,13 +152,8 @@ struct Warp {
   Step divide(const Inst &in, Ways ways);
   void exit(Mask lanes);
   /// Behind a read of memory that others may be about to change: Poll if it saw
-  /// what it saw the last time.
-  Step afterPoll(const Inst &in, uint64_t seen) {
-    bool isSame = lastPoll == &in && lastPolled == seen;
-    lastPoll = &in;
-    lastPolled = seen;
-    return isSame ? Step::Poll : Step::Yield;
-  }
+  /// what it saw the last time. `isGlobal`: other groups may change it.
+  Step afterPoll(const Inst &in, uint64_t seen, bool isGlobal);
   /// Makes a blocked warp ready.
   void wake() {
     status = WarpStatus::Ready;
@@ -262,6 +257,8 @@ struct Group {
   /// Counts everything that another warp may wait for; a full round of polls
   /// without a change is a deadlock.
   uint64_t progress = 0;
+  /// A warp has polled global memory in vain since then.
+  bool pollsMemory = false;
 
   /// Whether a wait that may fail for no reason (try_wait) does so now.
   bool drawsFailure() {
@@ -270,6 +267,14 @@ struct Group {
   /// Opens the cluster's barrier if all threads that run have come.
   void updateBarrier();
 };
+
+inline Step Warp::afterPoll(const Inst &in, uint64_t seen, bool isGlobal) {
+  bool isSame = lastPoll == &in && lastPolled == seen;
+  lastPoll = &in;
+  lastPolled = seen;
+  cta.group.pollsMemory |= isSame && isGlobal;
+  return isSame ? Step::Poll : Step::Yield;
+}
 
 inline Cta *Cta::findShared(uint64_t offset) {
   uint64_t place = offset / kCtaWindowBytes;

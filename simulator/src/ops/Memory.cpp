@@ -88,12 +88,14 @@ static Step runLoad(Warp &w, const Inst &in) {
 static Step runStrongLoad(Warp &w, const Inst &in) {
   Access access = startAccess(w, in, in.s[0], Access::Kind::Read);
   uint64_t seen = 0;
+  bool isGlobal = false;
   for (Mask left = w.access(in, access); left; left &= left - 1) {
     unsigned l = unsigned(std::countr_zero(left));
     runStrong(w, access, l, true, [&] { loadLane(w, in, access, l); });
+    isGlobal |= access.resolved[l] == Space::Global;
     seen = (seen ^ access.address[l] ^ w.lane(in.d[0], l)) * 0x100000001B3;
   }
-  return w.afterPoll(in, seen);
+  return w.afterPoll(in, seen, isGlobal);
 }
 
 /// Of lanes that write to one address, which one stays is undefined: they must
