@@ -4,11 +4,11 @@
 // Forward attention in one pass over the keys, after FlashAttention-2 (Dao,
 // arXiv 2307.08691): 64 query rows per CTA, 16 per warp, tiles of 64 keys that
 // are copied asynchronously into one of two buffers while the other is used.
-// Scores and weights stay in registers: two accumulators of a score tile are one
-// operand of the product with the values.
+// Scores and weights stay in registers: two accumulators of a score tile are
+// one operand of the product with the values.
 //
-// Rows of 64 bf16 are 8 chunks of 16 bytes; chunk c of row r lies at c ^ (r % 8),
-// so that the 8 rows of an ldmatrix meet all banks.
+// Rows of 64 bf16 are 8 chunks of 16 bytes; chunk c of row r lies at
+// c ^ (r % 8), so that the 8 rows of an ldmatrix meet all banks.
 
 #include <cuda_bf16.h>
 #include <stdint.h>
@@ -62,6 +62,13 @@ __device__ void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+/// For fmaxf clang would need a library.
+__device__ float larger(float x, float y) {
+  float z;
+  asm("max.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y));
+  return z;
+}
+
 __device__ float exp2Approx(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
@@ -74,10 +81,15 @@ __device__ uint32_t pack(float low, float high) {
   return r;
 }
 
-/// The row's value over the four lanes that share it.
-template <class F> __device__ float overRow(float x, F f) {
-  x = f(x, __shfl_xor_sync(~0u, x, 1));
-  return f(x, __shfl_xor_sync(~0u, x, 2));
+/// Over the four lanes that share a row.
+__device__ float largestOfRow(float x) {
+  x = larger(x, __shfl_xor_sync(~0u, x, 1));
+  return larger(x, __shfl_xor_sync(~0u, x, 2));
+}
+
+__device__ float sumOfRow(float x) {
+  x += __shfl_xor_sync(~0u, x, 1);
+  return x + __shfl_xor_sync(~0u, x, 2);
 }
 
 } // namespace
@@ -95,8 +107,9 @@ extern "C" __global__ void __launch_bounds__(128)
   int firstRow = blockIdx.x * kTile;
   int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   int numTiles = (length + kTile - 1) / kTile;
-  if (isCausal) {
-    numTiles = min(numTiles, int(blockIdx.x) + 1);
+  int numTilesSeen = blockIdx.x + 1;
+  if (isCausal && numTilesSeen < numTiles) {
+    numTiles = numTilesSeen;
   }
   copyTile(tileQ, q + head, firstRow, length);
   copyTile(tileK, k + head, 0, length);
@@ -116,13 +129,16 @@ extern "C" __global__ void __launch_bounds__(128)
     asm volatile("cp.async.wait_group 1;" ::: "memory");
     __syncthreads();
     if (j == 0) {
+#pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
-        loadMatrices(aq[kk], chunkAt(tileQ, warp * 16 + lane % 16,
-                                     kk * 2 + lane / 16));
+        loadMatrices(aq[kk],
+                     chunkAt(tileQ, warp * 16 + lane % 16, kk * 2 + lane / 16));
       }
     }
     float s[8][4] = {};
+#pragma unroll
     for (int n = 0; n < 4; ++n) {
+#pragma unroll
       for (int kk = 0; kk < 4; ++kk) {
         uint32_t b[4];
         int row = n * 16 + lane % 8 + 8 * (lane / 16);
@@ -133,25 +149,28 @@ extern "C" __global__ void __launch_bounds__(128)
       }
     }
     float tileMost[2] = {-INFINITY, -INFINITY};
+#pragma unroll
     for (int n = 0; n < 8; ++n) {
+#pragma unroll
       for (int i = 0; i < 4; ++i) {
         int row = firstRow + warp * 16 + lane / 4 + 8 * (i / 2);
         int col = j * kTile + n * 8 + lane % 4 * 2 + i % 2;
         bool isIn = col < length && (!isCausal || col <= row);
         s[n][i] = isIn ? s[n][i] * scale2 : -INFINITY;
-        tileMost[i / 2] = fmaxf(tileMost[i / 2], s[n][i]);
+        tileMost[i / 2] = larger(tileMost[i / 2], s[n][i]);
       }
     }
+#pragma unroll
     for (int h = 0; h < 2; ++h) {
-      float now = fmaxf(most[h], overRow(tileMost[h], [](float a, float b) {
-                          return fmaxf(a, b);
-                        }));
+      float now = larger(most[h], largestOfRow(tileMost[h]));
       // Without a key so far there is nothing to correct.
       float from = now == -INFINITY ? 0 : now;
       float correction = exp2Approx(most[h] - from);
       most[h] = now;
       sum[h] *= correction;
+#pragma unroll
       for (int n = 0; n < 8; ++n) {
+#pragma unroll
         for (int i = 2 * h; i < 2 * h + 2; ++i) {
           s[n][i] = exp2Approx(s[n][i] - from);
           sum[h] += s[n][i];
@@ -159,11 +178,13 @@ extern "C" __global__ void __launch_bounds__(128)
         }
       }
     }
+#pragma unroll
     for (int kk = 0; kk < 4; ++kk) {
       uint32_t p[4] = {pack(s[2 * kk][0], s[2 * kk][1]),
                        pack(s[2 * kk][2], s[2 * kk][3]),
                        pack(s[2 * kk + 1][0], s[2 * kk + 1][1]),
                        pack(s[2 * kk + 1][2], s[2 * kk + 1][3])};
+#pragma unroll
       for (int n = 0; n < 4; ++n) {
         uint32_t b[4];
         loadTransposed(b, chunkAt(tileV + buffer * kTileBytes,
@@ -175,11 +196,13 @@ extern "C" __global__ void __launch_bounds__(128)
     // The next turn writes the buffer that was read here.
     __syncthreads();
   }
+#pragma unroll
   for (int h = 0; h < 2; ++h) {
-    float all = overRow(sum[h], [](float a, float b) { return a + b; });
+    float all = sumOfRow(sum[h]);
     int row = firstRow + warp * 16 + lane / 4 + 8 * h;
     if (row < length) {
       float factor = all > 0 ? 1 / all : 0;
+#pragma unroll
       for (int n = 0; n < 8; ++n) {
         float *at = o + head + int64_t(row) * kChannels + n * 8 + lane % 4 * 2;
         at[0] = out[n][2 * h] * factor;
