@@ -237,6 +237,15 @@ bool RaceDetector::access(const Actor &actor, uint32_t inst, uint32_t rank,
     Cell &cell = cells[size_t(rank) * cellsPerCta + start / 16];
     bool isWhole = at == start && stop == start + 16;
     if (isWhole && !cell.words) {
+      // A read that changes nothing but its own mark.
+      State &state = cell.whole;
+      if (!isWrite && isSafe(actor, state.write) &&
+          (!state.read.time || state.read.agent == actor.agent)) {
+        state.read = mark;
+        state.read.bytes = kAll;
+        at = stop;
+        continue;
+      }
       note(visit(cell.whole, request, kAll), at);
       at = stop;
       continue;

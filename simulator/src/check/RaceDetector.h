@@ -166,6 +166,12 @@ private:
     return actor.clock->seen[mark.agent] >= mark.time ||
            (actor.isInOrder && mark.agent == actor.agent);
   }
+  /// Whether a write is before the actor, with a fence if it needs one.
+  bool isSafe(const Actor &actor, const Mark &write) const {
+    return !write.time || (isKnown(actor, write) &&
+                           (!actor.isAsync || write.isAsync ||
+                            actor.clock->fenced[write.agent] >= write.time));
+  }
   /// False at a conflict.
   bool visit(State &state, Request &request, uint8_t bytes);
   void noteRead(State &state, const Request &request, const Mark &mark);

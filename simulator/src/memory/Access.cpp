@@ -88,7 +88,7 @@ public:
     Mask good = 0;
     for (Mask left = access.lanes; left; left &= left - 1) {
       unsigned lane = unsigned(std::countr_zero(left));
-      if (resolve(lane)) {
+      if (isPlainShared(lane) || resolve(lane)) {
         good |= Mask(1) << lane;
       }
     }
@@ -194,6 +194,27 @@ private:
       return {buffer->data.get() + at, buffer->written.get() + at};
     }
     }
+  }
+
+  /// The common case: shared memory of the CTA itself about which there is
+  /// nothing to say.
+  bool isPlainShared(unsigned lane) {
+    Cta &cta = warp.cta;
+    uint64_t offset = access.address[lane];
+    uint32_t align = access.align ? access.align : access.bytes;
+    if (access.space != Space::Shared || (offset & (align - 1)) ||
+        offset + access.bytes > cta.shared.size()) {
+      return false;
+    }
+    if (!cta.shadow.empty() && !access.isOfBarrier &&
+        !cta.shadow.isPlain(uint32_t(offset), access.bytes)) {
+      return false;
+    }
+    access.resolved[lane] = Space::Shared;
+    access.host[lane] = cta.shared.data() + offset;
+    access.cta[lane] = &cta;
+    access.offset[lane] = uint32_t(offset);
+    return true;
   }
 
   bool resolve(unsigned lane) {
