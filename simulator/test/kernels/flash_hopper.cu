@@ -31,7 +31,7 @@
 #include <math.h>
 #include <stdint.h>
 
-// What the driver calls CUtensorMap; clang has no header for it.
+// What the driver calls CUtensorMap, without its header.
 struct alignas(64) TensorMap {
   char bytes[128];
 };
@@ -45,6 +45,7 @@ constexpr uint32_t kPanelBytes = kRows * 128;
 constexpr uint32_t kTileBytes = 2 * kPanelBytes; // of bf16
 constexpr int kGroupThreads = 128;
 constexpr int kConsumers = 2;
+constexpr int kThreads = (1 + kConsumers) * kGroupThreads;
 constexpr int kConsumerWarps = kConsumers * kGroupThreads / 32;
 constexpr float kLog2E = 1.44269504f;
 
@@ -466,8 +467,7 @@ __device__ void storeOutput(const float (&o)[16][4], const TensorMap &map,
 
 } // namespace
 
-extern "C" __global__ void __launch_bounds__((1 + kConsumers) * kGroupThreads,
-                                             1)
+extern "C" __global__ void __launch_bounds__(kThreads, 1)
     flash_hopper(const __grid_constant__ TensorMap q,
                  const __grid_constant__ TensorMap k,
                  const __grid_constant__ TensorMap v,
@@ -503,8 +503,12 @@ extern "C" __global__ void __launch_bounds__((1 + kConsumers) * kGroupThreads,
         loadPanel(tileQ + panel * kPanelBytes, q, panel % 2 * 64,
                   firstRow + panel / 2 * kRows, head, fullQ);
       }
+      // In the order in which the consumers need them.
+      ringK.fill(0, k, head);
       for (int j = 0; j < numTiles; ++j) {
-        ringK.fill(j, k, head);
+        if (j + 1 < numTiles) {
+          ringK.fill(j + 1, k, head);
+        }
         ringV.fill(j, v, head);
       }
     }
