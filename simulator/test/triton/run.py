@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs PTX that Triton compiles on ptx-sim, and compares with NumPy.
+
+    run.py --tool=build/bin/ptx-sim --work=build/triton [--arch=80,90]
+           [--cases=REGEX] [--settings=N] [--keep] [--list]
+
+The first run makes a virtual environment in the work folder and installs the
+pinned Triton there (170 MB are downloaded, 620 MB lie on disk); later runs use
+it again. Nothing is installed elsewhere. No GPU and no driver is needed: Triton
+compiles for sm_80 and sm_90a, and its PTX is run with every check on.
+
+Exit codes: 0 all is right, 1 a case is not, 2 Triton cannot be had or the command
+line is wrong, 3 nothing was run, for ATTN_NO_NETWORK is set and Triton is not
+there yet.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import elements  # noqa: F401  (enters its cases)
+import lanes  # noqa: F401
+import products  # noqa: F401
+from cases import CASES, Case, Descriptor, Input, Output, Scalar, Scratch
+from formats import BYTES_NAME, SMALL, decode, encode, width
+
+TRITON = "3.5.0"
+FOLDER = Path(__file__).resolve().parent
+
+# Schedule, completion, seed. The first is the tool's own choice.
+SETTINGS = [
+    ("round-robin", "lazy", 1),
+    ("random", "eager", 2),
+    ("adversarial", "random", 3),
+    ("random", "lazy", 4),
+    ("adversarial", "eager", 5),
+    ("round-robin", "random", 6),
+    ("adversarial", "lazy", 7),
+    ("round-robin", "eager", 8),
+    ("random", "random", 9),
+]
+
+
+def stop(message: str, code: int = 2) -> None:
+    """Ends with one line."""
+    print(f"triton: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def prepare(work: Path) -> Path:
+    """The interpreter that has Triton; installs it where it is missing."""
+    home = work / f"triton-{TRITON}"
+    python, done = home / "bin" / "python", home / "complete"
+    if done.exists():
+        return python
+    if os.environ.get("ATTN_NO_NETWORK"):
+        stop("nothing was run: Triton is not there, and ATTN_NO_NETWORK is set", 3)
+    print(f"triton: installing triton {TRITON} into {home}: downloads about 170 MB, "
+          "620 MB on disk", flush=True)  # fmt: skip
+    shutil.rmtree(home, ignore_errors=True)
+    commands = [
+        [sys.executable, "-m", "venv", str(home)],
+        [str(python), "-m", "pip", "install", "--quiet", "--no-input",
+         "--only-binary=:all:", "--disable-pip-version-check", f"triton=={TRITON}"],
+    ]  # fmt: skip
+    for command in commands:
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode:
+            last = (result.stderr + result.stdout).strip().splitlines()[-1:] or [""]
+            stop(f"cannot install triton {TRITON}: '{' '.join(command[1:])}' says: {last[0]}")
+    done.touch()
+    return python
+
+
+@dataclass
+class Job:
+    """A case for one architecture, on its way through the stages."""
+
+    name: str
+    arch: int
+    case: Case
+    stem: Path
+
+
+def specialized(case: Case) -> tuple[dict[str, str], dict[str, Any], list[str]]:
+    """Signature, constants and multiples of 16, chosen as Triton's launcher does:
+    an integer that is 1 becomes a constant."""
+    signature, constants, divisible = {}, dict(case.constants), []
+    for name, argument in case.arguments.items():
+        if isinstance(argument, Scalar):
+            if argument.kind.startswith("i") and argument.value == 1:
+                constants[name] = 1
+                continue
+            signature[name] = argument.kind
+            if argument.kind.startswith("i") and argument.value % 16 == 0:
+                divisible.append(name)
+        elif isinstance(argument, Descriptor):
+            kind = argument.buffer.kind
+            signature[name] = f"tensordesc<{kind}{argument.box}>"
+        else:
+            signature[name] = "*" + argument.kind
+            divisible.append(name)
+    return signature, constants, divisible
+
+
+def emit(python: Path, jobs: list[Job], work: Path) -> None:
+    """Compiles all jobs, in a few processes."""
+    requests = []
+    for job in jobs:
+        signature, constants, divisible = specialized(job.case)
+        requests.append({
+            "kernel": job.case.kernel, "file": job.case.file, "signature": signature,
+            "constants": constants, "divisible": divisible, "options": job.case.options,
+            "arch": job.arch, "output": str(job.stem),
+        })  # fmt: skip
+    workers = min(len(requests), os.cpu_count() or 1)
+    environment = os.environ | {"TRITON_CACHE_DIR": str(work / "cache")}
+
+    def run(number: int) -> str:
+        file = work / f"requests-{number}.json"
+        file.write_text(json.dumps(requests[number::workers]))
+        command = [str(python), str(FOLDER / "emit.py"), str(file)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        return "" if done.returncode == 0 else done.stderr
+
+    with ThreadPoolExecutor(workers) as pool:
+        for problem in pool.map(run, range(workers)):
+            if problem:
+                stop(f"cannot compile: {problem.strip().splitlines()[-1]}")
+
+
+def tool_type(kind: str) -> str:
+    """The tool's name for elements of this size."""
+    return BYTES_NAME[width(kind)]
+
+
+def arguments_of(job: Job, launch: dict[str, Any]) -> tuple[list[str], dict[str, int]]:
+    """--arg for each parameter, and the places of the outputs among them."""
+    words: list[str] = []
+    places: dict[str, int] = {}
+    for name in launch["order"]:
+        argument = job.case.arguments[name]
+        if isinstance(argument, Scalar):
+            if argument.kind == "fp32":
+                words.append(f"--arg=f32:{argument.value!r}")
+            else:
+                words.append(f"--arg=s{argument.kind[1:]}:{argument.value}")
+            continue
+        kind = tool_type(argument.kind)
+        if isinstance(argument, Output):
+            places[name] = len(words)
+        if isinstance(argument, Scratch):
+            words.append(f"--arg=buf:{kind}:{argument.count}:zero")
+            continue
+        values = argument.values if isinstance(argument, Input) else argument.start
+        if values is None:
+            words.append(f"--arg=buf:{kind}:{argument.want.size}:none")
+            continue
+        path = Path(f"{job.stem}.{name}.in")
+        path.write_bytes(encode(values, argument.kind).tobytes())
+        words.append(f"--arg=file:{kind}:{path}")
+    # Triton's own: scratch for the kernel and for its profiler, not used here.
+    return words + ["--arg=u64:0", "--arg=u64:0"], places
+
+
+def compare(name: str, output: Output, data: bytes) -> str:
+    """What is wrong with a buffer; empty if nothing is."""
+    got = decode(data, output.kind)
+    if got.size != output.want.size:
+        return f"{name}: expects {output.want.size} elements, but got {got.size}"
+    want = output.want.reshape(-1, output.want.shape[-1])
+    got = got.reshape(want.shape)
+    if output.sorted_rows:
+        got = got[np.lexsort(got.T[::-1])]
+    if output.tolerance == 0:
+        wrong = ~(got == want)
+        size = np.ones((len(want), 1))
+    else:
+        size = np.maximum(np.abs(want).max(axis=1, keepdims=True), 1e-30)
+        # A NaN on either side is not within any tolerance.
+        wrong = ~(np.abs(got - want) <= output.tolerance * size)
+    if not wrong.any():
+        return ""
+    row, column = np.argwhere(wrong)[0]
+    bad = np.isnan(got.astype(float)) | np.isnan(want.astype(float))
+    return (
+        f"{name}: {wrong.sum()} of {want.size} wrong ({bad.sum()} NaN), first row {row} "
+        f"column {column}: expects {want[row, column]}, but got {got[row, column]}"
+    )
+
+
+def check(job: Job, tool: Path, settings: int, checks: str) -> tuple[list[str], float]:
+    """Runs a job under each setting; says what is wrong, and the seconds."""
+    launch = json.loads(job.stem.with_suffix(".json").read_text())
+    if "error" in launch:
+        return [f"does not compile: {launch['error']}"], 0.0
+    words, places = arguments_of(job, launch)
+    command = [
+        str(tool), str(job.stem.with_suffix(".ptx")), f"--kernel={launch['name']}",
+        f"--grid={','.join(map(str, job.case.grid))}", f"--block={32 * launch['num_warps']}",
+        f"--cluster={','.join(map(str, launch['cluster_dims']))}", f"--smem={launch['shared']}",
+        f"--check={checks}", "--max-instructions=50000000", *words,
+    ]  # fmt: skip
+    dumps = {name: Path(f"{job.stem}.{name}.out") for name in places}
+    command += [f"--dump={place}:{dumps[name]}" for name, place in places.items()]
+    problems: list[str] = []
+    start = time.monotonic()
+    for schedule, completion, seed in SETTINGS[:settings]:
+        for path in dumps.values():
+            path.unlink(missing_ok=True)
+        run = command + [f"--schedule={schedule}", f"--completion={completion}", f"--seed={seed}"]
+        done = subprocess.run(run, capture_output=True, text=True)
+        found = []
+        if done.returncode != 0 or "findings: 0\n" not in done.stdout:
+            lines = (done.stderr + done.stdout).strip().splitlines()
+            found += lines[:3] + lines[-1:] if len(lines) > 3 else lines
+        for name in places:
+            if dumps[name].exists():
+                found.append(compare(name, job.case.arguments[name], dumps[name].read_bytes()))
+            elif not found:
+                found.append(f"{name}: was not written to a file")
+        found = [problem for problem in found if problem]
+        if found:
+            problems += [f"[{schedule}, {completion}, seed {seed}]", *found, " ".join(run)]
+            break
+    return problems, time.monotonic() - start
+
+
+def parse_command_line() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tool", type=Path, help="ptx-sim")
+    parser.add_argument("--work", type=Path, help="a folder for Triton and the PTX")
+    parser.add_argument("--arch", default="80,90", help="of 80, 90")
+    parser.add_argument("--cases", default="", help="only those that match")
+    parser.add_argument("--settings", type=int, default=3, help=f"1 to {len(SETTINGS)}")
+    parser.add_argument("--check", default="all", help="passed on to ptx-sim")
+    parser.add_argument("--list", action="store_true", help="print the cases and stop")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = parse_command_line()
+    names = [name for name in CASES if re.search(options.cases, name)]
+    if options.list:
+        print("\n".join(names))
+        return 0
+    if not options.tool or not options.work:
+        stop("expects --tool and --work")
+    if not names:
+        stop(f"no case matches '{options.cases}'")
+    if not 1 <= options.settings <= len(SETTINGS):
+        stop(f"expects --settings of 1 to {len(SETTINGS)}, but got {options.settings}")
+    work = options.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    python = prepare(work)
+    jobs = []
+    for name in names:
+        made = CASES[name]()
+        for arch in (int(word) for word in options.arch.split(",")):
+            if arch in made.archs:
+                jobs.append(Job(name, arch, made, work / f"{name}-sm{arch}"))
+    if not jobs:
+        stop(f"no case for --arch={options.arch}")
+    for job in jobs:
+        job.stem.with_suffix(".json").unlink(missing_ok=True)
+    emit(python, jobs, work)
+    failures = 0
+    for job in jobs:
+        problems, seconds = check(job, options.tool.resolve(), options.settings, options.check)
+        failures += bool(problems)
+        verdict = "FAIL" if problems else "ok"
+        print(f"{verdict:4} {job.name} sm_{job.arch} ({seconds:.1f} s)", flush=True)
+        for problem in problems:
+            print(f"     {problem}", flush=True)
+    print(f"triton {TRITON}: {len(jobs) - failures} of {len(jobs)} right")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
