@@ -59,9 +59,9 @@ def compile_one(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     target = GPUTarget("cuda", request["arch"], 32)
     compiled = triton.compile(source, target=target, options=request["options"])
     facts = compiled.metadata
-    names = ("shared", "num_warps", "num_ctas", "cluster_dims", "global_scratch_size")
+    names = ("name", "shared", "num_warps", "num_ctas", "global_scratch_size")
     launch = {name: getattr(facts, name) for name in names}
-    launch["name"] = facts.name
+    launch["cluster_dims"] = getattr(facts, "cluster_dims", (1, 1, 1))
     launch["order"] = [name for name, kind in signature.items() if kind != "constexpr"]
     launch["descriptors"] = list(getattr(facts, "tensordesc_meta", None) or [])
     return compiled.asm["ptx"], launch

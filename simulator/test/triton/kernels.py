@@ -211,8 +211,8 @@ def matmul(
     sums = tl.zeros((BLOCK_M, BLOCK_N), ACCUMULATOR)
     for step in range(0, tl.cdiv(K, BLOCK_K)):
         left = K - step * BLOCK_K
-        x = tl.load(a_at, mask=k[None, :] < left, other=0)
-        y = tl.load(b_at, mask=k[:, None] < left, other=0)
+        x = tl.load(a_at, mask=k[None, :] < left, other=0.0)
+        y = tl.load(b_at, mask=k[:, None] < left, other=0.0)
         sums = tl.dot(x, y, sums, input_precision=PRECISION, out_dtype=ACCUMULATOR)
         a_at += BLOCK_K * stride_ak
         b_at += BLOCK_K * stride_bk
