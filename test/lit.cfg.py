@@ -21,6 +21,9 @@ config.test_exec_root = os.path.join(config.attn_binary_root, "test")
 
 choice = tiers.Choice(lit_config, config.test_source_root)
 config.test_format = tiers.TieredShTest(choice)
+# Tests that download say so, and can be told that there is no network.
+if not os.environ.get("ATTN_NO_NETWORK"):
+    config.available_features.add("network")
 if choice.every:
     config.available_features.add("long")
 

@@ -205,9 +205,10 @@ static void checkConversion(const Instruction &text, const ConvertData &c) {
       (c.isRelu && !c.hasRounding)) {
     failType(text);
   }
-  // What loses bits must say how.
+  // What loses bits must say how; f16 and bf16 are of one size, so that between
+  // them it is to nearest unless told.
   bool isLossy =
-      c.toFormat &&
+      c.toFormat && (!c.fromFormat || c.from.bits > 16 || c.to.bits < 16) &&
       (!c.fromFormat || c.fromFormat->mantissaBits > c.toFormat->mantissaBits ||
        c.fromFormat->exponentBits > c.toFormat->exponentBits);
   if (isLossy && !c.hasRounding) {

@@ -183,6 +183,22 @@ TEST(Conversions, WidenFloats) {
   }
 }
 
+TEST(Conversions, SixteenBits) {
+  struct Row {
+    const FloatType &to, &from;
+  };
+  constexpr Word words[] = {
+      {"", Mode::Nearest}, {".rn", Mode::Nearest}, {".rz", Mode::Zero}};
+  for (const Row &row : {Row{bf16, f16}, Row{f16, bf16}}) {
+    for (auto [word, mode] : words) {
+      Mode m = mode;
+      expectFloats(word, row.to, row.from, [&](uint64_t code) {
+        return toFormat(row.to, m, false, valueOf(row.from, code));
+      });
+    }
+  }
+}
+
 TEST(Conversions, Tf32) {
   for (bool saturates : {false, true}) {
     std::string end = saturates ? ".satfinite" : "";
