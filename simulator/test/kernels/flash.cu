@@ -7,27 +7,35 @@
 // Scores and weights stay in registers: two accumulators of a score tile are
 // one operand of the product with the values.
 //
-// Rows of 64 bf16 are 8 chunks of 16 bytes; chunk c of row r lies at
-// c ^ (r % 8), so that the 8 rows of an ldmatrix meet all banks.
+// A row of bf16 is chunks of 16 bytes; chunk c of row r lies at c ^ (r % 8), so
+// that the 8 rows of an ldmatrix meet all banks.
+//
+// CHANNELS is the size of a head: 64, or 128 for the benchmark.
 
 #include <cuda_bf16.h>
 #include <stdint.h>
 
+#ifndef CHANNELS
+#define CHANNELS 64
+#endif
+
 namespace {
 
-constexpr int kTile = 64;     // query rows of a CTA, keys of a tile
-constexpr int kChannels = 64; // of a head
+constexpr int kTile = 64;              // query rows of a CTA, keys of a tile
+constexpr int kChannels = CHANNELS;    // of a head
+constexpr int kChunks = kChannels / 8; // of a row
+constexpr int kSteps = kChannels / 16; // of the products along channels
 constexpr int kTileBytes = kTile * kChannels * 2;
 
 __device__ uint32_t chunkAt(uint32_t tile, int row, int chunk) {
-  return tile + row * 128 + ((chunk ^ (row & 7)) << 4);
+  return tile + row * kChannels * 2 + ((chunk ^ (row & 7)) << 4);
 }
 
 /// Rows behind the last one become zero.
 __device__ void copyTile(uint32_t tile, const __nv_bfloat16 *from, int first,
                          int rows) {
-  for (int i = threadIdx.x; i < kTile * 8; i += 128) {
-    int row = i / 8, chunk = i % 8;
+  for (int i = threadIdx.x; i < kTile * kChunks; i += 128) {
+    int row = i / kChunks, chunk = i % kChunks;
     bool isIn = first + row < rows;
     const __nv_bfloat16 *at =
         from + (isIn ? first + row : 0) * kChannels + chunk * 8;
@@ -95,7 +103,7 @@ __device__ float sumOfRow(float x) {
 } // namespace
 
 /// q, k, v: [head][token][channel]; o the same in f32. Grid: (tiles of rows,
-/// heads); 40 KB of dynamic shared memory.
+/// heads); five tiles of dynamic shared memory, 40 KB for 64 channels.
 extern "C" __global__ void __launch_bounds__(128)
     flash(const __nv_bfloat16 *q, const __nv_bfloat16 *k,
           const __nv_bfloat16 *v, float *o, int length, float scale,
@@ -116,8 +124,8 @@ extern "C" __global__ void __launch_bounds__(128)
   copyTile(tileV, v + head, 0, length);
   asm volatile("cp.async.commit_group;" ::: "memory");
 
-  float out[8][4] = {}, most[2] = {-INFINITY, -INFINITY}, sum[2] = {};
-  uint32_t aq[4][4];
+  float out[2 * kSteps][4] = {}, most[2] = {-INFINITY, -INFINITY}, sum[2] = {};
+  uint32_t aq[kSteps][4];
   float scale2 = scale * 1.44269504f;
   for (int j = 0; j < numTiles; ++j) {
     int buffer = j % 2, other = 1 - buffer;
@@ -130,7 +138,7 @@ extern "C" __global__ void __launch_bounds__(128)
     __syncthreads();
     if (j == 0) {
 #pragma unroll
-      for (int kk = 0; kk < 4; ++kk) {
+      for (int kk = 0; kk < kSteps; ++kk) {
         loadMatrices(aq[kk],
                      chunkAt(tileQ, warp * 16 + lane % 16, kk * 2 + lane / 16));
       }
@@ -139,7 +147,7 @@ extern "C" __global__ void __launch_bounds__(128)
 #pragma unroll
     for (int n = 0; n < 4; ++n) {
 #pragma unroll
-      for (int kk = 0; kk < 4; ++kk) {
+      for (int kk = 0; kk < kSteps; ++kk) {
         uint32_t b[4];
         int row = n * 16 + lane % 8 + 8 * (lane / 16);
         loadMatrices(b, chunkAt(tileK + buffer * kTileBytes, row,
@@ -174,8 +182,12 @@ extern "C" __global__ void __launch_bounds__(128)
         for (int i = 2 * h; i < 2 * h + 2; ++i) {
           s[n][i] = exp2Approx(s[n][i] - from);
           sum[h] += s[n][i];
-          out[n][i] *= correction;
         }
+      }
+#pragma unroll
+      for (int n = 0; n < 2 * kSteps; ++n) {
+        out[n][2 * h] *= correction;
+        out[n][2 * h + 1] *= correction;
       }
     }
 #pragma unroll
@@ -185,7 +197,7 @@ extern "C" __global__ void __launch_bounds__(128)
                        pack(s[2 * kk + 1][0], s[2 * kk + 1][1]),
                        pack(s[2 * kk + 1][2], s[2 * kk + 1][3])};
 #pragma unroll
-      for (int n = 0; n < 4; ++n) {
+      for (int n = 0; n < kSteps; ++n) {
         uint32_t b[4];
         loadTransposed(b, chunkAt(tileV + buffer * kTileBytes,
                                   kk * 16 + lane % 16, n * 2 + lane / 16));
@@ -203,7 +215,7 @@ extern "C" __global__ void __launch_bounds__(128)
     if (row < length) {
       float factor = all > 0 ? 1 / all : 0;
 #pragma unroll
-      for (int n = 0; n < 8; ++n) {
+      for (int n = 0; n < 2 * kSteps; ++n) {
         float *at = o + head + int64_t(row) * kChannels + n * 8 + lane % 4 * 2;
         at[0] = out[n][2 * h] * factor;
         at[1] = out[n][2 * h + 1] * factor;

@@ -22,9 +22,10 @@ strip_paths() {
     -e "s/$before(,$digit)+,95,/\\1,48,95,/g" "$1"
 }
 
-with_nvcc() { # file arch
-  "$NVCC" -ptx -arch="$2" -lineinfo "$1.cu" -o "$1.ptx"
-  check "$1.ptx" "$2"
+with_nvcc() { # file arch [name of the result, options]
+  local to=${3:-$1}
+  "$NVCC" -ptx -arch="$2" -lineinfo "${@:4}" "$1.cu" -o "$to.ptx"
+  check "$to.ptx" "$2"
 }
 
 with_clang() { # file arch
@@ -55,5 +56,6 @@ check() { # file arch
 with_nvcc sum sm_80
 with_nvcc flash sm_80
 with_clang flash sm_80
+with_nvcc flash sm_80 flash_128 -DCHANNELS=128
 with_nvcc flash_hopper sm_90a
 with_clang flash_hopper sm_90a
