@@ -78,112 +78,90 @@ void RaceDetector::fenceProxy(Agent warp) {
   advance(warp);
 }
 
-//===--- Accesses ---------------------------------------------------------===//
+//===--- Reads ------------------------------------------------------------===//
 
-std::vector<RaceDetector::Mark> &RaceDetector::crowdOf(State &state) {
-  if (!state.crowd) {
+/// Whether f(mark) holds for one of them.
+template <class F> bool RaceDetector::anyOfCrowd(uint32_t crowd, F f) {
+  while (crowd) {
+    Crowd &part = crowds[crowd - 1];
+    for (uint32_t i = 0; i < part.count; ++i) {
+      if (f(part.marks[i])) {
+        return true;
+      }
+    }
+    crowd = part.next;
+  }
+  return false;
+}
+
+void RaceDetector::addToCrowd(State &state, const Mark &mark) {
+  if (!state.crowd || crowds[state.crowd - 1].count == crowds[0].marks.size()) {
+    uint32_t made;
     if (freeCrowds.empty()) {
       crowds.emplace_back();
-      state.crowd = uint32_t(crowds.size());
+      made = uint32_t(crowds.size());
     } else {
-      state.crowd = freeCrowds.back();
+      made = freeCrowds.back();
       freeCrowds.pop_back();
     }
+    crowds[made - 1].count = 0;
+    crowds[made - 1].next = state.crowd;
+    state.crowd = made;
   }
-  return crowds[state.crowd - 1];
+  Crowd &crowd = crowds[state.crowd - 1];
+  crowd.marks[crowd.count++] = mark;
+}
+
+void RaceDetector::freeCrowd(State &state) {
+  while (state.crowd) {
+    freeCrowds.push_back(state.crowd);
+    state.crowd = crowds[state.crowd - 1].next;
+  }
 }
 
 /// Of a word, reads of other bytes stay.
 void RaceDetector::dropReads(State &state, uint8_t bytes) {
-  if (!(state.read.bytes & ~bytes)) {
+  bool isKept = state.read.bytes & ~bytes;
+  if (!isKept) {
     state.read = Mark();
   }
-  if (state.crowd) {
-    std::vector<Mark> &crowd = crowds[state.crowd - 1];
-    std::erase_if(crowd,
-                  [&](const Mark &mark) { return !(mark.bytes & ~bytes); });
-    if (crowd.empty()) {
-      freeCrowds.push_back(state.crowd);
-      state.crowd = 0;
-    }
+  if (!state.crowd) {
+    return;
+  }
+  std::vector<Mark> rest;
+  if (bytes != 0xF) {
+    anyOfCrowd(state.crowd, [&](const Mark &mark) {
+      if (mark.bytes & ~bytes) {
+        rest.push_back(mark);
+      }
+      return false;
+    });
+  }
+  freeCrowd(state);
+  for (const Mark &mark : rest) {
+    addToCrowd(state, mark);
   }
 }
 
 /// A read that is ordered before this one needs no place of its own: who comes
 /// behind this one comes behind both.
-void RaceDetector::noteRead(State &state, const Request &request,
+void RaceDetector::noteRead(State &state, const Actor &actor,
                             const Mark &mark) {
-  auto replaces = [&](const Mark &old) {
-    return old.agent == mark.agent ||
-           (isKnown(request.actor, old) && !(old.bytes & ~mark.bytes));
-  };
   auto put = [&](Mark &old) {
-    uint8_t bytes = mark.bytes;
-    if (old.agent == mark.agent && old.time == mark.time) {
-      bytes |= old.bytes;
+    bool isSame = old.agent == mark.agent;
+    if (!isSame && (!isKnown(actor, old) || (old.bytes & ~mark.bytes))) {
+      return false;
     }
+    uint8_t others = isSame && old.time == mark.time ? old.bytes : 0;
     old = mark;
-    old.bytes = bytes;
+    old.bytes |= others;
+    return true;
   };
-  if (!state.read.time || replaces(state.read)) {
-    put(state.read);
-    return;
+  if (!state.read.time) {
+    state.read = mark;
+  } else if (!put(state.read) && !anyOfCrowd(state.crowd, put)) {
+    addToCrowd(state, mark);
   }
-  std::vector<Mark> &crowd = crowdOf(state);
-  for (Mark &old : crowd) {
-    if (replaces(old)) {
-      put(old);
-      return;
-    }
-  }
-  crowd.push_back(mark);
-}
-
-bool RaceDetector::visit(State &state, Request &request, uint8_t bytes) {
-  const Actor &actor = request.actor;
-  Mark mark = request.mark;
-  mark.bytes = bytes;
-  bool isClean = true;
-  auto conflict = [&](const Mark &other, bool isWrite, bool isProxy) {
-    if (isClean) {
-      request.conflict = {other.agent, other.inst, isWrite, isProxy, 0};
-    }
-    isClean = false;
-  };
-  Mark &write = state.write;
-  bool isOrdered = !write.time || isKnown(actor, write);
-  bool areAtomic = write.isAtomic && mark.isAtomic;
-  if (write.time && (write.bytes & bytes) && !areAtomic) {
-    if (!isOrdered) {
-      conflict(write, true, false);
-    } else if (actor.isAsync && !write.isAsync &&
-               actor.clock->fenced[write.agent] < write.time) {
-      conflict(write, true, true);
-    }
-  }
-  if (!request.isWrite) {
-    noteRead(state, request, mark);
-    return isClean;
-  }
-  auto check = [&](const Mark &read) {
-    if (read.time && (read.bytes & bytes) && !isKnown(actor, read) &&
-        !(read.isAtomic && mark.isAtomic)) {
-      conflict(read, false, false);
-    }
-  };
-  check(state.read);
-  if (state.crowd) {
-    for (const Mark &read : crowds[state.crowd - 1]) {
-      check(read);
-    }
-  }
-  dropReads(state, bytes);
-  // Two halves of a word that different agents write at one time stay known as
-  // one write of the later one.
-  uint8_t others = isOrdered ? 0 : write.bytes;
-  write = mark;
-  write.bytes |= others;
-  return isClean;
 }
 
 void RaceDetector::splitCell(Cell &cell) {
@@ -195,77 +173,94 @@ void RaceDetector::splitCell(Cell &cell) {
     index = freeSplits.back();
     freeSplits.pop_back();
   }
+  std::vector<Mark> reads;
+  anyOfCrowd(cell.whole.crowd, [&](const Mark &mark) {
+    reads.push_back(mark);
+    return false;
+  });
+  freeCrowd(cell.whole);
   for (State &word : split[index - 1]) {
     word = cell.whole;
-    word.crowd = 0;
-    if (cell.whole.crowd) {
-      std::vector<Mark> copy = crowds[cell.whole.crowd - 1];
-      crowdOf(word) = std::move(copy);
+    for (const Mark &mark : reads) {
+      addToCrowd(word, mark);
     }
-  }
-  if (cell.whole.crowd) {
-    crowds[cell.whole.crowd - 1].clear();
-    freeCrowds.push_back(cell.whole.crowd);
   }
   cell.whole = State();
   cell.words = index;
 }
 
-bool RaceDetector::access(const Actor &actor, uint32_t inst, uint32_t rank,
-                          uint32_t offset, uint32_t bytes, bool isWrite,
-                          bool isAtomic, Conflict &conflict) {
-  constexpr uint8_t kAll = 0xF;
-  Mark mark;
-  mark.time = actor.time;
-  mark.inst = inst;
-  mark.agent = uint16_t(actor.agent);
-  mark.isAtomic = isAtomic;
-  mark.isAsync = actor.isAsync;
-  Conflict latest;
-  Request request{actor, mark, isWrite, latest};
-  bool found = false;
-  auto note = [&](bool isClean, uint32_t at) {
-    if (!isClean && !found) {
-      conflict = latest;
-      conflict.offset = at;
-      found = true;
+//===--- Accesses ---------------------------------------------------------===//
+
+bool RaceDetector::Recorder::visit(State &state, uint8_t bytes, uint32_t offset,
+                                   bool hasFound) {
+  bool isClean = true;
+  auto note = [&](const Mark &other, bool wasWrite, bool isProxy) {
+    if (isClean && !hasFound) {
+      conflict = {other.agent, other.inst, wasWrite, isProxy, offset};
     }
+    isClean = false;
   };
+  Mark own = mark;
+  own.bytes = bytes;
+  Mark &write = state.write;
+  bool areAtomic = write.isAtomic && mark.isAtomic;
+  if ((write.bytes & bytes) && !areAtomic && !races.isSafe(actor, write)) {
+    note(write, true, races.isKnown(actor, write));
+  }
+  if (!isWrite) {
+    races.noteRead(state, actor, own);
+    return !isClean;
+  }
+  auto isRace = [&](const Mark &read) {
+    return (read.bytes & bytes) && !races.isKnown(actor, read) &&
+           !(read.isAtomic && mark.isAtomic);
+  };
+  if (state.read.time && isRace(state.read)) {
+    note(state.read, false, false);
+  }
+  races.anyOfCrowd(state.crowd, [&](const Mark &read) {
+    bool isConflict = isRace(read);
+    if (isConflict) {
+      note(read, false, false);
+    }
+    return isConflict;
+  });
+  races.dropReads(state, bytes);
+  // Two halves of a word that different agents write at one time stay known as
+  // one write of the later one.
+  bool isOrdered = !write.time || races.isKnown(actor, write);
+  own.bytes |= isOrdered ? 0 : write.bytes;
+  write = own;
+  return !isClean;
+}
+
+bool RaceDetector::Recorder::accessSlowly(uint32_t rank, uint32_t offset,
+                                          uint32_t bytes) {
+  bool found = false;
   uint32_t end = offset + bytes;
   for (uint32_t at = offset; at < end;) {
     uint32_t start = at / 16 * 16, stop = std::min(start + 16, end);
-    Cell &cell = cells[size_t(rank) * cellsPerCta + start / 16];
+    Cell &cell = races.cells[size_t(rank) * races.cellsPerCta + start / 16];
     bool isWhole = at == start && stop == start + 16;
     if (isWhole && !cell.words) {
-      // A read that changes nothing but its own mark.
-      State &state = cell.whole;
-      if (!isWrite && isSafe(actor, state.write) &&
-          (!state.read.time || state.read.agent == actor.agent)) {
-        state.read = mark;
-        state.read.bytes = kAll;
-        at = stop;
-        continue;
-      }
-      note(visit(cell.whole, request, kAll), at);
+      found |= visit(cell.whole, kAllBytes, at, found);
       at = stop;
       continue;
     }
     if (!cell.words) {
-      splitCell(cell);
+      races.splitCell(cell);
     }
     for (uint32_t w = at / 4; w * 4 < stop; ++w) {
       uint32_t from = std::max(at, w * 4) % 4;
       uint32_t to = std::min(stop, w * 4 + 4) - w * 4;
       uint8_t mask = uint8_t(((1u << (to - from)) - 1) << from);
-      note(visit(split[cell.words - 1][w % 4], request, mask), w * 4 + from);
+      found |=
+          visit(races.split[cell.words - 1][w % 4], mask, w * 4 + from, found);
     }
     if (isWhole && isWrite) {
       // All words are alike now.
-      cell.whole.write = split[cell.words - 1][0].write;
-      for (State &word : split[cell.words - 1]) {
-        word = State();
-      }
-      freeSplits.push_back(cell.words);
+      cell.whole.write = races.split[cell.words - 1][0].write;
+      races.freeSplits.push_back(cell.words);
       cell.words = 0;
     }
     at = stop;

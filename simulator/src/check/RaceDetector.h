@@ -130,10 +130,7 @@ public:
     bool isProxy;
     uint32_t offset; // of the bytes
   };
-  /// Records an access to the shared memory of a CTA; the first conflict of it,
-  /// if any, is given back. Atomic accesses do not conflict with each other.
-  bool access(const Actor &actor, uint32_t inst, uint32_t rank, uint32_t offset,
-              uint32_t bytes, bool isWrite, bool isAtomic, Conflict &conflict);
+  class Recorder;
 
 private:
   struct Mark {
@@ -155,12 +152,10 @@ private:
     uint32_t words = 0; // index + 1 into `split`
   };
 
-  /// One access while it is recorded.
-  struct Request {
-    const Actor &actor;
-    Mark mark;
-    bool isWrite;
-    Conflict &conflict;
+  /// Some of the reads of a state; more are in the next one.
+  struct Crowd {
+    std::array<Mark, 7> marks;
+    uint32_t count = 0, next = 0; // index + 1
   };
   bool isKnown(const Actor &actor, const Mark &mark) const {
     return actor.clock->seen[mark.agent] >= mark.time ||
@@ -172,12 +167,12 @@ private:
                            (!actor.isAsync || write.isAsync ||
                             actor.clock->fenced[write.agent] >= write.time));
   }
-  /// False at a conflict.
-  bool visit(State &state, Request &request, uint8_t bytes);
-  void noteRead(State &state, const Request &request, const Mark &mark);
+  template <class F> bool anyOfCrowd(uint32_t crowd, F f);
+  void noteRead(State &state, const Actor &actor, const Mark &mark);
   void dropReads(State &state, uint8_t bytes);
+  void addToCrowd(State &state, const Mark &mark);
+  void freeCrowd(State &state);
   void splitCell(Cell &cell);
-  std::vector<Mark> &crowdOf(State &state);
 
   uint32_t numWarps, cellsPerCta;
   std::vector<Clock> clocks;   // of warps
@@ -187,8 +182,54 @@ private:
   std::vector<Key> names;
   std::vector<Cell> cells;
   std::vector<std::array<State, 4>> split;
-  std::vector<std::vector<Mark>> crowds;
+  std::vector<Crowd> crowds;
   std::vector<uint32_t> freeSplits, freeCrowds;
+};
+
+/// Records accesses of one instruction. Atomic accesses do not conflict with
+/// each other.
+class RaceDetector::Recorder {
+public:
+  Recorder(RaceDetector &races, const Actor &actor, uint32_t inst, bool isWrite,
+           bool isAtomic)
+      : races(races), actor(actor), isWrite(isWrite) {
+    mark.time = actor.time;
+    mark.inst = inst;
+    mark.agent = uint16_t(actor.agent);
+    mark.bytes = kAllBytes;
+    mark.isAtomic = isAtomic;
+    mark.isAsync = actor.isAsync;
+  }
+
+  /// An access to the shared memory of a CTA. If it conflicts, the first
+  /// conflict is in `conflict`.
+  bool access(uint32_t rank, uint32_t offset, uint32_t bytes) {
+    if (bytes == 16 && offset % 16 == 0) {
+      Cell &cell = races.cells[size_t(rank) * races.cellsPerCta + offset / 16];
+      State &state = cell.whole;
+      // A read that changes nothing but its own mark.
+      if (!isWrite && !cell.words && races.isSafe(actor, state.write) &&
+          (!state.read.time || state.read.agent == actor.agent)) {
+        state.read = mark;
+        return false;
+      }
+    }
+    return accessSlowly(rank, offset, bytes);
+  }
+
+  Conflict conflict{};
+
+private:
+  static constexpr uint8_t kAllBytes = 0xF;
+
+  bool accessSlowly(uint32_t rank, uint32_t offset, uint32_t bytes);
+  /// True at a conflict, which is then in `conflict` if it is the first.
+  bool visit(State &state, uint8_t bytes, uint32_t offset, bool hasFound);
+
+  RaceDetector &races;
+  Actor actor;
+  Mark mark;
+  const bool isWrite;
 };
 
 } // namespace ptxsim

@@ -158,7 +158,8 @@ Step Warp::step(const Inst &in) {
   }
   isResumed = false;
   ++instructions;
-  unsigned lanes = unsigned(std::popcount(exec));
+  // Without a machine's own instruction, counting bits is a call.
+  unsigned lanes = exec == kAllLanes ? kLanes : unsigned(std::popcount(exec));
   threadInstructions += lanes;
   Counters &counters = group.counters[at];
   ++counters.warpInstructions;

@@ -85,21 +85,28 @@ public:
         counters(group.counters[&in - warp.program.code.data()]) {}
 
   Mask run() {
-    Mask good = 0;
+    Mask good = 0, shared = 0, global = 0;
     for (Mask left = access.lanes; left; left &= left - 1) {
       unsigned lane = unsigned(std::countr_zero(left));
-      if (isPlainShared(lane) || resolve(lane)) {
-        good |= Mask(1) << lane;
+      Mask bit = Mask(1) << lane;
+      if (isPlainShared(lane)) {
+        shared |= bit;
+      } else if (resolve(lane)) {
+        good |= bit;
+        shared |= access.resolved[lane] == Space::Shared ? bit : 0;
+        global |= access.resolved[lane] == Space::Global ? bit : 0;
       }
     }
-    if (checks.races) {
-      checkRaces(good);
-      checkGlobalRaces(good);
+    if (checks.races && shared) {
+      checkRaces(shared);
+    }
+    if (checks.races && global && group.order) {
+      checkGlobalRaces(global);
     }
     if (group.launch.options.countMemory && access.isCounted) {
-      count(good);
+      count(shared, global);
     }
-    return good;
+    return good | shared;
   }
 
 private:
@@ -310,31 +317,26 @@ private:
     Actor actor = access.actor ? *access.actor : races.actor(warp.agent());
     bool isWrite = access.kind != Access::Kind::Read;
     bool isAtomic = isStrong(access.order);
-    uint32_t number = warp.program.indexOf(in);
-    RaceDetector::Conflict other;
+    RaceDetector::Recorder recorder(races, actor, warp.program.indexOf(in),
+                                    isWrite, isAtomic);
     for (Mask left = lanes; left; left &= left - 1) {
       unsigned lane = unsigned(std::countr_zero(left));
-      if (access.resolved[lane] == Space::Shared &&
-          races.access(actor, number, access.cta[lane]->rank,
-                       access.offset[lane], access.bytes, isWrite, isAtomic,
-                       other)) {
+      if (recorder.access(access.cta[lane]->rank, access.offset[lane],
+                          access.bytes)) {
         reportRace(warp, in,
                    access.issuer ? unsigned(std::countr_zero(access.issuer))
                                  : lane,
-                   actor, *access.cta[lane], isWrite, other);
+                   actor, *access.cta[lane], isWrite, recorder.conflict);
       }
     }
   }
 
-  void checkGlobalRaces(Mask lanes) {
-    Mask global = 0;
-    for (Mask left = lanes; left; left &= left - 1) {
+  void checkGlobalRaces(Mask global) {
+    for (Mask left = global; left; left &= left - 1) {
       unsigned lane = unsigned(std::countr_zero(left));
-      bool isVariable =
-          access.resolved[lane] == Space::Global && !buffers[lane]->isConst;
-      global |= Mask(isVariable) << lane;
+      global &= ~(Mask(buffers[lane]->isConst) << lane);
     }
-    if (!global || !group.order) {
+    if (!global) {
       return;
     }
     auto conflict =
@@ -362,14 +364,7 @@ private:
            std::to_string(z) + " warp " + std::to_string(number);
   }
 
-  void count(Mask lanes) {
-    Mask shared = 0, global = 0;
-    for (Mask left = lanes; left; left &= left - 1) {
-      unsigned lane = unsigned(std::countr_zero(left));
-      Space space = access.resolved[lane];
-      shared |= Mask(space == Space::Shared) << lane;
-      global |= Mask(space == Space::Global) << lane;
-    }
+  void count(Mask shared, Mask global) {
     if (global) {
       uint64_t bytes = uint64_t(std::popcount(global)) * access.bytes;
       ++counters.globalRequests;

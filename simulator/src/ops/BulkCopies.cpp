@@ -307,11 +307,11 @@ void load(Warp &w, const Inst &in, unsigned lane, Transfer transfer,
   Actor actor, *by = nullptr;
   if (RaceDetector *races = group.races.get()) {
     // The object itself, by the generic proxy.
-    RaceDetector::Conflict other;
     Actor own = races->actor(w.agent());
-    if (races->access(own, w.program.indexOf(in), transfer.cta->rank, offset, 8,
-                      false, true, other)) {
-      reportRace(w, in, lane, own, *transfer.cta, false, other);
+    RaceDetector::Recorder recorder(*races, own, w.program.indexOf(in), false,
+                                    true);
+    if (recorder.access(transfer.cta->rank, offset, 8)) {
+      reportRace(w, in, lane, own, *transfer.cta, false, recorder.conflict);
     }
     Agent agent = races->agent(AgentKind::Barrier, transfer.cta->rank, offset);
     actor = races->start(agent, w.agent(), true, false);
