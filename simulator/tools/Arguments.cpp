@@ -75,10 +75,10 @@ static void store(const std::string &type, double value, std::byte *to) {
   }
 }
 
-static std::vector<std::string> split(const std::string &text) {
+static std::vector<std::string> split(const std::string &text, char separator) {
   std::vector<std::string> parts(1);
   for (char c : text) {
-    if (c == ':') {
+    if (c == separator) {
       parts.emplace_back();
     } else {
       parts.back() += c;
@@ -145,9 +145,116 @@ static Result<Argument> makeBuffer(Device &device, Argument argument,
   return argument;
 }
 
+static Result<std::vector<std::byte>> readFile(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return Error{"cannot read '" + path + "'"};
+  }
+  std::vector<char> content((std::istreambuf_iterator<char>(file)), {});
+  std::vector<std::byte> data(content.size());
+  std::memcpy(data.data(), content.data(), content.size());
+  return data;
+}
+
+/// "128,512" into an array of 5; the count, 0 if it is no such list.
+template <class T> static uint32_t parseList(const std::string &text, T *list) {
+  std::vector<std::string> words = split(text, ',');
+  if (words.size() > 5) {
+    return 0;
+  }
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (!parseNumber(words[i], list[i])) {
+      return 0;
+    }
+  }
+  return uint32_t(words.size());
+}
+
+/// "map:TYPE:PATH:DIMS:BOX[:SWIZZLE]"; the path "none" for a buffer that nobody
+/// has written.
+static Result<Argument> makeMap(Device &device, const std::string &text,
+                                const std::vector<std::string> &parts,
+                                size_t number) {
+  using Element = TensorMapDesc::Element;
+  static const std::pair<const char *, Element> known[] = {
+      {"u8", Element::U8},    {"u16", Element::U16}, {"u32", Element::U32},
+      {"s32", Element::S32},  {"u64", Element::U64}, {"s64", Element::S64},
+      {"f16", Element::F16},  {"f32", Element::F32}, {"f64", Element::F64},
+      {"bf16", Element::BF16}};
+  static const std::pair<const char *, TensorMapDesc::Swizzle> swizzles[] = {
+      {"0", TensorMapDesc::Swizzle::None},
+      {"32", TensorMapDesc::Swizzle::B32},
+      {"64", TensorMapDesc::Swizzle::B64},
+      {"128", TensorMapDesc::Swizzle::B128}};
+  Error bad{"expects map:TYPE:PATH|none:DIM,..:BOX,..[:0|32|64|128] with TYPE "
+            "of u8 u16 u32 s32 u64 s64 f16 bf16 f32 f64, but got '" +
+            text + "'"};
+  if (parts.size() < 5 || parts.size() > 6) {
+    return bad;
+  }
+  TensorMapDesc map;
+  bool hasType = false, hasSwizzle = parts.size() == 5;
+  for (const auto &[name, element] : known) {
+    if (parts[1] == name) {
+      map.element = element;
+      hasType = true;
+    }
+  }
+  for (const auto &[name, swizzle] : swizzles) {
+    if (!hasSwizzle && parts[5] == name) {
+      map.swizzle = swizzle;
+      hasSwizzle = true;
+    }
+  }
+  map.rank = parseList(parts[3], map.dim);
+  if (!hasType || !hasSwizzle || map.rank == 0 ||
+      map.rank != parseList(parts[4], map.box)) {
+    return bad;
+  }
+  uint64_t bytes = elementBytes(map.element);
+  for (uint32_t d = 0; d < map.rank; ++d) {
+    map.stride[d] = bytes;
+    if (map.dim[d] == 0 || map.dim[d] > (uint64_t(1) << 34) / bytes) {
+      return bad;
+    }
+    bytes *= map.dim[d];
+  }
+  std::vector<std::byte> data(bytes);
+  bool isWritten = parts[2] != "none";
+  if (isWritten) {
+    Result<std::vector<std::byte>> read = readFile(parts[2]);
+    if (!read) {
+      return read.error();
+    }
+    if (read->size() != bytes) {
+      return Error{"expects a file of " + std::to_string(bytes) +
+                   " bytes, but got " + std::to_string(read->size()) + " in '" +
+                   text + "'"};
+    }
+    data = std::move(*read);
+  }
+  Argument argument;
+  argument.type = parts[1];
+  Result<Argument> made = makeBuffer(device, argument, data, isWritten, number);
+  if (!made) {
+    return made;
+  }
+  map.base = made->address;
+  Result<TensorMap> encoded = encodeTensorMap(map);
+  if (!encoded) {
+    return encoded.error();
+  }
+  made->value.assign(encoded->bytes, encoded->bytes + sizeof encoded->bytes);
+  made->align = alignof(TensorMap);
+  return made;
+}
+
 Result<Argument> makeArgument(Device &device, const std::string &text,
                               size_t number) {
-  std::vector<std::string> parts = split(text);
+  std::vector<std::string> parts = split(text, ':');
+  if (parts[0] == "map") {
+    return makeMap(device, text, parts, number);
+  }
   Argument argument;
   bool isBuffer = parts[0] == "buf", isFile = parts[0] == "file";
   argument.type =
@@ -164,19 +271,15 @@ Result<Argument> makeArgument(Device &device, const std::string &text,
     if (parts.size() != 3) {
       return bad;
     }
-    std::ifstream file(parts[2], std::ios::binary);
-    if (!file) {
-      return Error{"cannot read '" + parts[2] + "'"};
-    }
-    std::vector<char> content((std::istreambuf_iterator<char>(file)), {});
-    std::vector<std::byte> data(content.size());
-    std::memcpy(data.data(), content.data(), content.size());
-    return makeBuffer(device, argument, data, true, number);
+    Result<std::vector<std::byte>> data = readFile(parts[2]);
+    return data ? makeBuffer(device, argument, *data, true, number)
+                : Result<Argument>(data.error());
   }
   if (!isBuffer) {
-    argument.scalar.resize(bytes);
+    argument.value.resize(bytes);
+    argument.align = bytes;
     if (parts.size() != 2 ||
-        !parseScalar(argument.type, parts[1], argument.scalar.data())) {
+        !parseScalar(argument.type, parts[1], argument.value.data())) {
       return bad;
     }
     return argument;

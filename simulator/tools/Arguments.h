@@ -12,17 +12,21 @@
 #include <string>
 #include <vector>
 
-/// One --arg: a scalar, or a buffer on the device whose address is passed.
+/// One --arg: a scalar, or a buffer on the device whose address is passed, or a
+/// buffer whose tensor map is passed.
 struct Argument {
   std::string type; // "f32"; of a buffer's elements
-  std::vector<std::byte> scalar;
+  /// What is passed, for all but a plain buffer.
+  std::vector<std::byte> value;
+  size_t align = 0; // of value
   bool isBuffer = false;
   ptxsim::DevicePointer address = 0;
   uint64_t count = 0;
 };
 
 /// "f32:1.5", "u32:7", "buf:f32:4096:rand:7", "buf:u8:64:none",
-/// "file:bf16:k.bin". Buffers are allocated and filled.
+/// "file:bf16:k.bin", "map:bf16:k.bin:128,512:64,32:128". Buffers are allocated
+/// and filled.
 ptxsim::Result<Argument> makeArgument(ptxsim::Device &device,
                                       const std::string &text, size_t number);
 

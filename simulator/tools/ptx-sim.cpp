@@ -32,6 +32,12 @@ Runs a kernel of a PTX file without a GPU, checks every access and counts.
                        buf:TYPE:COUNT:INIT[:SEED]   a buffer; INIT is rand, iota,
                                                     zero, nan, none (unwritten)
                        file:TYPE:PATH               a buffer with a file's bytes
+                       map:TYPE:PATH:DIMS:BOX[:S]   the tensor map of a buffer
+                                                    with a file's bytes, or with
+                                                    PATH "none" of an unwritten
+                                                    one; DIMS and BOX as 128,64,
+                                                    innermost first, S swizzles
+                                                    0 (default), 32, 64, 128
                        TYPE: u8 s8 u16 s16 u32 s32 u64 s64 f16 bf16 f32 f64
   --print=I[:COUNT]    print the buffer of argument I after the run
   --dump=I:PATH        write its bytes to a file
@@ -273,11 +279,11 @@ int main(int argc, char **argv) {
   for (const std::string &spec : line.args) {
     Result<Argument> made = makeArgument(*device, spec, args.size());
     Argument &argument = orStop(made);
-    if (argument.isBuffer) {
+    if (argument.value.empty()) {
       arguments.add(argument.address);
     } else {
-      arguments.addBytes(argument.scalar.data(), argument.scalar.size(),
-                         argument.scalar.size());
+      arguments.addBytes(argument.value.data(), argument.value.size(),
+                         argument.align);
     }
     args.push_back(argument);
   }

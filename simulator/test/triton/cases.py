@@ -64,7 +64,10 @@ Argument = Input | Output | Scratch | Scalar | Descriptor
 
 @dataclass
 class Case:
-    """One kernel with its arguments, by name; `constants` go into the PTX."""
+    """One kernel with its arguments, by name; `constants` go into the PTX.
+
+    Findings that match one of `accepts` are right, but no harm.
+    """
 
     kernel: str
     arguments: dict[str, Argument]
@@ -72,7 +75,8 @@ class Case:
     grid: tuple[int, ...] = (1,)
     options: dict[str, Any] = field(default_factory=dict)
     archs: tuple[int, ...] = (80, 90)
-    file: str = ""
+    file: str = "kernels.py"
+    accepts: tuple[str, ...] = ()
 
 
 # Built only when it runs, for its inputs and its reference are large.

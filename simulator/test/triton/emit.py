@@ -4,10 +4,10 @@
 
     emit.py REQUESTS.json
 
-holds a list of {kernel, signature, constants, divisible, options, arch, output}
+holds a list of {file, kernel, signature, constants, divisible, options, arch,
+output}
 (see run.py). For each it writes OUTPUT.ptx, and OUTPUT.json with what a launch
 has to know; of one that does not compile, OUTPUT.json has only {"error": ..}.
-Each request may name a file that holds its kernel; else it is in kernels.py.
 """
 
 import importlib.util
@@ -22,18 +22,17 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-import kernels
+MODULES: dict[Path, ModuleType] = {}
 
 
 def module_of(request: dict[str, Any]) -> ModuleType:
     """The module that holds the kernel of a request."""
-    path = request.get("file")
-    if not path:
-        return kernels
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    path = Path(request["file"])
+    if path not in MODULES:
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        MODULES[path] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(MODULES[path])
+    return MODULES[path]
 
 
 def constant(value: Any) -> Any:
@@ -61,7 +60,6 @@ def compile_one(request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     facts = compiled.metadata
     names = ("name", "shared", "num_warps", "num_ctas", "global_scratch_size")
     launch = {name: getattr(facts, name) for name in names}
-    launch["cluster_dims"] = getattr(facts, "cluster_dims", (1, 1, 1))
     launch["order"] = [name for name, kind in signature.items() if kind != "constexpr"]
     launch["descriptors"] = list(getattr(facts, "tensordesc_meta", None) or [])
     return compiled.asm["ptx"], launch

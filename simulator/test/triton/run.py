@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 import elements  # noqa: F401  (enters its cases)
+import hopper  # noqa: F401
 import lanes  # noqa: F401
 import products  # noqa: F401
 from cases import CASES, Case, Descriptor, Input, Output, Scalar, Scratch
@@ -118,7 +119,7 @@ def specialized(case: Case) -> tuple[dict[str, str], dict[str, Any], list[str]]:
                 divisible.append(name)
         elif isinstance(argument, Descriptor):
             kind = argument.buffer.kind
-            signature[name] = f"tensordesc<{kind}{argument.box}>"
+            signature[name] = f"tensordesc<{kind}[{','.join(map(str, argument.box))}]>"
         else:
             signature[name] = "*" + argument.kind
             divisible.append(name)
@@ -131,7 +132,7 @@ def emit(python: Path, jobs: list[Job], work: Path) -> None:
     for job in jobs:
         signature, constants, divisible = specialized(job.case)
         requests.append({
-            "kernel": job.case.kernel, "file": job.case.file, "signature": signature,
+            "kernel": job.case.kernel, "file": str(FOLDER / job.case.file), "signature": signature,
             "constants": constants, "divisible": divisible, "options": job.case.options,
             "arch": job.arch, "output": str(job.stem),
         })  # fmt: skip
@@ -155,37 +156,71 @@ def emit(python: Path, jobs: list[Job], work: Path) -> None:
 
 
 def tool_type(kind: str) -> str:
-    """The tool's name for elements of this size."""
-    return BYTES_NAME[width(kind)]
+    """The tool's name for elements of a type, or of their size."""
+    return {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}.get(kind, BYTES_NAME[width(kind)])
+
+
+def buffer_words(job: Job, name: str, buffer: Input | Output) -> tuple[str, str, int]:
+    """Type, path of the values or "none", and number of elements."""
+    kind = tool_type(buffer.kind)
+    values = buffer.values if isinstance(buffer, Input) else buffer.start
+    count = (buffer.want if isinstance(buffer, Output) else buffer.values).size
+    if values is None:
+        return kind, "none", count
+    path = Path(f"{job.stem}.{name}.in")
+    path.write_bytes(encode(values, buffer.kind).tobytes())
+    return kind, str(path), count
+
+
+def descriptor_words(
+    job: Job, name: str, descriptor: Descriptor, facts: dict[str, Any] | None
+) -> list[str]:
+    """What Triton's launcher makes of a descriptor: the map if the kernel was
+    compiled for one (`facts`), else the address and more; shape and strides."""
+    buffer = descriptor.buffer
+    kind, path, count = buffer_words(job, name, buffer)
+    shape = (buffer.want if isinstance(buffer, Output) else buffer.values).shape
+    strides = [int(np.prod(shape[d + 1 :])) for d in range(len(shape))]
+    words = [f"--arg=s32:{size}" for size in shape]
+    words += [f"--arg=s64:{stride}" for stride in strides]
+    if facts is None:
+        plain = f"buf:{kind}:{count}:none" if path == "none" else f"file:{kind}:{path}"
+        both = [f"--arg=s64:{number}" for number in (*shape, *strides)]
+        # Two flags: pads with NaN, rounds to tf32.
+        return [f"--arg={plain}", *both, "--arg=u8:0", "--arg=u8:0", *words]
+    dims = ",".join(str(size) for size in reversed(shape))
+    box = ",".join(str(size) for size in reversed(facts["block_size"]))
+    swizzle = (0, 32, 64, 128)[facts["swizzle"]]
+    return [f"--arg=map:{kind}:{path}:{dims}:{box}:{swizzle}", *words]
 
 
 def arguments_of(job: Job, launch: dict[str, Any]) -> tuple[list[str], dict[str, int]]:
     """--arg for each parameter, and the places of the outputs among them."""
     words: list[str] = []
     places: dict[str, int] = {}
+    descriptors = list(launch["descriptors"])
     for name in launch["order"]:
         argument = job.case.arguments[name]
-        if isinstance(argument, Scalar):
-            if argument.kind == "fp32":
-                words.append(f"--arg=f32:{argument.value!r}")
-            else:
-                words.append(f"--arg=s{argument.kind[1:]}:{argument.value}")
-            continue
-        kind = tool_type(argument.kind)
-        if isinstance(argument, Output):
+        buffer = argument.buffer if isinstance(argument, Descriptor) else argument
+        if isinstance(buffer, Output):
             places[name] = len(words)
-        if isinstance(argument, Scratch):
-            words.append(f"--arg=buf:{kind}:{argument.count}:zero")
-            continue
-        values = argument.values if isinstance(argument, Input) else argument.start
-        if values is None:
-            words.append(f"--arg=buf:{kind}:{argument.want.size}:none")
-            continue
-        path = Path(f"{job.stem}.{name}.in")
-        path.write_bytes(encode(values, argument.kind).tobytes())
-        words.append(f"--arg=file:{kind}:{path}")
-    # Triton's own: scratch for the kernel and for its profiler, not used here.
-    return words + ["--arg=u64:0", "--arg=u64:0"], places
+        if isinstance(argument, Scalar):
+            kind = "f32" if argument.kind == "fp32" else f"s{argument.kind[1:]}"
+            words.append(f"--arg={kind}:{argument.value!r}")
+        elif isinstance(argument, Scratch):
+            words.append(f"--arg=buf:{tool_type(argument.kind)}:{argument.count}:zero")
+        elif isinstance(argument, Descriptor):
+            facts = descriptors.pop(0) if descriptors else None
+            words += descriptor_words(job, name, argument, facts)
+        else:
+            kind, path, count = buffer_words(job, name, argument)
+            plain = f"buf:{kind}:{count}:none" if path == "none" else f"file:{kind}:{path}"
+            words.append(f"--arg={plain}")
+    # Triton's own: scratch of the kernel, and of a profiler that is not there.
+    programs = int(np.prod(job.case.grid)) * launch["num_ctas"]
+    scratch = launch["global_scratch_size"] * programs
+    words.append(f"--arg=buf:u8:{scratch}:none" if scratch else "--arg=u64:0")
+    return words + ["--arg=u64:0"], places
 
 
 def compare(name: str, output: Output, data: bytes) -> str:
@@ -235,10 +270,11 @@ def check(
     if "error" in launch:
         return [f"does not compile: {launch['error']}"], 0.0
     words, places = arguments_of(job, launch)
+    grid = (job.case.grid[0] * launch["num_ctas"], *job.case.grid[1:])
     command = [
         str(tool), str(job.stem.with_suffix(".ptx")), f"--kernel={launch['name']}",
-        f"--grid={','.join(map(str, job.case.grid))}", f"--block={32 * launch['num_warps']}",
-        f"--cluster={','.join(map(str, launch['cluster_dims']))}", f"--smem={launch['shared']}",
+        f"--grid={','.join(map(str, grid))}", f"--block={32 * launch['num_warps']}",
+        f"--cluster={launch['num_ctas']}", f"--smem={launch['shared']}",
         f"--check={checks}", "--max-instructions=50000000", *words,
     ]  # fmt: skip
     dumps = {name: Path(f"{job.stem}.{name}.out") for name in places}
@@ -250,10 +286,12 @@ def check(
             path.unlink(missing_ok=True)
         run = command + [f"--schedule={schedule}", f"--completion={completion}", f"--seed={seed}"]
         done = subprocess.run(run, capture_output=True, text=True)
-        found = complaints(done, accepted)
+        found = complaints(done, [*accepted, *job.case.accepts])
         for name in places:
             if dumps[name].exists():
-                found.append(compare(name, job.case.arguments[name], dumps[name].read_bytes()))
+                output = job.case.arguments[name]
+                output = output.buffer if isinstance(output, Descriptor) else output
+                found.append(compare(name, output, dumps[name].read_bytes()))
             elif not found:
                 found.append(f"{name}: was not written to a file")
         found = [problem for problem in found if problem]
