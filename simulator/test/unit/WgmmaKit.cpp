@@ -302,3 +302,35 @@ void ptxsim::test::expectProduct(const Product &product, uint32_t seed) {
     }
   }
 }
+
+void ptxsim::test::expectFinding(const WgmmaJob &job,
+                                 const std::vector<std::string> &lines,
+                                 const std::vector<std::string> &checks) {
+  std::vector<uint32_t> numbers;
+  for (const std::string &name : lines) {
+    numbers.push_back(job.source.line(name));
+  }
+  for (const Options &options : everyCompletion()) {
+    Outcome outcome = job.run(options);
+    EXPECT_EQ(outcome.error, "");
+    EXPECT_TRUE(outcome.has(numbers, checks))
+        << nameOf(options.completion) << ": expects a finding on '" << lines[0]
+        << "' (line " << numbers[0] << "), but got" << outcome.describe();
+  }
+}
+
+void ptxsim::test::expectNoFinding(const WgmmaJob &job) {
+  for (const Options &options : everyCompletion()) {
+    Outcome outcome = job.run(options);
+    EXPECT_EQ(outcome.error, "");
+    EXPECT_TRUE(outcome.findings.empty())
+        << nameOf(options.completion) << outcome.describe();
+  }
+}
+
+void ptxsim::test::expectClean(const WgmmaJob &job) {
+  expectNoFinding(job);
+  for (const Options &options : everyCompletion()) {
+    EXPECT_EQ(job.difference(job.run(options)), "");
+  }
+}

@@ -68,6 +68,11 @@ struct Product {
   std::string text() const;
 };
 
+/// A line '@name' that multiplies to other registers, as the kernel does for
+/// n = 8 of bf16, but drops what was in them.
+std::string multiplyText(const std::string &sums, const std::string &name,
+                         const std::string &a = "%descA0");
+
 /// Text of which single lines have names: they end in "// @name".
 class Source {
 public:
@@ -162,6 +167,14 @@ Place placeOfA(unsigned thread, unsigned i, unsigned bits);
 /// Runs the product under every completion and expects every element and no
 /// finding.
 void expectProduct(const Product &product, uint32_t seed = 7);
+
+/// Every completion shows a finding of one of the checks on one of the lines.
+void expectFinding(const WgmmaJob &job, const std::vector<std::string> &lines,
+                   const std::vector<std::string> &checks);
+/// None does.
+void expectNoFinding(const WgmmaJob &job);
+/// And every element is right.
+void expectClean(const WgmmaJob &job);
 
 /// The three of them.
 std::vector<Options> everyCompletion();

@@ -133,6 +133,14 @@ std::string Product::text() const {
   return text + "  ret; // @end\n}\n";
 }
 
+std::string ptxsim::test::multiplyText(const std::string &sums,
+                                       const std::string &name,
+                                       const std::string &a) {
+  return "  wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 " + sums +
+         ", " + a + ", %descB0, 0, 1, 1" + (a[0] == '{' ? ", 0" : ", 0, 0") +
+         "; // @" + name;
+}
+
 //===--- Source -----------------------------------------------------------===//
 
 /// The begin of the line.
