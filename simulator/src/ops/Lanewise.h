@@ -57,11 +57,12 @@ template <> struct UnsignedOf<8> {
 
 #if defined(__x86_64__)
 #define PTXSIM_WIDE __attribute__((target("avx2,fma,bmi,bmi2,popcnt,lzcnt")))
+/// Every CPU with AVX2 has lzcnt; not every compiler can ask for it.
 inline bool hasWideLanes() {
   static const bool has =
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
       __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-      __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("lzcnt");
+      __builtin_cpu_supports("popcnt");
   return has;
 }
 #else
