@@ -24,7 +24,8 @@ class Output:
     """A buffer that nobody has written, or that starts with `start`.
 
     Each row (the last axis) may differ from `want` by `tolerance` times the
-    largest number of that row; tolerance 0 asks for the exact numbers.
+    largest number of that row, or times `least` if that is more, for rows of
+    numbers that cancel; tolerance 0 asks for the exact numbers.
     `sorted_rows`: the order of the rows is open.
     """
 
@@ -32,6 +33,7 @@ class Output:
     want: np.ndarray
     tolerance: float = 0.0
     start: np.ndarray | None = None
+    least: float = 1e-30
     sorted_rows: bool = False
 
 
@@ -65,6 +67,8 @@ Argument = Input | Output | Scratch | Scalar | Descriptor
 @dataclass
 class Case:
     """One kernel with its arguments, by name; `constants` go into the PTX.
+
+    `file` is beside this one, or "library:path" of a library of packages.py.
 
     Findings that match one of `accepts` are right, but no harm.
     """

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from cases import Case, Input, Output, Scalar, Scratch, case, integers, normal
-from formats import SMALL, codes, rounded
+from formats import codes, rounded
 
 
 @case("add-f32")

@@ -10,7 +10,7 @@ import numpy as np
 
 INTEGERS = {"i8": np.int8, "i16": np.int16, "i32": np.int32, "i64": np.int64}
 NUMPY = INTEGERS | {"u32": np.uint32, "fp32": np.float32, "fp64": np.float64}
-# type: bits of exponent, bits of fraction, bias, whether there is an infinity
+# Of each: bits of exponent, bits of fraction, bias, whether there is an infinity
 SMALL = {
     "fp16": (5, 10, 15, True),
     "bf16": (8, 7, 127, True),

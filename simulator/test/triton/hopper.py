@@ -36,20 +36,6 @@ case("tma-move-e5m2")(lambda: _move("fp8e5", (16, 128), 7, -20))
 case("tma-move-narrow")(lambda: _move("fp16", (8, 16), 93, 90))
 
 
-# Not entered yet: ptx-sim does not know cp.reduce.async.bulk.tensor.
-def _add() -> Case:
-    x = normal("fp32", 16, 128)
-    x.values = np.round(x.values * 16) / 16  # sums are exact in any order
-    want = 3 * x.values.reshape(16, 4, 32).sum(axis=1)
-    out = Output("fp32", want, start=np.zeros((16, 32)))
-    arguments: dict[str, Argument] = {
-        "x": Descriptor(x, [16, 32]),
-        "out": Descriptor(out, [16, 32]),
-        "N": Scalar("i32", 128),
-    }
-    return Case("add_boxes", arguments, {"BLOCK": 32}, (3,), archs=(90,), file=FILE)
-
-
 def _matmul(
     kind: str,
     size: tuple[int, int, int],
@@ -112,11 +98,15 @@ _product(
     grid=4,
 )
 # Not for sm_90 yet: ptx-sim does not know tensormap.replace.
+_product("own-descriptors", "fp16", (128, 128, 128), (64, 64, 64), "matmul_own", archs=(80,))
 _product(
-    "own-descriptors", "fp16", (128, 128, 128), (64, 64, 64), "matmul_own", archs=(80,), num_stages=3
-)
-_product(
-    "specialized", "fp16", (128, 128, 256), (64, 128, 64), specialize=True, archs=(90,), num_stages=3
+    "specialized",
+    "fp16",
+    (128, 128, 256),
+    (64, 128, 64),
+    specialize=True,
+    archs=(90,),
+    num_stages=3,
 )
 _product(
     "clusters", "fp16", (256, 128, 128), (128, 128, 64), archs=(90,), num_ctas=2, num_stages=3

@@ -16,13 +16,6 @@ def move(x, out, row, column, M: tl.constexpr, N: tl.constexpr):
 
 
 @triton.jit
-def add_boxes(x, out, N, BLOCK: tl.constexpr):
-    """Adds each box of a row of boxes to one of `out`, in the memory."""
-    for start in range(0, N, BLOCK):
-        out.atomic_add([0, 0], x.load([0, start]))
-
-
-@triton.jit
 def matmul(
     a,
     b,

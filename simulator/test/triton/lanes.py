@@ -4,7 +4,7 @@
 
 import numpy as np
 
-from cases import Case, Input, Output, Scalar, case, integers, normal
+from cases import Case, Output, Scalar, case, integers, normal
 
 
 def _transpose(kind: str, rows: int, columns: int) -> Case:

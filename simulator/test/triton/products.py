@@ -91,7 +91,15 @@ _product(
 _product(
     "i8-transposed",
     Product(
-        "i8", 64, 128, 128, (64, 64, 64), "i32", accumulator="tl.int32", tolerance=0, b_transposed=True
+        "i8",
+        64,
+        128,
+        128,
+        (64, 64, 64),
+        "i32",
+        accumulator="tl.int32",
+        tolerance=0,
+        b_transposed=True,
     ),
 )
 _product("tf32", Product("fp32", 128, 64, 128, (64, 64, 32), tolerance=2e-3))

@@ -20,7 +20,6 @@ import argparse
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -32,13 +31,14 @@ from typing import Any
 import numpy as np
 
 import elements  # noqa: F401  (enters its cases)
+import foreign  # noqa: F401
 import hopper  # noqa: F401
 import lanes  # noqa: F401
 import products  # noqa: F401
 from cases import CASES, Case, Descriptor, Input, Output, Scalar, Scratch
 from formats import BYTES_NAME, decode, encode, width
+from packages import TRITON, Missing, kernels_of, prepare
 
-TRITON = "3.9.0"
 FOLDER = Path(__file__).resolve().parent
 
 # Schedule, completion, seed. The first is the tool's own choice.
@@ -61,31 +61,6 @@ def stop(message: str, code: int = 2) -> None:
     sys.exit(code)
 
 
-def prepare(work: Path) -> Path:
-    """The interpreter that has Triton; installs it where it is missing."""
-    home = work / f"triton-{TRITON}"
-    python, done = home / "bin" / "python", home / "complete"
-    if done.exists():
-        return python
-    if os.environ.get("ATTN_NO_NETWORK"):
-        stop("nothing was run: Triton is not there, and ATTN_NO_NETWORK is set", 3)
-    print(f"triton: installing triton {TRITON} into {home}: downloads about 290 MB, "
-          "1.1 GB on disk", flush=True)  # fmt: skip
-    shutil.rmtree(home, ignore_errors=True)
-    commands = [
-        [sys.executable, "-m", "venv", str(home)],
-        [str(python), "-m", "pip", "install", "--quiet", "--no-input",
-         "--only-binary=:all:", "--disable-pip-version-check", f"triton=={TRITON}"],
-    ]  # fmt: skip
-    for command in commands:
-        result = subprocess.run(command, capture_output=True, text=True)
-        if result.returncode:
-            last = (result.stderr + result.stdout).strip().splitlines()[-1:] or [""]
-            stop(f"cannot install triton {TRITON}: '{' '.join(command[1:])}' says: {last[0]}")
-    done.touch()
-    return python
-
-
 # Findings that are not held against the PTX until ptx-sim tells them from defects.
 OPEN = [
     # LLVM prints a value that does not matter as a register that nothing writes.
@@ -103,6 +78,7 @@ class Job:
     arch: int
     case: Case
     stem: Path
+    file: Path  # of the kernel
 
 
 def specialized(case: Case) -> tuple[dict[str, str], dict[str, Any], list[str]]:
@@ -132,7 +108,7 @@ def emit(python: Path, jobs: list[Job], work: Path) -> None:
     for job in jobs:
         signature, constants, divisible = specialized(job.case)
         requests.append({
-            "kernel": job.case.kernel, "file": str(FOLDER / job.case.file), "signature": signature,
+            "kernel": job.case.kernel, "file": str(job.file), "signature": signature,
             "constants": constants, "divisible": divisible, "options": job.case.options,
             "arch": job.arch, "output": str(job.stem),
         })  # fmt: skip
@@ -236,7 +212,7 @@ def compare(name: str, output: Output, data: bytes) -> str:
         wrong = ~(got == want)
         size = np.ones((len(want), 1))
     else:
-        size = np.maximum(np.abs(want).max(axis=1, keepdims=True), 1e-30)
+        size = np.maximum(np.abs(want).max(axis=1, keepdims=True), output.least)
         # A NaN on either side is not within any tolerance.
         wrong = ~(np.abs(got - want) <= output.tolerance * size)
     if not wrong.any():
@@ -328,22 +304,28 @@ def main() -> int:
         stop(f"expects --settings of 1 to {len(SETTINGS)}, but got {options.settings}")
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    python = prepare(work)
     jobs = []
-    for name in names:
-        made = CASES[name]()
-        for arch in (int(word) for word in options.arch.split(",")):
-            if arch in made.archs:
-                jobs.append(Job(name, arch, made, work / f"{name}-sm{arch}"))
+    try:
+        python = prepare(work)
+        for name in names:
+            made = CASES[name]()
+            library, colon, path = made.file.partition(":")
+            file = kernels_of(library, path, python, work) if colon else FOLDER / library
+            for arch in (int(word) for word in options.arch.split(",")):
+                if arch in made.archs:
+                    jobs.append(Job(name, arch, made, work / f"{name}-sm{arch}", file))
+    except Missing as missing:
+        stop(str(missing), 3 if missing.is_wanted else 2)
     if not jobs:
         stop(f"no case for --arch={options.arch}")
     for job in jobs:
         job.stem.with_suffix(".json").unlink(missing_ok=True)
     emit(python, jobs, work)
+    accepted = [] if options.strict else OPEN
     failures = 0
     for job in jobs:
         problems, seconds = check(
-            job, options.tool.resolve(), options.settings, options.check, [] if options.strict else OPEN
+            job, options.tool.resolve(), options.settings, options.check, accepted
         )
         failures += bool(problems)
         verdict = "FAIL" if problems else "ok"
