@@ -179,7 +179,8 @@ Ref Builder::special(const Operand &operand) {
   if (operand.name == "WARP_SZ") {
     return constant(kLanes, 4);
   }
-  auto [it, isNew] = registers.try_emplace(operand.name);
+  // An inner scope may declare a register of this name.
+  auto [it, isNew] = registers.try_emplace("special " + operand.name);
   if (isNew) {
     const auto *entry =
         std::find_if(std::begin(known), std::end(known), [&](const auto &pair) {
@@ -234,8 +235,14 @@ Ref Builder::src(const Operand &operand, const Type &type) {
     }
     return ref;
   }
-  case Operand::Kind::Special:
-    return special(operand);
+  case Operand::Kind::Special: {
+    Ref ref = special(operand);
+    if (ref.laneBytes < laneBytes) {
+      fail("expects a register of " + std::to_string(type.totalBits()) +
+           " bits, but got '" + operand.name + "'");
+    }
+    return ref;
+  }
   case Operand::Kind::Integer: {
     uint64_t value = operand.bits;
     unsigned bits = type.totalBits();

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 
+#include <algorithm>
+
 using namespace ptxsim;
 
 const DecoderTable &ptxsim::decoders() {
@@ -68,7 +70,12 @@ static uint64_t place(const std::vector<const Variable *> &variables,
   return offset;
 }
 
-static void placeVariables(Program &program) {
+/// Bytes of the three spaces.
+struct SpaceSizes {
+  uint64_t shared = 0, local = 0, parameters = 0;
+};
+
+static SpaceSizes placeVariables(Program &program) {
   std::vector<const Variable *> shared, local;
   auto sort = [&](const Variable &variable) {
     if (variable.space == Space::Shared) {
@@ -83,15 +90,32 @@ static void placeVariables(Program &program) {
   for (const Variable &variable : program.function->variables) {
     sort(variable);
   }
-  program.staticSharedBytes = uint32_t(place(shared, program.shared));
-  program.localBytes = uint32_t(alignTo(place(local, program.local), 16));
-  uint64_t offset = 0;
+  SpaceSizes sizes;
+  sizes.shared = place(shared, program.shared);
+  sizes.local = alignTo(place(local, program.local), 16);
+  uint64_t &offset = sizes.parameters;
   for (const Variable &parameter : program.function->parameters) {
     offset = alignTo(offset, parameter.align);
     program.parameters.push_back({&parameter, offset});
     offset += parameter.bytes;
   }
-  program.parameterBytes = uint32_t(offset);
+  return sizes;
+}
+
+/// The most that there is on any chip, but for shared memory, which is the
+/// device's to limit.
+static void setSizes(Program &program, const SpaceSizes &sizes) {
+  auto limit = [](const char *what, uint64_t bytes, uint64_t most) {
+    if (bytes > most) {
+      Builder::fail("expects at most " + std::to_string(most) + " bytes of " +
+                    what + ", but got " + std::to_string(bytes));
+    }
+    return uint32_t(bytes);
+  };
+  program.staticSharedBytes =
+      limit("shared memory", sizes.shared, uint64_t(1) << 30);
+  program.localBytes = limit("local memory", sizes.local, 512 * 1024);
+  program.parameterBytes = limit("parameters", sizes.parameters, 32764);
 }
 
 uint32_t ptxsim::countStaticSharedBytes(const Module &module,
@@ -99,8 +123,8 @@ uint32_t ptxsim::countStaticSharedBytes(const Module &module,
   Program program;
   program.module = &module;
   program.function = &function;
-  placeVariables(program);
-  return program.staticSharedBytes;
+  return uint32_t(
+      std::min<uint64_t>(placeVariables(program).shared, ~uint32_t(0)));
 }
 
 /// Registers that products are still to fill keep their places until a wait.
@@ -146,21 +170,33 @@ static void decodeOne(const Instruction &text, Builder &builder, Inst &inst) {
   Builder::fail("does not know the instruction '" + text.name() + "'");
 }
 
+/// Names may be as long as the text.
+static Error makeError(const Location &location, std::string message) {
+  constexpr size_t most = 300;
+  if (message.size() > most) {
+    message.replace(most, std::string::npos, "...");
+  }
+  return Error{"line " + std::to_string(location.line) + ": " + message};
+}
+
 Result<std::unique_ptr<Program>> ptxsim::decode(const Module &module,
                                                 const Function &function,
                                                 const SymbolTable &symbols) {
   auto program = std::make_unique<Program>();
   program->module = &module;
   program->function = &function;
-  placeVariables(*program);
+  try {
+    setSizes(*program, placeVariables(*program));
+  } catch (const DecodeError &error) {
+    return makeError(function.location, error.message);
+  }
   Builder builder(*program, symbols);
   program->code.resize(function.body.size() + 1);
   for (size_t i = 0; i < function.body.size(); ++i) {
     try {
       decodeOne(function.body[i], builder, program->code[i]);
     } catch (const DecodeError &error) {
-      return Error{"line " + std::to_string(function.body[i].location.line) +
-                   ": " + error.message};
+      return makeError(function.body[i].location, error.message);
     }
   }
   // A kernel that runs over its end returns.

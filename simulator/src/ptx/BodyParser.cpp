@@ -12,14 +12,20 @@
 using namespace ptxsim;
 
 namespace {
-/// Far more than any kernel; a text may not ask for any memory.
+/// Far more than any kernel; a text may not ask for any memory or time.
 constexpr size_t kMostRegisters = 1 << 20;
 constexpr size_t kMostScopes = 1 << 16;
+constexpr unsigned kMostOpenScopes = 64;
 constexpr unsigned kMostDepth = 8;
+/// A register that is used takes some bytes of the text. Of others a module may
+/// declare so many.
+constexpr size_t kMostUnused = 1 << 16;
 } // namespace
 
-BodyParser::BodyParser(Lexer &lexer, Function &function, SourceLine &source)
-    : lexer(lexer), function(function), source(source) {
+BodyParser::BodyParser(Lexer &lexer, Function &function, SourceLine &source,
+                       size_t &numRegisters)
+    : lexer(lexer), function(function), source(source),
+      numRegisters(numRegisters) {
   scopes.emplace_back();
 }
 
@@ -34,7 +40,9 @@ void BodyParser::parse() {
       if (scopes.size() == kMostScopes) {
         lexer.fail("expects fewer scopes");
       }
-      ++depth;
+      if (depth++ == kMostOpenScopes) {
+        lexer.fail("expects braces that are nested less deeply");
+      }
       scopes.emplace_back();
       scopes.back().parent = scope;
       scope = uint32_t(scopes.size()) - 1;
@@ -142,9 +150,9 @@ void BodyParser::declareRegister(const std::string &name, RegisterWidth width) {
   std::string unique = makeUnique(name, function.registers.count(name) > 0);
   scopes[scope].registers[name] = unique;
   function.registers[unique] = width;
-  if (function.registers.size() > kMostRegisters) {
-    lexer.fail("expects at most " + std::to_string(kMostRegisters) +
-               " registers");
+  if (++numRegisters > kMostUnused + lexer.size()) {
+    lexer.fail("expects at most " + std::to_string(kMostUnused + lexer.size()) +
+               " registers in a module of this length");
   }
 }
 
@@ -170,7 +178,7 @@ void BodyParser::parseRegisters() {
                                          type.describe()};
   }
   do {
-    std::string name(lexer.expectWord("a name").text);
+    std::string name(lexer.expectName("a name").text);
     if (!lexer.takeIf("<")) {
       declareRegister(name, entry->second);
       continue;
@@ -186,6 +194,11 @@ void BodyParser::parseRegisters() {
 }
 
 void BodyParser::parseLocalVariables(Space space) {
+  if (space != Space::Shared && space != Space::Local &&
+      space != Space::Param) {
+    lexer.fail("expects a variable of .shared, .local or .param inside of a "
+               "function");
+  }
   for (Variable &variable : parseVariables(lexer, space)) {
     bool isTaken = find(&Scope::variables, variable.name, scope) != nullptr;
     std::string unique = makeUnique(variable.name, isTaken);
@@ -198,6 +211,10 @@ void BodyParser::parseLocalVariables(Space space) {
 
 void BodyParser::parseLabel(const Token &name) {
   std::string text(name.text);
+  if (text.find_first_of(".:") != std::string::npos) {
+    throw SyntaxError{name.location,
+                      "expects a label, but got " + name.describe()};
+  }
   if (lexer.token().is(".branchtargets")) {
     lexer.take();
     std::vector<std::string> &targets = function.branchTargets[text];
@@ -331,7 +348,8 @@ Operand BodyParser::parseNumber(bool isNegative) {
 }
 
 int64_t BodyParser::parseOffset() {
-  int64_t sum = 0;
+  // Sums wrap, as addresses do.
+  uint64_t sum = 0;
   while (lexer.token().is("+") || lexer.token().is("-")) {
     bool isNegative = lexer.take().is("-");
     // LLVM prints [%rd1+-8].
@@ -339,9 +357,9 @@ int64_t BodyParser::parseOffset() {
       isNegative = !isNegative;
     }
     uint64_t value = lexer.expectInteger("an offset", uint64_t(1) << 62);
-    sum += isNegative ? -int64_t(value) : int64_t(value);
+    sum += isNegative ? 0 - value : value;
   }
-  return sum;
+  return int64_t(sum);
 }
 
 Operand BodyParser::parseName(bool isNegated) {
@@ -376,9 +394,9 @@ Operand BodyParser::parseAddress(unsigned depth) {
   operand.kind = Operand::Kind::Address;
   operand.location = lexer.expect("[").location;
   Operand base = parsePlainOperand(depth + 1);
-  operand.offset = base.kind == Operand::Kind::Symbol ? base.offset : 0;
+  uint64_t offset = base.kind == Operand::Kind::Symbol ? base.offset : 0;
   base.offset = 0;
-  operand.offset += parseOffset();
+  operand.offset = int64_t(offset + uint64_t(parseOffset()));
   operand.elements.push_back(std::move(base));
   if (lexer.takeIf(",")) {
     operand.elements.push_back(parseOperand(depth + 1));

@@ -6,13 +6,14 @@
 //===----------------------------------------------------------------------===//
 #include "FunctionParser.h"
 
-#include <cstring>
+#include <algorithm>
 
 using namespace ptxsim;
 
 namespace {
 constexpr uint64_t kMostBytes = uint64_t(1) << 40;
 constexpr uint64_t kMostInitialised = uint64_t(1) << 28;
+constexpr size_t kMostExtents = 16;
 } // namespace
 
 bool ptxsim::parseSpace(std::string_view word, Space &space) {
@@ -37,7 +38,7 @@ SourceLine ptxsim::parseLoc(Lexer &lexer) {
   // ", function_name $L, inlined_at 1 2 3"
   while (lexer.takeIf(",")) {
     if (lexer.takeIf("function_name")) {
-      lexer.expectWord("a name");
+      lexer.expectName("a name");
       if (lexer.takeIf("+")) {
         lexer.expectInteger("an offset");
       }
@@ -131,20 +132,8 @@ static Variable parseType(Lexer &lexer, Space space) {
   return variable;
 }
 
-/// Numbers in braces, as the variable's elements.
-static void parseInitial(Lexer &lexer, Variable &variable, unsigned depth) {
-  if (depth > 16) {
-    lexer.fail("expects braces that are nested less deeply");
-  }
-  if (lexer.takeIf("{")) {
-    if (!lexer.token().is("}")) {
-      do {
-        parseInitial(lexer, variable, depth + 1);
-      } while (lexer.takeIf(","));
-    }
-    lexer.expect("}");
-    return;
-  }
+/// A number, as one element of the variable.
+static void parseElement(Lexer &lexer, Variable &variable) {
   bool isNegative = lexer.takeIf("-");
   Token number = lexer.token();
   uint64_t bits = 0;
@@ -172,20 +161,64 @@ static void parseInitial(Lexer &lexer, Variable &variable, unsigned depth) {
   }
 }
 
-/// `[4][8]`; `[]` has no size.
-static void parseExtents(Lexer &lexer, Variable &variable) {
-  while (lexer.takeIf("[")) {
-    if (lexer.takeIf("]")) {
-      variable.bytes = 0;
-      continue;
+/// Numbers in braces. What an inner `{}` leaves out is zero: it fills as many
+/// bytes as `sizes` says of its depth.
+static void parseInitial(Lexer &lexer, Variable &variable,
+                         const std::vector<uint64_t> &sizes, size_t depth) {
+  if (!lexer.takeIf("{")) {
+    parseElement(lexer, variable);
+    return;
+  }
+  if (depth == sizes.size()) {
+    lexer.fail("expects braces that are nested less deeply");
+  }
+  size_t start = variable.initial.size();
+  if (!lexer.token().is("}")) {
+    do {
+      parseInitial(lexer, variable, sizes, depth + 1);
+    } while (lexer.takeIf(","));
+  }
+  size_t given = variable.initial.size() - start;
+  if (depth > 0) {
+    if (given > sizes[depth]) {
+      lexer.fail("expects at most " + std::to_string(sizes[depth]) +
+                 " bytes of initial values in these braces, but got " +
+                 std::to_string(given));
     }
-    uint64_t extent = lexer.expectInteger("a size", kMostBytes);
+    if (start + sizes[depth] > kMostInitialised) {
+      lexer.fail("expects fewer initial values");
+    }
+    variable.initial.resize(start + sizes[depth], 0);
+  }
+  lexer.expect("}");
+}
+
+/// `[4][8]`; `[]` has no size. Gives the bytes of the whole, of a row and so on
+/// down to one element.
+static std::vector<uint64_t> parseExtents(Lexer &lexer, Variable &variable) {
+  std::vector<uint64_t> extents;
+  uint64_t element = variable.bytes;
+  while (lexer.takeIf("[")) {
+    uint64_t extent = 0;
+    if (!lexer.token().is("]")) {
+      extent = lexer.expectInteger("a size", kMostBytes);
+    }
     lexer.expect("]");
-    if (extent && variable.bytes > kMostBytes / extent) {
+    extents.push_back(extent);
+    if (extents.size() > kMostExtents) {
+      lexer.fail("expects fewer dimensions");
+    }
+  }
+  std::vector<uint64_t> sizes{element};
+  for (size_t i = extents.size(); i-- > 0;) {
+    if (extents[i] && sizes.back() > kMostBytes / extents[i]) {
       lexer.fail("expects a variable of at most 2^40 bytes");
     }
-    variable.bytes *= extent;
+    sizes.push_back(sizes.back() * extents[i]);
   }
+  std::reverse(sizes.begin(), sizes.end());
+  variable.bytes = sizes[0];
+  return sizes;
 }
 
 std::vector<Variable> ptxsim::parseVariables(Lexer &lexer, Space space) {
@@ -193,12 +226,16 @@ std::vector<Variable> ptxsim::parseVariables(Lexer &lexer, Space space) {
   std::vector<Variable> variables;
   do {
     Variable variable = type;
-    Token name = lexer.expectWord("a name");
+    Token name = lexer.expectName("a name");
     variable.name = name.text;
     variable.location = name.location;
-    parseExtents(lexer, variable);
-    if (lexer.takeIf("=")) {
-      parseInitial(lexer, variable, 0);
+    std::vector<uint64_t> sizes = parseExtents(lexer, variable);
+    if (lexer.token().is("=")) {
+      if (space != Space::Global && space != Space::Const) {
+        lexer.fail("expects initial values for .global and .const only");
+      }
+      lexer.take();
+      parseInitial(lexer, variable, sizes, 0);
       if (variable.bytes == 0) {
         variable.bytes = variable.initial.size();
       }
@@ -231,7 +268,7 @@ std::vector<Variable> ptxsim::parseParameters(Lexer &lexer) {
                         "expects '.param', but got " + word.describe()};
     }
     Variable variable = parseType(lexer, Space::Param);
-    Token name = lexer.expectWord("a name");
+    Token name = lexer.expectName("a name");
     variable.name = name.text;
     variable.location = name.location;
     parseExtents(lexer, variable);

@@ -18,7 +18,7 @@ namespace ptxsim {
 SourceLine parseLoc(Lexer &lexer);
 
 /// Behind the space: `.align 16 .b8 smem[1024] = {..}, other;` without the
-/// semicolon.
+/// semicolon. Values are for .global and .const.
 std::vector<Variable> parseVariables(Lexer &lexer, Space space);
 /// `(.param .u64 p, ..)`, or nothing.
 std::vector<Variable> parseParameters(Lexer &lexer);
@@ -28,7 +28,9 @@ bool parseSpace(std::string_view word, Space &space);
 /// The body of a function, from its `{` to its `}`.
 class BodyParser {
 public:
-  BodyParser(Lexer &lexer, Function &function, SourceLine &source);
+  /// Counts registers in `numRegisters`, over all functions of the module.
+  BodyParser(Lexer &lexer, Function &function, SourceLine &source,
+             size_t &numRegisters);
 
   void parse();
 
@@ -63,6 +65,7 @@ private:
   Lexer &lexer;
   Function &function;
   SourceLine &source;
+  size_t &numRegisters;
   std::vector<Scope> scopes;
   uint32_t scope = 0;
   /// By instruction: the scope it stands in, for labels further down.

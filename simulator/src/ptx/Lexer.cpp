@@ -144,6 +144,13 @@ Token Lexer::expectWord(const char *what) {
   return take();
 }
 
+Token Lexer::expectName(const char *what) {
+  if (current.text.find_first_of(".:") != std::string_view::npos) {
+    fail(std::string("expects ") + what + ", but got " + current.describe());
+  }
+  return expectWord(what);
+}
+
 uint64_t Lexer::expectInteger(const char *what, uint64_t most) {
   uint64_t value;
   if (current.kind != Token::Kind::Number ||

@@ -52,8 +52,13 @@ public:
   /// Takes the token, which must be this one.
   Token expect(std::string_view word);
   Token expectWord(const char *what);
+  /// A word without dots, as names that a program gives are.
+  Token expectName(const char *what);
   /// A number without a fraction, up to `most`.
   uint64_t expectInteger(const char *what, uint64_t most = ~uint64_t(0));
+
+  /// Bytes of the text.
+  size_t size() const { return text.size(); }
 
   [[noreturn]] void fail(std::string message) const {
     throw SyntaxError{current.location, std::move(message)};

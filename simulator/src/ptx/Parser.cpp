@@ -9,6 +9,7 @@
 #include "FunctionParser.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 using namespace ptxsim;
 
@@ -36,6 +37,9 @@ const Function *Module::findFunction(std::string_view name) const {
 
 namespace {
 
+/// Of .global and .const variables, all together.
+constexpr uint64_t kMostVariableBytes = uint64_t(1) << 30;
+
 class ModuleParser {
 public:
   explicit ModuleParser(std::string_view text) : lexer(text) {}
@@ -47,12 +51,17 @@ private:
   void parseTarget();
   void parseSection();
   void parseFunction(bool isEntry, bool isExternal);
+  void parseModuleVariables(Space space, bool isExternal);
   void parseDirectives(Function &function);
   void parseShape(uint32_t (&shape)[3]);
 
   Lexer lexer;
   Module module;
   SourceLine source;
+  /// By name: index into Module::functions.
+  std::unordered_map<std::string, size_t> functions;
+  size_t numRegisters = 0;
+  uint64_t variableBytes = 0;
 };
 
 } // namespace
@@ -157,7 +166,7 @@ void ModuleParser::parseFunction(bool isEntry, bool isExternal) {
     // `(.param .b32 r)` in front of the name.
     function.returns = parseParameters(lexer);
   }
-  Token name = lexer.expectWord("the name of a function");
+  Token name = lexer.expectName("the name of a function");
   function.name = name.text;
   function.location = name.location;
   function.parameters = parseParameters(lexer);
@@ -167,20 +176,36 @@ void ModuleParser::parseFunction(bool isEntry, bool isExternal) {
   } else {
     function.isExternal = isExternal;
     source = SourceLine();
-    BodyParser(lexer, function, source).parse();
+    BodyParser(lexer, function, source, numRegisters).parse();
   }
   // A declaration may stand before the definition.
-  auto known = std::find_if(
-      module.functions.begin(), module.functions.end(),
-      [&](const Function &other) { return other.name == function.name; });
-  if (known == module.functions.end()) {
+  auto [known, isNew] =
+      functions.try_emplace(function.name, module.functions.size());
+  if (isNew) {
     module.functions.push_back(std::move(function));
-  } else if (known->isExternal) {
-    *known = std::move(function);
+  } else if (module.functions[known->second].isExternal) {
+    module.functions[known->second] = std::move(function);
   } else if (!function.isExternal) {
     throw SyntaxError{name.location, "function " + name.describe() +
                                          " is defined a second time"};
   }
+}
+
+void ModuleParser::parseModuleVariables(Space space, bool isExternal) {
+  for (Variable &variable : parseVariables(lexer, space)) {
+    variable.isExternal = isExternal;
+    if (space == Space::Global || space == Space::Const) {
+      variableBytes += variable.bytes;
+    }
+    if (variableBytes > kMostVariableBytes) {
+      throw SyntaxError{variable.location,
+                        "expects at most " +
+                            std::to_string(kMostVariableBytes) +
+                            " bytes of variables in a module"};
+    }
+    module.variables.push_back(std::move(variable));
+  }
+  lexer.expect(";");
 }
 
 Module ModuleParser::parse() {
@@ -222,11 +247,7 @@ Module ModuleParser::parse() {
     } else if (word.is(".entry") || word.is(".func")) {
       parseFunction(word.is(".entry"), isExternal);
     } else if (parseSpace(word.text, space) && space != Space::Generic) {
-      for (Variable &variable : parseVariables(lexer, space)) {
-        variable.isExternal = isExternal;
-        module.variables.push_back(std::move(variable));
-      }
-      lexer.expect(";");
+      parseModuleVariables(space, isExternal);
     } else {
       throw SyntaxError{word.location,
                         "does not know the directive " + word.describe()};
