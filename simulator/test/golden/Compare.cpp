@@ -117,13 +117,17 @@ std::vector<std::string> ptxsim::golden::compareProbe(const Probe &probe,
     if (!probe.mayFault) {
       return fail("expects a result of the GPU, but got " + golden.error);
     }
-    return outcome.trouble.empty()
+    return outcome.trouble.empty() && outcome.finding.empty()
                ? fail("expects a finding, as the GPU says " + golden.error)
                : std::vector<std::string>();
   }
   if (!outcome.trouble.empty()) {
-    return fail("expects no finding, as on the GPU, but got " +
-                outcome.trouble);
+    return fail(outcome.trouble);
+  }
+  if (outcome.finding.empty() == probe.hasFinding) {
+    return fail(probe.hasFinding
+                    ? "expects a finding"
+                    : "expects no finding, but got " + outcome.finding);
   }
   if (outcome.output.size() != probe.outputBytes() ||
       golden.outputs.size() != probe.outputs.size()) {

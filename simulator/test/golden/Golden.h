@@ -55,8 +55,10 @@ Result<GoldenProbe> readGoldenProbe(const std::string &text);
 /// What a probe did in the simulator.
 struct Outcome {
   std::vector<uint8_t> output;
-  /// The first finding or why it did not run; empty if all went well.
+  /// Why there is no output; empty if there is one.
   std::string trouble;
+  /// The first finding; empty if there was none.
+  std::string finding;
 };
 
 /// What differs, a line each; empty if the outcome is as the GPU's.

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <sstream>
 
 using namespace ptxsim;
@@ -32,7 +33,7 @@ public:
 private:
   Result<bool> launch(const std::vector<std::string> &words);
   Result<bool> output(const std::vector<std::string> &words);
-  Result<bool> map(const std::vector<std::string> &words);
+  Result<bool> tensorMap(const std::vector<std::string> &words);
   Result<bool> mapField(const std::string &key, const std::string &value,
                         MapOfProbe &map);
   Result<bool> compare(const std::vector<std::string> &words);
@@ -73,6 +74,11 @@ static Result<Chip> parseChip(std::string word) {
 
 Result<bool> HeaderParser::launch(const std::vector<std::string> &words) {
   hasLaunch = true;
+  const std::map<std::string, uint32_t *> counts = {
+      {"grid", &probe.grid},
+      {"block", &probe.block},
+      {"cluster", &probe.cluster},
+      {"shared", &probe.sharedBytes}};
   for (const std::string &word : words) {
     auto [key, value] = splitKey(word);
     if (key == "sm") {
@@ -83,16 +89,18 @@ Result<bool> HeaderParser::launch(const std::vector<std::string> &words) {
       probe.chip = *chip;
     } else if (key == "fault" && value == "allowed") {
       probe.mayFault = true;
-    } else if (key == "grid" || key == "block" || key == "shared") {
+    } else if (key == "finding" && value == "expected") {
+      probe.hasFinding = true;
+    } else if (auto it = counts.find(key); it != counts.end()) {
       Result<uint64_t> count = parseCount(value);
       if (!count) {
         return count.error();
       }
-      (key == "grid"    ? probe.grid
-       : key == "block" ? probe.block
-                        : probe.sharedBytes) = uint32_t(*count);
+      *it->second = uint32_t(*count);
     } else {
-      return unknown("sm=, grid=, block=, shared= or fault=allowed", word);
+      return unknown("sm=, grid=, block=, cluster=, shared=, fault=allowed or "
+                     "finding=expected",
+                     word);
     }
   }
   return true;
@@ -212,7 +220,7 @@ Result<bool> HeaderParser::mapField(const std::string &key,
   return true;
 }
 
-Result<bool> HeaderParser::map(const std::vector<std::string> &words) {
+Result<bool> HeaderParser::tensorMap(const std::vector<std::string> &words) {
   MapOfProbe map;
   mapRank = 0;
   bool hasBase = false;
@@ -284,7 +292,7 @@ Result<bool> HeaderParser::line(const std::string &text) {
     return output(words);
   }
   if (key[0] == "map") {
-    return map(words);
+    return tensorMap(words);
   }
   if (key[0] == "compare") {
     Result<bool> read = compare(words);

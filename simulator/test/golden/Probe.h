@@ -11,25 +11,26 @@
 //
 // that a GPU and the simulator run in the same way. Lines at its top say how:
 //
-//     // probe: sm=80 grid=1 block=32 shared=0 fault=allowed
+//     // probe: sm=80 grid=1 block=32 cluster=1 shared=0 fault=allowed
 //     // in: random f32 32 seed=1
 //     // out: u32 32 add.s32
 //     // map: base=in+0 element=bf16 dim=64,64 stride=128 box=64,8 swizzle=128
 //     // compare: add.s32 ulp=2
 //
 // `probe:` the chip that the text needs and the launch (x only; defaults above,
-// but `fault` is none). `in:` appends to the input: see Numbers.h. `out:`
-// appends a section to the output: type, count and a name that is the
-// instruction in most cases. `map:` a tensor map for the next parameter;
-// strides are in bytes and begin with dimension 1; also elementstride=,
-// fill=zero|nan. `compare:` how far the simulator may be from the GPU in a
-// section; it is bit for bit unless a line says so. Each section needs no more
-// than one of the amounts to hold:
+// but `fault` is none; text with a cluster also says .reqnctapercluster). `in:`
+// appends to the input: see Numbers.h. `out:` appends a section to the output:
+// type, count and a name that is the instruction in most cases. `map:` a tensor
+// map for the next parameter; strides are in bytes and begin with dimension 1;
+// also elementstride=, fill=zero|nan. `compare:` how far the simulator may be
+// from the GPU in a section; it is bit for bit unless a line says so. Each
+// section needs no more than one of the amounts to hold:
 //
 //     ulp=N  abs=X  rel=X  (X as 0.5 or 2^-11)  or `recorded`: not compared
 //
 // `fault=allowed` is a question: the GPU may refuse the access, and then the
-// simulator must have a finding.
+// simulator must have a finding. `finding=expected`: the simulator has one, as
+// the text breaks a rule, but computes what the GPU does.
 //
 //===----------------------------------------------------------------------===//
 #ifndef PTXSIM_TEST_GOLDEN_PROBE_H
@@ -88,8 +89,8 @@ struct Probe {
   /// Of what decides the result: all lines but comments and tolerances.
   std::string hash;
   Chip chip;
-  uint32_t grid = 1, block = 32, sharedBytes = 0;
-  bool mayFault = false;
+  uint32_t grid = 1, block = 32, cluster = 1, sharedBytes = 0;
+  bool mayFault = false, hasFinding = false;
   std::vector<uint8_t> input;
   std::vector<Section> outputs;
   std::vector<MapOfProbe> maps;

@@ -61,12 +61,13 @@ Outcome ptxsim::golden::simulate(const Probe &probe, uint8_t fill,
   LaunchConfig config;
   config.grid.x = probe.grid;
   config.block.x = probe.block;
+  config.cluster.x = probe.cluster;
   config.dynamicSharedBytes = probe.sharedBytes;
   if (!run.has(device->launch(**kernel, config, arguments))) {
     return run.outcome;
   }
   if (!device->findings().empty()) {
-    run.outcome.trouble = device->findings()[0].format(probe.name + ".ptx");
+    run.outcome.finding = device->findings()[0].format(probe.name + ".ptx");
   }
   run.outcome.output.resize(probe.outputBytes());
   run.has(device->copyOut(run.outcome.output.data(), *out,

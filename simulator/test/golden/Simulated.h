@@ -12,8 +12,7 @@
 
 namespace ptxsim::golden {
 
-/// One launch, with the output buffer full of `fill`. The trouble is the first
-/// finding, or why there was no launch; then there is no output.
+/// One launch, with the output buffer full of `fill`.
 Outcome simulate(const Probe &probe, uint8_t fill, const Options &options = {});
 
 /// All differences between the simulator and a golden file.

@@ -58,7 +58,7 @@ GoldenFile goldenOf(const std::vector<Probe> &probes) {
   GoldenFile file{"NVIDIA A100", "8.0", "12.8", {}};
   for (const Probe &probe : probes) {
     Outcome outcome = simulate(probe, 0);
-    EXPECT_EQ(outcome.trouble, "");
+    EXPECT_EQ(outcome.trouble + outcome.finding, "");
     file.probes.push_back(makeGolden(probe, outcome.output));
   }
   return file;
@@ -219,16 +219,29 @@ TEST(GoldenFilesTest, FaultsMustMeetFindings) {
                              "the kernel: CUDA_ERROR_ILLEGAL_ADDRESS"}));
   // Reads behind its input.
   Probe outside = copyOf("values u32 1 2 3 4", "// out: u32 4 exact");
-  EXPECT_EQ(simulate(outside, 0).trouble, "");
+  EXPECT_EQ(simulate(outside, 0).finding, "");
   std::string text = outside.text;
   text.replace(text.find("[%in]"), 5, "[%in+64]");
   outside = *parseProbe("sm_80/copy", text);
-  EXPECT_NE(simulate(outside, 0).trouble, "");
+  EXPECT_NE(simulate(outside, 0).finding, "");
   file.probes[0] = makeFailure(outside, "the kernel: fault");
   outside.mayFault = true;
   EXPECT_EQ(failuresOf({outside}, file), Lines());
   file.probes[0] = makeGolden(outside, simulate(outside, 0).output);
   EXPECT_EQ(failuresOf({outside}, file).size(), 1u);
+  // Expected: then the output counts.
+  outside.mayFault = false;
+  outside.hasFinding = true;
+  EXPECT_EQ(failuresOf({outside}, file), Lines());
+  file.probes[0].outputs[0].hex[0] ^= 1;
+  EXPECT_EQ(failuresOf({outside}, file).size(), 1u);
+  file = goldenOf({probe});
+  probe.mayFault = false;
+  probe.hasFinding = true;
+  EXPECT_EQ(failuresOf({probe}, file),
+            Lines({"sm_80/copy: expects a finding"}));
+  probe.text = "nothing";
+  EXPECT_EQ(failuresOf({probe}, file).size(), 1u);
 }
 
 //===----------------------------------------------------------------------===//
@@ -245,8 +258,8 @@ TEST(GoldenFilesTest, HeadersAreRefusedByTheirLine) {
             "probe p, line 0: expects a line '// probe:' and at least one '// "
             "out:'");
   EXPECT_EQ(refusal("// probe: sm=80 blok=3"),
-            "probe p, line 1: expects sm=, grid=, block=, shared= or "
-            "fault=allowed, but got 'blok=3'");
+            "probe p, line 1: expects sm=, grid=, block=, cluster=, shared=, "
+            "fault=allowed or finding=expected, but got 'blok=3'");
   EXPECT_EQ(refusal("// probe: sm=80\n// in: rampe u32 4"),
             "probe p, line 2: expects values, ramp, random, whole, spread or "
             "corners, but got 'rampe'");

@@ -59,12 +59,14 @@ TEST_P(ProbeTest, RunsCleanAndWritesItsOutput) {
   Outcome first = simulate(*probe, 0x00);
   if (!probe->mayFault) {
     ASSERT_EQ(first.trouble, "");
+    EXPECT_EQ(!first.finding.empty(), probe->hasFinding) << first.finding;
   }
   Options options;
   options.completion = Completion::Eager;
   options.schedule = Schedule::Adversarial;
   Outcome second = simulate(*probe, 0xFF, options);
   EXPECT_EQ(second.trouble, first.trouble);
+  EXPECT_EQ(second.finding.empty(), first.finding.empty()) << second.finding;
   ASSERT_EQ(second.output.size(), first.output.size());
   for (size_t i = 0; i < first.output.size(); ++i) {
     ASSERT_EQ(first.output[i], second.output[i]) << "byte " << i;
