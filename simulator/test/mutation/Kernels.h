@@ -45,14 +45,19 @@ struct Outcome {
 };
 
 struct TestKernel {
-  std::string name;  // on the command line, and of its lists
+  std::string name;  // on the command line
   std::string file;  // in test/kernels
   std::string entry; // in the text
-  double tolerance = kAttentionTolerance;
-  /// The short tier runs one part of so many.
+  /// Names of its lists: what is equivalent, and mutants made by hand.
+  std::string equivalent, handmade;
+  /// A test runs one part of so many; all of it is for the long tier.
   uint64_t numSlices = 1;
+  using Run = std::function<Outcome(const std::string &ptx, const Options &)>;
   /// Runs this text, a few milliseconds long.
-  std::function<Outcome(const std::string &ptx, const Options &)> run;
+  Run run;
+  /// Mutants of the launch, by name: these run the text as it is.
+  std::vector<std::pair<std::string, Run>> launches = {};
+  double tolerance = kAttentionTolerance;
 
   std::string text() const;
 };
@@ -66,6 +71,13 @@ std::string readFile(const std::string &path);
 /// test/kernels/flash.cu.
 Outcome runFlash(const AttentionProblem &problem, const std::string &ptx,
                  const Options &options);
+
+/// Another map for tensor 0 (q) to 3 (o).
+using ChangeMap = std::function<void(int tensor, TensorMapDesc &map)>;
+
+/// test/kernels/flash_hopper.cu: 128 channels.
+Outcome runFlashHopper(const AttentionProblem &problem, const std::string &ptx,
+                       const Options &options, const ChangeMap &change = {});
 
 /// All that a correct kernel must stand: each schedule with each completion.
 std::vector<Options> allOrders();

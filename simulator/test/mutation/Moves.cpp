@@ -38,13 +38,25 @@ Moves::Moves(std::string_view ptx, const std::vector<Statement> &statements)
   }
   for (const auto &[label, from] : branches) {
     auto it = labels.find(label);
-    if (it == labels.end() || from.size() != 1 || from[0] < it->second) {
+    if (it == labels.end() || from.size() != 1) {
       continue;
     }
-    if (isClosed(it->second, from[0]) && onlyWaits(it->second, from[0])) {
-      waitLoops.emplace_back(it->second, from[0]);
+    auto [first, last] = std::minmax(it->second, from[0]);
+    bool isLoop = first == it->second;
+    if (isClosed(first, last) && (isLoop ? onlyWaits(first, last)
+                                         : !statements[first].guard.empty() &&
+                                               countMemory(first, last) <= 1)) {
+      regions.emplace_back(first, last);
     }
   }
+}
+
+size_t Moves::countMemory(size_t first, size_t last) const {
+  return size_t(std::count_if(
+      statements.begin() + ptrdiff_t(first),
+      statements.begin() + ptrdiff_t(last) + 1, [](const Statement &statement) {
+        return statement.isInstruction() && statement.touchesMemory();
+      }));
 }
 
 bool Moves::isClosed(size_t first, size_t last) const {
@@ -92,15 +104,21 @@ bool Moves::onlyWaits(size_t first, size_t last) const {
 Moves::Unit Moves::makeUnit(size_t first, size_t last) const {
   Unit unit{first, last, {}, {}};
   Words own;
+  bool hasBranch = false;
   for (size_t i = first; i <= last; ++i) {
     const Statement &statement = statements[i];
     if (statement.isInstruction()) {
+      hasBranch |= statement.isBranch();
       unit.reads.merge(statement.reads());
       unit.writes.merge(statement.writes());
     } else if (statement.name == ".reg" || statement.kind == Kind::Label) {
       own.merge(wordsOf(
           ptx.substr(statement.begin, statement.end - statement.begin)));
     }
+  }
+  if (hasBranch) {
+    // What is not written stays.
+    unit.reads.insert(unit.writes.begin(), unit.writes.end());
   }
   for (const std::string &word : own) {
     unit.reads.erase(word);
@@ -109,47 +127,36 @@ Moves::Unit Moves::makeUnit(size_t first, size_t last) const {
   return unit;
 }
 
-Moves::Unit Moves::unitAround(size_t statement) const {
-  size_t first = statement, last = statement;
-  auto isAlone = [&](size_t from, size_t to) {
-    for (size_t i = from; i <= to; ++i) {
-      if (i != statement && statements[i].isInstruction() &&
-          statements[i].touchesMemory()) {
-        return false;
-      }
-    }
-    return true;
+std::optional<Moves::Unit> Moves::grow(const Unit &unit,
+                                       size_t statement) const {
+  auto holds = [&](size_t first, size_t last) {
+    return first <= unit.first && unit.last <= last &&
+           last - first > unit.last - unit.first;
   };
-  for (bool grows = true; grows;) {
-    grows = false;
-    // The next brace outwards.
-    size_t open = first, depth = 0;
-    while (open-- > 1) {
-      depth += statements[open].kind == Kind::Close;
-      if (statements[open].kind == Kind::Open && depth-- == 0) {
-        break;
-      }
+  std::optional<std::pair<size_t, size_t>> best;
+  auto consider = [&](size_t first, size_t last) {
+    if (holds(first, last) && isClosed(first, last) &&
+        countMemory(first, last) == 1 &&
+        (!best || last - first < best->second - best->first)) {
+      best = {first, last};
     }
-    // Statement 0 is the brace of the kernel.
-    if (open > 0 && open < first) {
-      size_t close = statements[open].partner;
-      if (isClosed(open, close) && isAlone(open, close)) {
-        first = open, last = close, grows = true;
-      }
-    }
-    for (auto [from, to] : waitLoops) {
-      if (from <= first && last <= to && to - from > last - first &&
-          isAlone(from, to)) {
-        first = from, last = to, grows = true;
-      }
+  };
+  // Statement 0 is the brace of the kernel.
+  for (size_t i = 1; i < statement; ++i) {
+    if (statements[i].kind == Kind::Open) {
+      consider(i, statements[i].partner);
     }
   }
-  return makeUnit(first, last);
+  for (auto [first, last] : regions) {
+    consider(first, last);
+  }
+  return best ? std::optional(makeUnit(best->first, best->second))
+              : std::nullopt;
 }
 
 std::optional<Moves::Unit> Moves::unitAt(size_t i, bool isUp) const {
   const Statement &statement = statements[i];
-  for (auto [from, to] : waitLoops) {
+  for (auto [from, to] : regions) {
     if (i == (isUp ? to : from)) {
       return makeUnit(from, to);
     }
@@ -182,15 +189,23 @@ std::optional<Moves::Unit> Moves::unitAt(size_t i, bool isUp) const {
 }
 
 bool Moves::matters(const Unit &unit, const Statement &moved) const {
+  // These order accesses of registers as well. Copies stand for nothing:
+  // compilers put them on either side.
+  bool ordersRegisters =
+      moved.is("wgmma.fence") || moved.is("wgmma.wait_group");
   for (size_t i = unit.first; i <= unit.last; ++i) {
-    if (statements[i].isInstruction() && statements[i].touchesMemory()) {
+    const Statement &statement = statements[i];
+    if (!statement.isInstruction()) {
+      continue;
+    }
+    if (statement.touchesMemory() ||
+        (ordersRegisters && !statement.is("mov") &&
+         (meet(statement.reads(), productRegisters) ||
+          meet(statement.writes(), productRegisters)))) {
       return true;
     }
   }
-  // These order accesses of registers as well.
-  return (moved.is("wgmma.fence") || moved.is("wgmma.wait_group")) &&
-         (meet(unit.reads, productRegisters) ||
-          meet(unit.writes, productRegisters));
+  return false;
 }
 
 std::string Moves::textOf(const Unit &unit) const {
@@ -207,15 +222,15 @@ std::string Moves::textOf(const Unit &unit) const {
   return text;
 }
 
-std::optional<std::vector<Mutant::Edit>> Moves::make(size_t i,
-                                                     bool isUp) const {
-  std::vector<Unit> group = {unitAround(i)};
-  Words reads = group[0].reads, writes = group[0].writes;
-  size_t at = isUp ? group[0].first : group[0].last;
+Moves::Outcome Moves::moveUnit(const Unit &moved, size_t i, bool isUp,
+                               std::vector<Mutant::Edit> &edits) const {
+  std::vector<Unit> group = {moved};
+  Words reads = moved.reads, writes = moved.writes;
+  size_t at = isUp ? moved.first : moved.last;
   while (isUp ? at > 1 : at + 2 < statements.size()) {
     std::optional<Unit> unit = unitAt(isUp ? at - 1 : at + 1, isUp);
     if (!unit) {
-      return std::nullopt;
+      break;
     }
     at = isUp ? unit->first : unit->last;
     bool isTied = meet(unit->writes, reads) || meet(unit->writes, writes) ||
@@ -229,9 +244,8 @@ std::optional<std::vector<Mutant::Edit>> Moves::make(size_t i,
       continue;
     }
     if (isTied) {
-      return std::nullopt;
+      return Outcome::Tied;
     }
-    std::vector<Mutant::Edit> edits;
     std::string text;
     for (const Unit &part : group) {
       edits.push_back(
@@ -241,7 +255,23 @@ std::optional<std::vector<Mutant::Edit>> Moves::make(size_t i,
     size_t place = isUp ? statements[at].begin : statements[at].end;
     edits.insert(isUp ? edits.begin() : edits.end(),
                  {place, place, " " + text});
-    return edits;
+    return Outcome::Done;
+  }
+  return Outcome::BlockEnds;
+}
+
+std::optional<std::vector<Mutant::Edit>> Moves::make(size_t i,
+                                                     bool isUp) const {
+  std::vector<Mutant::Edit> edits;
+  for (std::optional<Unit> unit = makeUnit(i, i); unit; unit = grow(*unit, i)) {
+    switch (moveUnit(*unit, i, isUp, edits)) {
+    case Outcome::Done:
+      return edits;
+    case Outcome::Tied:
+      return std::nullopt;
+    case Outcome::BlockEnds:
+      break;
+    }
   }
   return std::nullopt;
 }

@@ -34,14 +34,18 @@ private:
   };
 
   Unit makeUnit(size_t first, size_t last) const;
-  /// The largest unit in which this statement is the only one that matters.
-  Unit unitAround(size_t statement) const;
+  /// The next larger unit in which this statement is the only one that matters.
+  std::optional<Unit> grow(const Unit &unit, size_t statement) const;
+  enum class Outcome { Done, Tied, BlockEnds };
+  Outcome moveUnit(const Unit &unit, size_t statement, bool isUp,
+                   std::vector<Mutant::Edit> &edits) const;
   /// The unit that ends (or starts) here; none: the block does.
   std::optional<Unit> unitAt(size_t statement, bool isUp) const;
   /// Nothing enters or leaves but at its ends.
   bool isClosed(size_t first, size_t last) const;
   /// Of what matters in there, all is waits for an mbarrier.
   bool onlyWaits(size_t first, size_t last) const;
+  size_t countMemory(size_t first, size_t last) const;
   bool matters(const Unit &unit, const Statement &moved) const;
   /// On one line.
   std::string textOf(const Unit &unit) const;
@@ -51,8 +55,9 @@ private:
   /// Labels that a branch names, with those branches.
   std::map<std::string, std::vector<size_t>, std::less<>> branches;
   std::map<std::string, size_t, std::less<>> labels;
-  /// First and last statement of loops that do nothing but wait.
-  std::vector<std::pair<size_t, size_t>> waitLoops;
+  /// First and last statement of loops that do nothing but wait, and of
+  /// branches over one statement that matters at most.
+  std::vector<std::pair<size_t, size_t>> regions;
   /// Operands of wgmma in registers.
   Words productRegisters;
 };

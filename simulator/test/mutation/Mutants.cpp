@@ -162,7 +162,12 @@ public:
                      "'"};
       }
       size_t i = size_t(it - labels.begin());
-      replace(i, "", fill(line.substr(second + 3), statements[i].operands));
+      std::string text = fill(line.substr(second + 3), statements[i].operands);
+      if (text.empty()) {
+        return Error{where + "operands of '" + statements[i].text() +
+                     "', but got '" + line.substr(second + 3) + "'"};
+      }
+      replace(i, "", std::move(text));
       mutants.back().name = line.substr(0, first);
     }
     return std::move(mutants);
@@ -179,15 +184,42 @@ private:
     add(i, change, {{statements[i].begin, statements[i].end, std::move(text)}});
   }
 
-  /// "$0" is operand 0.
+  /// The words of an operand in their order; "_" is none.
+  static std::vector<std::string> wordList(const std::string &operand) {
+    std::vector<std::string> list;
+    for (size_t i = 0, end = 0; i < operand.size(); i = end + 1) {
+      end = std::min(operand.find_first_of("[]{}, +|", i), operand.size());
+      Words words = wordsOf(operand.substr(i, end - i));
+      list.insert(list.end(), words.begin(), words.end());
+    }
+    return list;
+  }
+
+  /// "$0" is operand 0, "$0.1" its word 1. Empty if there is none.
   static std::string fill(const std::string &text,
                           const std::vector<std::string> &operands) {
+    auto digit = [&](size_t i) {
+      return i < text.size() ? size_t(text[i] - '0') : 10;
+    };
     std::string result;
     for (size_t i = 0; i < text.size(); ++i) {
-      bool isPlace = text[i] == '$' && i + 1 < text.size() &&
-                     size_t(text[i + 1] - '0') < operands.size();
-      result +=
-          isPlace ? operands[size_t(text[++i] - '0')] : std::string(1, text[i]);
+      if (text[i] != '$' || digit(i + 1) > 9) {
+        result += text[i];
+        continue;
+      }
+      if (digit(i + 1) >= operands.size()) {
+        return "";
+      }
+      const std::string &operand = operands[digit(++i)];
+      if (i + 1 < text.size() && text[i + 1] == '.' && digit(i + 2) <= 9) {
+        std::vector<std::string> words = wordList(operand);
+        if (digit(i + 2) >= words.size()) {
+          return "";
+        }
+        result += words[digit(i += 2)];
+      } else {
+        result += operand;
+      }
     }
     return result;
   }

@@ -20,7 +20,9 @@
 //   memory or orders others. What lies between commutes, and is taken along
 //   where the moved instruction depends on it; there is no mutant where a value
 //   forbids the move. A `{ }` without ways in or out is one instruction, and so
-//   is a loop that does nothing but wait.
+//   are a loop that does nothing but wait and a branch over one instruction
+//   that matters. They move as one where the instruction in them is the end of
+//   a block.
 // * A deleted instruction's result is replaced by a fixed one: a wait has
 //   succeeded.
 // * A number in a register is followed to the `mov` that sets it; a computed
@@ -63,8 +65,9 @@ std::vector<Mutant> makeMutants(std::string_view ptx, std::string_view kernel);
 ///     swizzle : xor.b32#3 : mov.b32 $0, $1;
 ///
 /// is the mutant "swizzle" that replaces the third `xor.b32`; `$0` is its
-/// operand 0. Lines that start with `#` and empty ones count for nothing. An
-/// error if a line has another form or there is no such instruction.
+/// operand 0, `$1.0` word 0 of its operand 1. Lines that start with `#` and
+/// empty ones count for nothing. An error if a line has another form or there
+/// is no such instruction.
 Result<std::vector<Mutant>> readMutants(std::string_view list,
                                         std::string_view ptx,
                                         std::string_view kernel);

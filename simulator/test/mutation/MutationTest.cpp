@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What mutants a piece of text has, by hand; and the suite over whole kernels,
-// of which the short tier runs the part that ATTN_TEST_SEED chooses.
+// What mutants a piece of text has, by hand; and the part of the suite over
+// whole kernels that ATTN_TEST_SEED chooses. ptxsim-mutants runs all of it.
 //
 //===----------------------------------------------------------------------===//
 #include "Statements.h"
@@ -122,7 +122,7 @@ TEST(MutationTest, MovesGoOverWhatMatters) {
             "mul.f32 %f1, %f2, %f2; ld.shared.b32 %r2, [%r1]; bar.sync 0;");
   // Not out of the block; a label that nobody names is no border.
   EXPECT_EQ(namesOf("ld.shared.b32 %r2, [%r1];\n@%p bra L;\nbar.sync 0;\n"
-                    "L:\nld.shared.b32 %r2, [%r1];"),
+                    "@%q bra L;\nL:\nld.shared.b32 %r2, [%r1];"),
             (Names{"bar.sync#1 delete", "bar.sync#1 barrier+1",
                    "bar.sync#1 barrier-1"}));
   EXPECT_EQ(bodyOf("membar.cta; D1: bar.sync 0;", "bar.sync#1 up"),
@@ -161,6 +161,16 @@ TEST(MutationTest, ScopesAndWaitLoopsMoveAsOne) {
   // This loop has another way in.
   const std::string entered = "@%p2 bra L; " + loop + " bar.sync 0;";
   EXPECT_EQ(bodyOf(entered, "bar.sync#1 up"), "no mutant bar.sync#1 up");
+  // One lane arrives.
+  const std::string lane = "@%p9 bra S; mbarrier.arrive.b64 _, [%r1]; S:";
+  EXPECT_EQ(bodyOf("fence.acq_rel.cta; " + lane, "mbarrier.arrive.b64#1 up"),
+            lane + " fence.acq_rel.cta;");
+  EXPECT_EQ(bodyOf(lane + " bar.sync 0;", "bar.sync#1 up"),
+            "bar.sync 0; " + lane);
+  EXPECT_EQ(bodyOf("@%p9 bra S; mbarrier.arrive.b64 _, [%r1]; "
+                   "mbarrier.arrive.b64 _, [%r2]; S: bar.sync 0;",
+                   "bar.sync#1 up"),
+            "no mutant bar.sync#1 up");
   // With braces and two branches, as inline assembly has it.
   const std::string inlined = "{ .reg .pred q; W: mbarrier.try_wait.parity.b64 "
                               "q, [%r1], %r2; @q bra D; bra W; D: }";
@@ -169,12 +179,17 @@ TEST(MutationTest, ScopesAndWaitLoopsMoveAsOne) {
 }
 
 TEST(MutationTest, ProductsAreOrderedByTheirRegisters) {
-  const std::string body = "mov.b32 %f1, 0; mov.b32 %f9, 0; "
-                           "wgmma.fence.sync.aligned; "
-                           "wgmma.mma_async.x {%f1}, %rd1, %rd2, 1;";
-  EXPECT_EQ(bodyOf(body, "wgmma.fence.sync.aligned#1 up"),
-            "wgmma.fence.sync.aligned; mov.b32 %f1, 0; mov.b32 %f9, 0; "
-            "wgmma.mma_async.x {%f1}, %rd1, %rd2, 1;");
+  const std::string fence = "wgmma.fence.sync.aligned; ";
+  const std::string before = "mul.f32 %f1, %f2, %f2; mov.b32 %f1, 0; "
+                             "mul.f32 %f9, %f2, %f2; ";
+  const std::string product = "wgmma.mma_async.x {%f1}, %rd1, %rd2, 1;";
+  EXPECT_EQ(bodyOf(before + fence + product, "wgmma.fence.sync.aligned#1 up"),
+            fence + before + product);
+  const std::string wait = "wgmma.wait_group.sync.aligned 0; ";
+  const std::string after = "mov.b32 %f3, %f1; add.f32 %f4, %f3, %f1;";
+  EXPECT_EQ(bodyOf(product + wait + after + fence,
+                   "wgmma.wait_group.sync.aligned#1 down"),
+            product + " " + after + " " + wait + fence.substr(0, 25));
 }
 
 TEST(MutationTest, NumbersChangeByOne) {
@@ -230,13 +245,20 @@ TEST(MutationTest, NumbersChangeByOne) {
 TEST(MutationTest, ListsOfMutantsAreChecked) {
   const std::string text = kernelOf("xor.b32 %r1, %r2, 7; bar.sync 0;");
   auto mutants = readMutants("# a list\n\nswizzle : xor.b32#1 : mov.b32 $0, "
-                             "$1; // $9",
+                             "$1; // $x",
                              text, "k");
   ASSERT_TRUE(mutants) << mutants.message();
   ASSERT_EQ(mutants->size(), 1u);
   EXPECT_EQ((*mutants)[0].name, "swizzle");
-  EXPECT_NE((*mutants)[0].apply(text).find("\nmov.b32 %r1, %r2; // $9 bar"),
+  EXPECT_NE((*mutants)[0].apply(text).find("\nmov.b32 %r1, %r2; // $x bar"),
             std::string::npos);
+  auto words = readMutants("a : cp.x#1 : cp.x $0.0, $1.2, $0;",
+                           kernelOf("cp.x [%r1+8], [%rd2, {%r3, %r4}];"), "k");
+  ASSERT_TRUE(words) << words.message();
+  EXPECT_EQ((*words)[0].edits[0].replacement, "cp.x %r1, %r4, [%r1+8];");
+  EXPECT_EQ(readMutants("a : xor.b32#1 : mov.b32 $0, $3;", text, "k").message(),
+            "line 1: expects operands of 'xor.b32 %r1, %r2, 7', but got "
+            "'mov.b32 $0, $3;'");
   EXPECT_EQ(readMutants("a : xor.b32#2 : ret;", text, "k").message(),
             "line 1: expects an instruction of the kernel, but got "
             "'xor.b32#2'");
@@ -267,10 +289,8 @@ protected:
 TEST_P(SuiteTest, EveryMutantIsFoundOrEquivalent) {
   SuiteOptions options;
   options.jobs = std::max(1u, std::thread::hardware_concurrency());
-  if (!std::getenv("ATTN_TEST_LONG")) {
-    options.numSlices = kernel.numSlices;
-    options.slice = seedOfTest() % kernel.numSlices;
-  }
+  options.numSlices = kernel.numSlices;
+  options.slice = seedOfTest() % kernel.numSlices;
   SuiteResult result = runSuite(kernel, options);
   for (const std::string &error : result.errors) {
     ADD_FAILURE() << error;

@@ -37,14 +37,14 @@ struct Equivalent {
   std::string pattern, reason;
 };
 
-std::string listOf(const TestKernel &kernel, const char *kind) {
-  return readFile(std::string(PTXSIM_MUTATION) + "/" + kernel.name + "." +
-                  kind + ".txt");
+std::string readList(const std::string &name, const char *kind) {
+  return readFile(std::string(PTXSIM_MUTATION) + "/" + name + "." + kind +
+                  ".txt");
 }
 
 std::vector<Equivalent> readEquivalent(const TestKernel &kernel,
                                        std::vector<std::string> &errors) {
-  std::string list = listOf(kernel, "equivalent");
+  std::string list = readList(kernel.equivalent, "equivalent");
   std::vector<Equivalent> entries;
   for (size_t at = 0, end; at < list.size(); at = end + 1) {
     end = std::min(list.find('\n', at), list.size());
@@ -75,13 +75,18 @@ void judge(const TestKernel &kernel, const Outcome &outcome, Verdict &verdict) {
     }
     return;
   }
+  // A deadlock has no line; what has one says more.
+  const Finding *best = nullptr;
   for (const Finding &finding : outcome.findings) {
-    if (!finding.isWarning) {
-      verdict.kind = Verdict::Kind::Found;
-      verdict.by = finding.check;
-      verdict.message = finding.format(kernel.file);
-      return;
+    if (!finding.isWarning && (!best || (best->line == 0 && finding.line))) {
+      best = &finding;
     }
+  }
+  if (best) {
+    verdict.kind = Verdict::Kind::Found;
+    verdict.by = best->check;
+    verdict.message = best->format(kernel.file);
+    return;
   }
   if (!(outcome.worstRow <= kernel.tolerance)) {
     verdict.kind = Verdict::Kind::Found;
@@ -94,12 +99,12 @@ void judge(const TestKernel &kernel, const Outcome &outcome, Verdict &verdict) {
 constexpr uint64_t kMostInstructions = 1 << 22;
 
 void tryOrders(const TestKernel &kernel, const std::string &text,
-               Verdict &verdict) {
+               const TestKernel::Run &run, Verdict &verdict) {
   for (Options options : allOrders()) {
     options.maxInstructions = kMostInstructions;
     options.threads = 1;
     options.countMemory = false;
-    judge(kernel, kernel.run(text, options), verdict);
+    judge(kernel, run(text, options), verdict);
     if (verdict.kind == Verdict::Kind::Found || !verdict.message.empty()) {
       return;
     }
@@ -160,11 +165,14 @@ ptxsim::mutation::allMutants(const TestKernel &kernel) {
   std::string text = kernel.text();
   std::vector<Mutant> mutants = makeMutants(text, kernel.entry);
   Result<std::vector<Mutant>> made =
-      readMutants(listOf(kernel, "handmade"), text, kernel.entry);
+      readMutants(readList(kernel.handmade, "handmade"), text, kernel.entry);
   if (!made) {
     return made.error();
   }
   std::move(made->begin(), made->end(), std::back_inserter(mutants));
+  for (const auto &[name, run] : kernel.launches) {
+    mutants.push_back({name, 0, "launch", {}});
+  }
   return mutants;
 }
 
@@ -182,7 +190,7 @@ SuiteResult ptxsim::mutation::runSuite(const TestKernel &kernel,
   const std::string text = kernel.text();
   Verdict original;
   original.mutant.name = "unchanged";
-  tryOrders(kernel, text, original);
+  tryOrders(kernel, text, kernel.run, original);
   if (original.kind == Verdict::Kind::Found || !original.message.empty()) {
     result.errors.push_back("found without a mutation: " + original.message);
     return result;
@@ -196,7 +204,11 @@ SuiteResult ptxsim::mutation::runSuite(const TestKernel &kernel,
   forEach(result.verdicts.size(), options, [&](size_t i) {
     Verdict &verdict = result.verdicts[i];
     verdict.kind = Verdict::Kind::Missed;
-    tryOrders(kernel, verdict.mutant.apply(text), verdict);
+    const TestKernel::Run *run = &kernel.run;
+    for (const auto &[name, launch] : kernel.launches) {
+      run = name == verdict.mutant.name ? &launch : run;
+    }
+    tryOrders(kernel, verdict.mutant.apply(text), *run, verdict);
   });
   applyEquivalent(entries, options.filter == "*" && options.numSlices == 1,
                   result);

@@ -58,7 +58,7 @@ struct SuiteResult {
   std::string summary(const std::string &kernel) const;
 };
 
-/// All mutants of the kernel, mechanical and hand-made.
+/// All mutants of the kernel: mechanical, hand-made, of the launch.
 Result<std::vector<Mutant>> allMutants(const TestKernel &kernel);
 
 SuiteResult runSuite(const TestKernel &kernel, const SuiteOptions &options);

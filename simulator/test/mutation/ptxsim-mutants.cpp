@@ -93,7 +93,7 @@ static Command parse(int argc, char **argv) {
 static void listMutants(const TestKernel &kernel, const Command &command) {
   Result<std::vector<Mutant>> mutants = allMutants(kernel);
   if (!mutants) {
-    fail(kernel.name + ".handmade.txt: " + mutants.message());
+    fail(kernel.handmade + ".handmade.txt: " + mutants.message());
   }
   for (const Mutant &mutant : *mutants) {
     if (!fits(command.suite.filter, mutant.name)) {
