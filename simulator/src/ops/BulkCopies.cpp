@@ -36,6 +36,8 @@ struct BulkData : InstData {
   /// 0: a range of bytes.
   uint32_t rank = 0;
   bool isMulticast = false;
+  /// .shared::cta.global: into the own CTA only.
+  bool isOwn = false;
   int64_t sharedOffset = 0, globalOffset = 0, barrierOffset = 0;
   /// Places among the sources; coordinates stand from `start` on.
   unsigned shared = 0, global = 0, start = 0, bytes = 0, barrier = 0, mask = 0;
@@ -242,6 +244,21 @@ std::pair<Cta *, uint32_t> findShared(Warp &w, const Inst &in, unsigned lane,
   return {cta, at};
 }
 
+/// Whether an operand is in the CTA that its state space wants.
+bool isRightCta(Warp &w, const Inst &in, unsigned lane, const Cta &cta,
+                bool wantsOwn) {
+  if ((&cta == &w.cta) == wantsOwn) {
+    return true;
+  }
+  report(w, in, "bounds", lane,
+         std::string("expects shared memory of ") +
+             (wantsOwn ? "the own" : "another") +
+             " CTA of the cluster, but got "
+             "that of rank " +
+             std::to_string(cta.rank));
+  return false;
+}
+
 /// The copy that the lane asks for; nothing if it is not a good one.
 std::optional<Transfer> makeTransfer(Warp &w, const Inst &in, unsigned lane) {
   const BulkData &data = dataOf(in);
@@ -281,10 +298,16 @@ std::optional<Transfer> makeTransfer(Warp &w, const Inst &in, unsigned lane) {
   if (!transfer.cta) {
     return std::nullopt;
   }
+  // .shared::cluster of a load is any of them, of a copy across another one.
+  bool isAny = data.direction == Direction::Load && !data.isOwn;
+  if (!isAny && !isRightCta(w, in, lane, *transfer.cta,
+                            data.direction != Direction::Across)) {
+    return std::nullopt;
+  }
   if (data.direction == Direction::Across) {
     std::tie(transfer.source, transfer.sourceOffset) =
         findShared(w, in, lane, data.global, data.globalOffset, 16);
-    if (!transfer.source) {
+    if (!transfer.source || !isRightCta(w, in, lane, *transfer.source, true)) {
       return std::nullopt;
     }
   }
@@ -480,8 +503,9 @@ struct Sources {
   }
 };
 
-/// Which way, from the two spaces, the destination first.
-Direction takeDirection(const Instruction &text, Words &words) {
+/// Which way, from the two spaces, the destination first; `isOwn` if that is
+/// .shared::cta.
+Direction takeDirection(const Instruction &text, Words &words, bool &isOwn) {
   if (words.take("prefetch")) {
     words.take("L2");
     words.take("global");
@@ -499,6 +523,7 @@ Direction takeDirection(const Instruction &text, Words &words) {
   }
   if (spaces.size() == 2) {
     bool fromGlobal = spaces[1] == "global";
+    isOwn = spaces[0] == "shared::cta";
     if (spaces[0] != "global") {
       return fromGlobal ? Direction::Load : Direction::Across;
     }
@@ -515,7 +540,7 @@ void decodeCopy(const Instruction &text, Builder &builder, Inst &inst,
   auto &data = builder.makeData<BulkData>(inst);
   bool isTensor = words.take("tensor");
   data.rank = takeRank(words);
-  data.direction = takeDirection(text, words);
+  data.direction = takeDirection(text, words, data.isOwn);
   if (isTensor != (data.rank > 0) ||
       (isTensor && data.direction == Direction::Across)) {
     Builder::fail("expects .tensor.1d to .tensor.5d between global and shared "

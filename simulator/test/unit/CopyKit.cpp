@@ -82,6 +82,7 @@ CopyJob::CopyJob(const std::string &body, unsigned ctas) : ctas(ctas) {
   // Nobody leaves while others may write to its memory.
   source.text = kHead + together + body + kTail + together + "  ret;\n}\n";
   global = noise(16384);
+  map.dim[0] = map.box[0] = 8; // the least there is
 }
 
 static std::string coordinates(unsigned rank) {
@@ -259,6 +260,26 @@ void ptxsim::test::expectFinding(const CopyJob &job, const std::string &line,
     }
     EXPECT_TRUE(isFound) << "expects '" << check << "' on line " << where
                          << " that says '" << says << "'\n"
+                         << describe(job, got, options);
+  }
+}
+
+void ptxsim::test::expectRace(const CopyJob &job, const std::string &one,
+                              const std::string &other) {
+  uint32_t lines[] = {job.source.line(one), job.source.line(other)};
+  for (const Options &options : everyOptions()) {
+    CopyOutcome got = job.run(options);
+    bool isFound = false;
+    for (const Finding &finding : got.findings) {
+      for (int i : {0, 1}) {
+        std::string where = " line " + number(lines[1 - i]) + " ";
+        isFound |= !finding.isWarning && finding.check == "races" &&
+                   finding.line == lines[i] &&
+                   (finding.message + " ").find(where) != std::string::npos;
+      }
+    }
+    EXPECT_TRUE(isFound) << "expects a race of lines " << lines[0] << " and "
+                         << lines[1] << "\n"
                          << describe(job, got, options);
   }
 }

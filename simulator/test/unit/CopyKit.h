@@ -117,6 +117,9 @@ std::string nameOf(const Options &options);
 /// part of its message.
 void expectFinding(const CopyJob &job, const std::string &line,
                    const std::string &check, const std::string &says = "");
+/// A race of both lines, whichever comes later and is told.
+void expectRace(const CopyJob &job, const std::string &one,
+                const std::string &other);
 /// A warp waits in vain on that line.
 void expectDeadlock(const CopyJob &job, const std::string &line,
                     const std::string &says = "");
