@@ -223,6 +223,30 @@ TEST(WgmmaLayoutTest, TilesMayInterleave) {
   }
 }
 
+/// Fields of 14 bits name every 16 bytes of shared memory, and more.
+TEST(WgmmaLayoutTest, FarTilesAndLongStrides) {
+  constexpr unsigned kFar = 160 * 1024;
+  for (Kind kind : everyKind(true)) {
+    Product p;
+    p.n = 16;
+    p.tilesA = {Tile::packed(kind.major, kind.swizzle, kFar, 64, 2)};
+    p.tilesB = {Tile::packed(kind.major, kind.swizzle, kFar + 8192, 16, 2)};
+    expectProduct(p);
+    // The second 8 rows of B, or the second 8 of k, are far behind the first.
+    p.tilesA[0].start = 8192;
+    Tile &b = p.tilesB[0];
+    b.start = 0;
+    bool isAlongMn = kind.major == Major::K && kind.swizzle != Swizzle::None;
+    (isAlongMn ? alongMn(b) : alongK(b)) = kFar;
+    expectProduct(p);
+    if (kind.swizzle == Swizzle::None) {
+      alongK(b) = 512;
+      alongMn(b) = kFar;
+      expectProduct(p);
+    }
+  }
+}
+
 /// Where a tile is swizzled and K-major there is no leading dimension.
 TEST(WgmmaLayoutTest, LeadingOffsetIsIgnoredWithoutUse) {
   for (Swizzle swizzle : {Swizzle::B32, Swizzle::B64, Swizzle::B128}) {
