@@ -1,5 +1,4 @@
-//===- WgmmaNumbers.cpp - Formats, fragments and findings of wgmma
-//-----------===//
+//===- WgmmaNumbers.cpp - Formats, fragments, findings of wgmma -----------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
