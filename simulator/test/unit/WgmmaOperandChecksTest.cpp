@@ -220,3 +220,12 @@ TEST(WgmmaChecksTest, NobodyTakesPart) {
   }
   expectClean(job);
 }
+
+/// Other warps of the warpgroup may still read B.
+TEST(WgmmaChecksTest, OperandIsOverwrittenBehindOnesOwnWait) {
+  WgmmaJob job(plain());
+  job.source.after("wait", "  setp.eq.u32 %low, %thread, 0;\n"
+                           "  @%low st.shared.b32 [%smem+2048], %thread; "
+                           "// @spoil");
+  expectFinding(job, {"spoil", "mma0"}, {"races", "async"});
+}
