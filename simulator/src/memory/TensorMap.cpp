@@ -106,7 +106,8 @@ static std::optional<Error> check(const TensorMapDesc &map) {
   }
   bool isFloat = map.element >= Element::F16;
   if (map.fill == TensorMapDesc::Fill::NaN && !isFloat) {
-    return Error{"tensor map: expects elements that have a NaN to fill with"};
+    return Error{"tensor map: expects fill Zero of elements that are integers, "
+                 "but got NaN"};
   }
   return std::nullopt;
 }

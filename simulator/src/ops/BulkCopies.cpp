@@ -129,6 +129,21 @@ void moveOut(Warp &w, const Transfer &transfer) {
   });
 }
 
+/// The state of all bytes that a copy writes in shared memory. A swizzle keeps
+/// whole lines, but moves a part of one to elsewhere in it.
+void mark(const Transfer &transfer, uint8_t state) {
+  Shadow &shadow = transfer.cta->shadow;
+  uint32_t bytes = transfer.sharedBytes();
+  if (!transfer.map || transfer.map->swizzle == TensorMapDesc::Swizzle::None ||
+      bytes % 128 == 0) {
+    shadow.assign(transfer.shared, bytes, state);
+    return;
+  }
+  transfer.forEachPiece([&](const Transfer::Piece &piece) {
+    shadow.assign(piece.shared, piece.bytes, state);
+  });
+}
+
 /// A copy whose end an mbarrier tells.
 class BulkCopy : public Deferred {
 public:
@@ -142,9 +157,8 @@ public:
 
   void perform() override {
     moveIn(warp, transfer);
-    Shadow &shadow = transfer.cta->shadow;
-    if (!shadow.empty()) {
-      shadow.assign(transfer.shared, transfer.sharedBytes(), Shadow::kWritten);
+    if (!transfer.cta->shadow.empty()) {
+      mark(transfer, Shadow::kWritten);
     }
     std::erase(barrier.copies, time);
     barrier.bytes -= transfer.sharedBytes();
@@ -344,8 +358,7 @@ void load(Warp &w, const Inst &in, unsigned lane, Transfer transfer,
     return;
   }
   if (group.launch.options.checks.async) {
-    transfer.cta->shadow.assign(transfer.shared, transfer.sharedBytes(),
-                                Shadow::kWritten | Shadow::kInFlight);
+    mark(transfer, Shadow::kWritten | Shadow::kInFlight);
   }
   group.deferred.add(std::make_unique<BulkCopy>(
       *barrier, w, in, lane, std::move(transfer), by ? actor.time : 0));

@@ -78,6 +78,21 @@ TEST(BulkChecksTest, LoadIsNotWaitedFor) {
   }
 }
 
+/// The copy is on its way while it is read.
+TEST(BulkChecksTest, LoadIsNotWaitedForAndRacesAreNotLookedFor) {
+  for (const std::string &copy : loads()) {
+    CopyJob job = make("  @!%one bra issued;\n"
+                       "  mbarrier.arrive.expect_tx.shared::cta.b64 %state, "
+                       "[bars], %tx;\n  " +
+                       copy + "; // @copy\nissued:\n  bar.sync 0;\n");
+    Options options;
+    options.checks.races = false;
+    CopyOutcome got = job.run(options);
+    EXPECT_TRUE(got.has({job.source.line("read")}, {"async"}))
+        << got.describe();
+  }
+}
+
 /// A wait of thread 0 alone orders nothing for the others.
 TEST(BulkChecksTest, LoadIsWaitedForByOne) {
   for (const std::string &copy : loads()) {
@@ -343,6 +358,38 @@ TEST(BulkChecksTest, NobodyWroteTheDestination) {
     // The rest was not.
     job.sharedBytes = 1040;
     expectFinding(job, "read", "uninitialised");
+  }
+}
+
+/// A box that is no whole number of lines may be swizzled to elsewhere in its
+/// last line: there it is written, and on its way.
+TEST(BulkChecksTest, PartsOfLines) {
+  for (auto [line, begin] : {std::pair(0, 0), {3, 0}, {4, 64}, {7, 64}}) {
+    std::string word = std::to_string(128 * line + begin + 20);
+    std::string other = std::to_string(128 * line + (64 - begin) + 20);
+    std::string load =
+        loadText(tensorLoad(1, "%smem+" + std::to_string(128 * line)));
+    std::string use = "  ld.shared.b32 %x, [%smem+" + word + "]; // @use\n";
+    auto run = [&](const std::string &text) {
+      CopyJob job = make(text);
+      job.map.rank = 1;
+      job.map.swizzle = TensorMapDesc::Swizzle::B128;
+      job.tx = 64;
+      job.source.drop("fill").swap("  ld.shared.b32 %x, [%to]; // @read\n",
+                                   "  mov.u32 %x, 0; // @read\n");
+      return job;
+    };
+    expectNoFinding(run(load + use));
+    expectFinding(
+        run(load + "  ld.shared.b32 %x, [%smem+" + other + "]; // @use\n"),
+        "use", "uninitialised");
+    CopyJob early = run(load);
+    early.source.after("copy", use);
+    Options options;
+    options.checks.races = false;
+    CopyOutcome got = early.run(options);
+    EXPECT_TRUE(got.has({early.source.line("use")}, {"async"}))
+        << got.describe();
   }
 }
 

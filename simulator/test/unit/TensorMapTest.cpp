@@ -288,7 +288,7 @@ TEST(TensorMapTest, NaNs) {
     if (isFloat(element)) {
       expectAccepted(map);
     } else {
-      expectRefused(map, "NaN", "");
+      expectRefused(map, "fill", "NaN");
     }
   }
 }
