@@ -9,7 +9,7 @@
 // several of them, and groups of stores.
 //
 //===----------------------------------------------------------------------===//
-#include "CopyKit.h"
+#include "BulkKit.h"
 
 #include <gtest/gtest.h>
 
@@ -45,18 +45,6 @@ void expectMemory(const CopyJob &job, const std::vector<Bytes> &shared,
 
 void copy(Bytes &to, size_t at, const Bytes &from, size_t begin, size_t n) {
   std::copy_n(from.begin() + begin, n, to.begin() + at);
-}
-
-/// A map of 20 rows of 40 elements; a box has 16 rows of 64 bytes.
-TensorMapDesc matrix() {
-  TensorMapDesc map;
-  map.element = TensorMapDesc::Element::BF16;
-  map.rank = 2;
-  map.swizzle = TensorMapDesc::Swizzle::B64;
-  map.dim[0] = 40, map.dim[1] = 20;
-  map.stride[1] = 96;
-  map.box[0] = 32, map.box[1] = 16;
-  return map;
 }
 
 /// Thread 0 of each CTA in the mask expects %tx bytes, thread 0 of one CTA
