@@ -110,6 +110,7 @@ private:
 };
 
 struct LaunchConfig {
+  /// Without a cluster, what the kernel asks for (.reqnctapercluster).
   Dim3 grid, block, cluster;
   uint32_t dynamicSharedBytes = 0;
   /// What a thread starts with, for setmaxnreg; 0: .maxnreg, or else what the

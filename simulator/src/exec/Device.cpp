@@ -317,6 +317,15 @@ Result<bool> SimDevice::checkLaunch(const Program &program,
     return Error{"expects at most " + std::to_string(most) +
                  " threads (.maxntid), but got " + std::to_string(threads)};
   }
+  const uint32_t cluster[3] = {config.cluster.x, config.cluster.y,
+                               config.cluster.z};
+  const uint32_t *required = function.requiredCluster;
+  if (required[0] &&
+      (cluster[0] != required[0] || cluster[1] != std::max(required[1], 1u) ||
+       cluster[2] != std::max(required[2], 1u))) {
+    return Error{"expects clusters of " + formatShape(required) +
+                 " CTAs (.reqnctapercluster), but got " + formatShape(cluster)};
+  }
   if (config.grid.x % config.cluster.x || config.grid.y % config.cluster.y ||
       config.grid.z % config.cluster.z) {
     return Error{"expects a grid of whole clusters"};
@@ -332,9 +341,15 @@ Result<bool> SimDevice::checkLaunch(const Program &program,
 }
 
 Result<bool> SimDevice::launch(ptxsim::Kernel &kernel,
-                               const LaunchConfig &config,
+                               const LaunchConfig &asked,
                                const KernelArguments &arguments) {
   const Program &program = *kernel.program;
+  LaunchConfig config = asked;
+  const uint32_t *cluster = program.function->requiredCluster;
+  if (cluster[0] && config.cluster.count() == 1) {
+    config.cluster = {cluster[0], std::max(cluster[1], 1u),
+                      std::max(cluster[2], 1u)};
+  }
   LaunchContext context{program,  theOptions, config, memory,
                         reporter, {},         0,      0};
   Result<bool> checked =

@@ -128,9 +128,17 @@ Step Warp::step(const Inst &in) {
         return;
       }
       if (Mask missing = exec & ~defined[ref.reg]) {
-        reporter.report(*this, in, "uninitialised", missing,
-                        "reads register '" + program.registerNames[ref.reg] +
-                            "', which was not written");
+        std::string message = "reads register '" +
+                              program.registerNames[ref.reg] +
+                              "', which was not written";
+        // LLVM prints a value that does not matter so.
+        if (program.isWritten[ref.reg]) {
+          reporter.report(*this, in, "uninitialised", missing,
+                          std::move(message));
+        } else {
+          reporter.warn(*this, in, "uninitialised", missing,
+                        std::move(message) + " by any instruction");
+        }
         defined[ref.reg] |= missing;
       }
     };

@@ -294,7 +294,8 @@ std::string describeAddress(const Warp &warp, Space space, uint64_t offset);
 /// memory of `cta`.
 void reportRace(Warp &warp, const Inst &in, unsigned lane, const Actor &actor,
                 const Cta &cta, bool isWrite,
-                const RaceDetector::Conflict &other);
+                const RaceDetector::Conflict &other,
+                std::vector<Doubt> *doubts = nullptr);
 
 } // namespace ptxsim
 

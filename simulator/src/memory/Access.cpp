@@ -47,7 +47,8 @@ std::string ptxsim::describeAddress(const Warp &warp, Space space,
 
 void ptxsim::reportRace(Warp &warp, const Inst &in, unsigned lane,
                         const Actor &actor, const Cta &cta, bool isWrite,
-                        const RaceDetector::Conflict &other) {
+                        const RaceDetector::Conflict &other,
+                        std::vector<Doubt> *doubts) {
   const RaceDetector &races = *warp.cta.group.races;
   auto verb = [](bool isWrite) { return isWrite ? "write" : "read"; };
   uint64_t address =
@@ -64,6 +65,10 @@ void ptxsim::reportRace(Warp &warp, const Inst &in, unsigned lane,
             "between it and the write " +
                 where
           : std::string(" races with the ") + verb(other.isWrite) + " " + where;
+  if (doubts && isWrite && other.isWrite && !other.isProxy) {
+    doubts->push_back({lane, std::move(text)});
+    return;
+  }
   warp.cta.group.launch.reporter.report(warp, in, "races", Mask(1) << lane,
                                         std::move(text));
 }
@@ -326,7 +331,8 @@ private:
         reportRace(warp, in,
                    access.issuer ? unsigned(std::countr_zero(access.issuer))
                                  : lane,
-                   actor, *access.cta[lane], isWrite, recorder.conflict);
+                   actor, *access.cta[lane], isWrite, recorder.conflict,
+                   access.doubts);
       }
     }
   }
@@ -348,11 +354,16 @@ private:
     std::string where =
         conflict->inst ? " at line " + std::to_string(conflict->inst->line())
                        : "";
-    report("races", conflict->lane,
-           std::string(isWrite ? "write" : "read") + " of " +
-               describe(Space::Global, access.address[conflict->lane]) +
-               " races with the " + (conflict->isWrite ? "write" : "read") +
-               where + " by " + nameThread(conflict->cta, conflict->warp));
+    std::string text = std::string(isWrite ? "write" : "read") + " of " +
+                       describe(Space::Global, access.address[conflict->lane]) +
+                       " races with the " +
+                       (conflict->isWrite ? "write" : "read") + where + " by " +
+                       nameThread(conflict->cta, conflict->warp);
+    if (access.doubts && isWrite && conflict->isWrite) {
+      access.doubts->push_back({conflict->lane, std::move(text)});
+    } else {
+      report("races", conflict->lane, std::move(text));
+    }
   }
 
   /// "cta 1,0,0 warp 2"

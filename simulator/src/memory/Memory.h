@@ -111,6 +111,12 @@ inline bool releases(Order order) {
 /// Whom an order holds for. Cluster and system count as the device.
 enum class Scope : uint8_t { Cta, Device };
 
+/// A write that nothing orders against another write.
+struct Doubt {
+  unsigned lane;
+  std::string message;
+};
+
 /// An access of one warp instruction. Addresses are in the space's own terms
 /// (Generic ones are resolved lane by lane).
 struct Access {
@@ -133,6 +139,9 @@ struct Access {
   /// they have asked for.
   Mask issuer = 0;
   bool isCounted = true;
+  /// Out, if it is there: lanes whose write races with another one. The caller
+  /// tells whether both write the same (Warp::settle).
+  std::vector<Doubt> *doubts = nullptr;
   /// What mbarrier instructions do with their object.
   bool isOfBarrier = false;
   Order order = Order::Weak;

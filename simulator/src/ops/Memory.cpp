@@ -133,11 +133,32 @@ static void checkSameValues(Warp &w, const Inst &in, const Access &access,
   }
 }
 
+/// Where a layout has copies, several warps write one value to one place. PTX
+/// calls that a race as well; compilers do it.
+static void settle(Warp &w, const Inst &in, const Access &access,
+                   std::vector<Doubt> &doubts) {
+  Reporter &reporter = w.cta.group.launch.reporter;
+  for (Doubt &doubt : doubts) {
+    std::byte value[64];
+    storeLane(w, in, doubt.lane, value);
+    Mask lane = Mask(1) << doubt.lane;
+    if (std::memcmp(value, access.host[doubt.lane], access.bytes) == 0) {
+      reporter.warn(w, in, "races", lane,
+                    doubt.message + "; both write the same");
+    } else {
+      reporter.report(w, in, "races", lane, std::move(doubt.message));
+    }
+  }
+}
+
 static Step runStore(Warp &w, const Inst &in) {
   Access access = startAccess(w, in, in.s[0], Access::Kind::Write);
+  std::vector<Doubt> doubts;
+  access.doubts = &doubts;
   Mask good = w.access(in, access);
   if (w.cta.group.launch.options.checks.races) {
     checkSameValues(w, in, access, good);
+    settle(w, in, access, doubts);
   }
   for (Mask left = good; left; left &= left - 1) {
     unsigned l = unsigned(std::countr_zero(left));

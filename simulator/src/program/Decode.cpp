@@ -207,6 +207,14 @@ Result<std::unique_ptr<Program>> ptxsim::decode(const Module &module,
   }();
   decodeOne(end, builder, program->code.back());
   keepProducts(*program, builder);
+  program->isWritten.resize(program->numRegisters);
+  for (const Inst &inst : program->code) {
+    for (const Ref &ref : inst.d) {
+      if (ref.reg != kNoRegister) {
+        program->isWritten[ref.reg] = true;
+      }
+    }
+  }
   setMeetingPoints(*program);
   allocateSlots(*program);
   return program;

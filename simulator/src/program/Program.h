@@ -116,6 +116,8 @@ struct Program {
   std::vector<std::byte> constants;
   /// Whether it has wgmma.
   bool hasProducts = false;
+  /// By register: whether any instruction writes it.
+  std::vector<bool> isWritten;
   /// Names of registers, by number.
   std::vector<std::string> registerNames;
 

@@ -4,7 +4,7 @@
 """Runs PTX that Triton compiles on ptx-sim, and compares with NumPy.
 
     run.py --tool=build/bin/ptx-sim --work=build/triton [--arch=80,90]
-           [--cases=REGEX] [--settings=N] [--strict] [--list]
+           [--cases=REGEX] [--settings=N] [--list]
 
 The first run makes a virtual environment in the work folder and installs the
 pinned Triton there (290 MB are downloaded, 1.1 GB lie on disk); later runs use
@@ -59,15 +59,6 @@ def stop(message: str, code: int = 2) -> None:
     """Ends with one line."""
     print(f"triton: {message}", file=sys.stderr)
     sys.exit(code)
-
-
-# Findings that are not held against the PTX until ptx-sim tells them from defects.
-OPEN = [
-    # LLVM prints a value that does not matter as a register that nothing writes.
-    r"uninitialised: reads register '%r[sd]?[0-9]+', which was not written",
-    # Layouts with copies: several warps write the same bytes to one place.
-    r"ptx:([0-9]+) .* races: write of shared.* races with the write at line \1 ",
-]
 
 
 @dataclass
@@ -225,7 +216,7 @@ def compare(name: str, output: Output, data: bytes) -> str:
     )
 
 
-def complaints(done: subprocess.CompletedProcess[str], accepted: list[str]) -> list[str]:
+def complaints(done: subprocess.CompletedProcess[str], accepted: tuple[str, ...]) -> list[str]:
     """What the tool says against a run: its findings but for those that are
     accepted, or why it did not run."""
     lines = done.stdout.strip().splitlines()
@@ -239,7 +230,7 @@ def complaints(done: subprocess.CompletedProcess[str], accepted: list[str]) -> l
 
 
 def check(
-    job: Job, tool: Path, settings: int, checks: str, accepted: list[str]
+    job: Job, tool: Path, settings: int, checks: str
 ) -> tuple[list[str], float]:
     """Runs a job under each setting; says what is wrong, and the seconds."""
     launch = json.loads(job.stem.with_suffix(".json").read_text())
@@ -262,7 +253,7 @@ def check(
             path.unlink(missing_ok=True)
         run = command + [f"--schedule={schedule}", f"--completion={completion}", f"--seed={seed}"]
         done = subprocess.run(run, capture_output=True, text=True)
-        found = complaints(done, [*accepted, *job.case.accepts])
+        found = complaints(done, job.case.accepts)
         for name in places:
             if dumps[name].exists():
                 output = job.case.arguments[name]
@@ -285,7 +276,6 @@ def parse_command_line() -> argparse.Namespace:
     parser.add_argument("--cases", default="", help="only those that match")
     parser.add_argument("--settings", type=int, default=3, help=f"1 to {len(SETTINGS)}")
     parser.add_argument("--check", default="all", help="passed on to ptx-sim")
-    parser.add_argument("--strict", action="store_true", help="accept no finding")
     parser.add_argument("--list", action="store_true", help="print the cases and stop")
     return parser.parse_args()
 
@@ -321,11 +311,10 @@ def main() -> int:
     for job in jobs:
         job.stem.with_suffix(".json").unlink(missing_ok=True)
     emit(python, jobs, work)
-    accepted = [] if options.strict else OPEN
     failures = 0
     for job in jobs:
         problems, seconds = check(
-            job, options.tool.resolve(), options.settings, options.check, accepted
+            job, options.tool.resolve(), options.settings, options.check
         )
         failures += bool(problems)
         verdict = "FAIL" if problems else "ok"

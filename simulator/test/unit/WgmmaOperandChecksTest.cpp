@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "WgmmaKit.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 using namespace ptxsim;
@@ -117,7 +118,15 @@ TEST(WgmmaChecksTest, RegistersAreNotWritten) {
   expectFinding(sums, {"mma0"}, {"uninitialised"});
   WgmmaJob a(withRegisters());
   a.source.drop("loadA1");
-  expectFinding(a, {"mma0"}, {"uninitialised"});
+  // A register that no instruction writes may be one that does not matter.
+  Outcome outcome = a.run(Options());
+  EXPECT_TRUE(std::any_of(outcome.findings.begin(), outcome.findings.end(),
+                          [&](const Finding &finding) {
+                            return finding.isWarning &&
+                                   finding.check == "uninitialised" &&
+                                   finding.line == a.source.line("mma0");
+                          }))
+      << outcome.describe();
   // Who does not add up needs no sums.
   Product p;
   p.accumulates = false;
