@@ -303,3 +303,14 @@ TEST(RegisterPoolTest, SwitchTurnsItOff) {
   Outcome outcome = pool.run(options);
   EXPECT_TRUE(outcome.findings.empty()) << outcome.describe();
 }
+
+TEST(RegisterPoolTest, AWarpIsMissing) {
+  Pool pool({"  setp.eq.u32 %p, %warp, 1;\n  @%p bra join;\n" + dec(64)}, 128);
+  expectReport(pool, "dec");
+}
+
+/// 65536 for 128 or 256 threads are more than the 248 that a thread may have.
+TEST(RegisterPoolTest, DeviceSaysAtMost248) {
+  expectEnd(Pool({inc(248)}, 0));
+  expectEnd(Pool({inc(248), inc(248, "second")}, 0));
+}

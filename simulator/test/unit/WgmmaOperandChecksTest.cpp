@@ -230,6 +230,22 @@ TEST(WgmmaChecksTest, NobodyTakesPart) {
   expectClean(job);
 }
 
+/// Three warps cannot multiply without the fourth.
+TEST(WgmmaChecksTest, AWarpNeverMultiplies) {
+  WgmmaJob job(plain());
+  job.source
+      .before("mma0", "  setp.eq.u32 %low, %warp, 2;\n  @%low bra behind;")
+      .after("mma0", "behind:");
+  expectFinding(job, {"mma0"}, {"barriers", "async"});
+}
+
+/// Rows of A and D are with lanes that are gone.
+TEST(WgmmaChecksTest, LanesHaveExited) {
+  WgmmaJob job(plain());
+  job.source.before("mma0", "  setp.ge.u32 %low, %lane, 16;\n  @%low exit;");
+  expectFinding(job, {"mma0"}, {"barriers", "async"});
+}
+
 /// Other warps of the warpgroup may still read B.
 TEST(WgmmaChecksTest, OperandIsOverwrittenBehindOnesOwnWait) {
   WgmmaJob job(plain());

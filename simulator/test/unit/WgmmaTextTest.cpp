@@ -124,3 +124,12 @@ TEST(WgmmaTextTest, RefusesShapes) {
     expectRefused(p);
   }
 }
+
+TEST(WgmmaTextTest, WaitsForAnyNumberOfGroups) {
+  for (std::string pending : {"8", "15", "64"}) {
+    WgmmaJob job(Product{});
+    std::string line = "  wgmma.wait_group.sync.aligned ";
+    job.source.before("wait", line + pending + ";");
+    expectClean(job);
+  }
+}
