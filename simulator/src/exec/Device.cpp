@@ -204,8 +204,9 @@ private:
     }
     uint64_t threads =
         config.block.count() * std::max(function.minCtasPerSm, 1u);
-    return uint32_t(std::min<uint64_t>(
-        theProperties.registersPerSm / threads / 8 * 8, 255));
+    return uint32_t(
+        std::min<uint64_t>(theProperties.registersPerSm / threads, 255) / 8 *
+        8);
   }
 
   /// Clusters that the device holds at a time.

@@ -146,12 +146,13 @@ Step Warp::step(const Inst &in) {
       check(ref);
     }
   }
-  if (in.needsAllLanes && exec != live && options.checks.barriers) {
+  Mask needed = in.needsWholeWarp ? kAllLanes : live;
+  if (in.needsAllLanes && exec != needed && options.checks.barriers) {
     reporter.report(*this, in, "barriers", exec,
                     "'" + in.text->name() +
                         "' must be executed by all lanes of the warp, but " +
                         std::to_string(std::popcount(exec)) + " of " +
-                        std::to_string(std::popcount(live)) + " do");
+                        std::to_string(std::popcount(needed)) + " do");
   }
   if (products && !products->isIdle() && !in.isProduct) {
     checkInFlight(in);

@@ -328,8 +328,22 @@ void Scheduler::finish(Warp &warp) {
   ++group.progress;
 }
 
-/// Copies on their way to a CTA that has ended would write to memory of others.
+/// What the warps have left undone. Copies on their way to a CTA that has ended
+/// would write to memory of others.
 void Scheduler::endCta(Cta &cta) {
+  for (size_t g = 0; g < cta.warpgroups.size(); ++g) {
+    for (const Warpgroup::Step &step : cta.warpgroups[g].open()) {
+      bool isProduct = step.inst->isProduct;
+      const Checks &checks = group.launch.options.checks;
+      if (isProduct ? checks.async : checks.barriers) {
+        group.launch.reporter.report(
+            *cta.warps[g * kWarpgroupWarps], *step.inst,
+            isProduct ? "async" : "barriers", kAllLanes,
+            "expects all four warps of the warpgroup, but " +
+                std::to_string(step.numWarps) + " came");
+      }
+    }
+  }
   for (const auto &operation : group.deferred.operations()) {
     if (operation->barrier.cta == &cta && group.launch.options.checks.async) {
       group.launch.reporter.report(operation->warp, operation->inst, "async",

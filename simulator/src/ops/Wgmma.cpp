@@ -574,8 +574,8 @@ bool decodeWgmma(const Instruction &text, Builder &builder, Inst &inst) {
   Builder::expectOperands(text, count, count);
   if (count) {
     inst.imm = builder.immediate(text.operands[0]);
-    if (inst.imm < 0 || inst.imm > 7) {
-      Builder::fail("expects from 0 to 7 groups, but got " +
+    if (inst.imm < 0) {
+      Builder::fail("expects a number of groups, but got " +
                     std::to_string(inst.imm));
     }
     inst.awaitsProducts = true;

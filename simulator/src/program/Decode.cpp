@@ -162,6 +162,11 @@ static void decodeOne(const Instruction &text, Builder &builder, Inst &inst) {
   if (family != decoders().end()) {
     for (Decoder decoder : family->second) {
       if (decoder(text, builder, inst)) {
+        inst.needsWholeWarp =
+            inst.needsAllLanes &&
+            (inst.kind == InstClass::Matrix ||
+             inst.kind == InstClass::MatrixMove || text.opcode == "wgmma" ||
+             text.opcode == "setmaxnreg");
         inst.isCopy = text.opcode == "mov" && inst.s.size() == 1;
         return;
       }

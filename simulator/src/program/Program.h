@@ -90,6 +90,8 @@ struct Inst {
   uint32_t meet = 0;
   /// Every lane of the warp must take part (`.aligned`, mma, ldmatrix).
   bool needsAllLanes = false;
+  /// None of them may have ended either: each holds a part of a matrix.
+  bool needsWholeWarp = false;
   /// wgmma: fills its destinations some time before wgmma.wait_group.
   bool isProduct = false, awaitsProducts = false;
   /// mov of one value.
