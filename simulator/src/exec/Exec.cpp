@@ -230,11 +230,17 @@ bool Warp::run(uint64_t quantum) {
     }
     Step result = step(in);
     if (result == Step::Poll) {
+      vainQuanta = 0;
       return false;
     }
     if (result == Step::Yield) {
+      vainQuanta = kMostVainQuanta;
       break;
     }
+  }
+  if (status == WarpStatus::Ready && vainQuanta < kMostVainQuanta) {
+    ++vainQuanta;
+    return false;
   }
   return true;
 }

@@ -80,8 +80,12 @@ public:
 
   void fill() {
     for (const auto &[name, ref] : warp.program.specials) {
-      for (unsigned l = 0; l < kLanes; ++l) {
-        warp.setLane(ref, l, value(name, l));
+      if (ref.file == Ref::File::Predicate) {
+        warp.predicates[ref.offset] = value(name, 0) ? kAllLanes : 0;
+      } else {
+        for (unsigned l = 0; l < kLanes; ++l) {
+          warp.setLane(ref, l, value(name, l));
+        }
       }
       if (!warp.defined.empty()) {
         warp.defined[ref.reg] = kAllLanes;
@@ -229,6 +233,13 @@ std::string Scheduler::describeWaiters() const {
       text += warp->waitsAt ? " waits for " + warp->waitsAt->describe()
               : warp->waitsFor.empty() ? ""
                                        : " waits for " + warp->waitsFor;
+      if (warp->polledCta && warp->status == WarpStatus::Ready) {
+        const Mbarrier *polled =
+            warp->polledCta->mbarriers.find(warp->polledOffset);
+        text += polled ? " polls " + polled->describe() + " at line " +
+                             std::to_string(warp->polledBy->line())
+                       : "";
+      }
       bool isDivided = warp->paths.size() > 1 && warp->exec != warp->live;
       text += isDivided ? ", while other lanes of it are elsewhere" : "";
     }
@@ -284,11 +295,34 @@ Scheduler::Outcome Scheduler::run() {
       group.deferred.performDue();
     } else if (group.pollsMemory && idleRounds > kMostPollRounds) {
       return Outcome::Stalled;
+    } else if ((isBlocked || idleRounds > kMostPollRounds) && endWaits()) {
+      continue;
     } else if (numLive && (isBlocked || idleRounds > kMostIdleRounds)) {
       return fail("deadlock");
     }
   }
   return Outcome::Done;
+}
+
+/// A wait that is not repeated may be followed by what completes the phase.
+bool Scheduler::endWaits() {
+  if (group.progress != progressAtTimeout) {
+    numTimeouts = 0;
+    progressAtTimeout = group.progress;
+  }
+  if (++numTimeouts > kMostTimeouts) {
+    return false;
+  }
+  bool isAny = false;
+  for (Warp *warp : warps) {
+    if (warp->status == WarpStatus::Blocked && warp->waitsAt) {
+      std::erase(warp->waitsAt->waiting, warp);
+      warp->wake();
+      warp->isTimeUp = true;
+      isAny = true;
+    }
+  }
+  return isAny;
 }
 
 void Scheduler::finish(Warp &warp) {

@@ -12,11 +12,12 @@
 using namespace ptxsim;
 
 void Mbarrier::update() {
-  if (pending || bytes || !expected) {
+  if (pending || bytes || hasEnded) {
     return;
   }
   ++phase;
   pending = expected;
+  hasEnded = !expected;
   Group &group = cta->group;
   ++group.progress;
   if (RaceDetector *races = group.races.get()) {

@@ -36,6 +36,8 @@ struct Mbarrier {
   int64_t bytes = 0;
   /// Phases that are complete.
   uint64_t phase = 0;
+  /// All have dropped out: there is no phase any more.
+  bool hasEnded = false;
 
   /// What those that arrived have done; those of completed phases.
   Clock arriving, completed;

@@ -27,6 +27,9 @@ public:
 
 private:
   uint64_t drawQuantum();
+  /// Ends the time limit of every mbarrier.try_wait that blocks. False if there
+  /// is none, or if that has been of no use too often.
+  bool endWaits();
   void finish(Warp &warp);
   void endCta(Cta &cta);
 
@@ -35,10 +38,13 @@ private:
   static constexpr uint64_t kMostIdleRounds = 10000;
   /// The same of global memory, after which other groups have their turn.
   static constexpr uint64_t kMostPollRounds = 64;
+  /// Time limits that end in a row without any progress.
+  static constexpr uint64_t kMostTimeouts = 1000;
 
   std::vector<Warp *> warps;
   size_t numLive = 0;
   uint64_t instructions = 0;
+  uint64_t numTimeouts = 0, progressAtTimeout = 0;
   bool hasStarted = false;
 };
 

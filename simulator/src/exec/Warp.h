@@ -71,20 +71,32 @@ struct Warp {
   WarpStatus status = WarpStatus::Ready;
   /// While blocked: on what, for reports of deadlock ("barrier 1").
   std::string waitsFor;
-  const Mbarrier *waitsAt = nullptr;
+  Mbarrier *waitsAt = nullptr;
+  /// Where the last wait of an mbarrier gave false, and whose mbarrier.
+  const Inst *polledBy = nullptr;
+  Cta *polledCta = nullptr;
+  uint32_t polledOffset = 0;
   /// Says that a waiting instruction runs for the second time.
   bool isResumed = false;
+  /// mbarrier.try_wait has waited for long enough, and gives false.
+  bool isTimeUp = false;
 
+  /// Quanta since a poll has failed: what runs in the first of them is the loop
+  /// around it, and no progress.
+  static constexpr uint32_t kMostVainQuanta = 64;
+  uint32_t vainQuanta = kMostVainQuanta;
   /// What the last poll of memory saw.
   const Inst *lastPoll = nullptr;
   uint64_t lastPolled = 0;
 
-  /// barrier.cluster: lanes that have arrived and not waited yet.
-  Mask clusterArrived = 0;
-  /// Phases of it that it has waited for.
-  uint64_t clusterPhase = 0;
+  /// barrier.cluster: lanes that have arrived at the phase that is open, and
+  /// those that have yet to wait for one that is complete.
+  Mask clusterArrived = 0, clusterPassed = 0;
   /// What fence.mbarrier_init has made known to the cluster.
   Clock initialised;
+  /// What a relaxed arrival takes along behind a fence; what relaxed waits have
+  /// seen, which counts from the next fence on.
+  Clock fenced, observed;
 
   /// What setmaxnreg has left it with.
   uint32_t registersPerThread;
@@ -143,7 +155,7 @@ struct Warp {
   //===--- Control flow (Exec.cpp) ----------------------------------------===//
   uint32_t pc() const { return paths.back().pc; }
   /// Runs until the warp blocks, yields, ends, or has run `quantum`
-  /// instructions. False if it ended with a poll that failed.
+  /// instructions. False if it ended with a poll that failed, or soon after it.
   bool run(uint64_t quantum);
   /// The lanes of `exec` go to the branch's only target.
   Step branch(const Inst &in);
@@ -231,7 +243,6 @@ struct LaunchContext {
 
 /// Arrivals at the barrier of a cluster [9.7.13.3].
 struct ClusterBarrier {
-  uint64_t phase = 0;
   Clock arriving, completed;
   std::vector<Warp *> waiting;
 };

@@ -75,6 +75,9 @@ bool decodeAddress(const Instruction &text, Builder &builder, Inst &inst) {
   inst.flags = words.take("shared::cluster") ? uint32_t(kIsShared) : 0;
   Type type = words.takeType();
   words.done();
+  if (type != kU32 && type != Type{Type::Kind::Unsigned, 64, 1}) {
+    Builder::fail("expects u32 or u64 in '" + text.name() + "'");
+  }
   Builder::expectOperands(text, isMapa ? 3 : 2, isMapa ? 3 : 2);
   std::vector<Ref> s{builder.src(text.operands[1], type)};
   if (isMapa) {
@@ -91,7 +94,7 @@ bool decodeAddress(const Instruction &text, Builder &builder, Inst &inst) {
 
 Step runArrive(Warp &w, const Inst &in) {
   Group &group = w.cta.group;
-  if (Mask twice = w.clusterArrived & w.exec) {
+  if (Mask twice = (w.clusterArrived | w.clusterPassed) & w.exec) {
     report(w, in, "barriers", group.launch.options.checks.barriers, twice,
            "arrives at the cluster's barrier again without barrier.cluster."
            "wait");
@@ -99,6 +102,7 @@ Step runArrive(Warp &w, const Inst &in) {
   if (RaceDetector *races = group.races.get()) {
     if (in.flags & kIsRelaxed) {
       group.barrier.arriving.join(w.initialised);
+      group.barrier.arriving.join(w.fenced);
     } else {
       races->release(w.agent(), group.barrier.arriving);
     }
@@ -117,11 +121,11 @@ Step runWait(Warp &w, const Inst &in) {
     w.waitsFor = "the cluster's barrier";
     return Step::Wait;
   }
-  if (w.clusterPhase == group.barrier.phase) {
-    report(w, in, "barriers", group.launch.options.checks.barriers, w.exec,
+  if (Mask missing = w.exec & ~w.clusterPassed) {
+    report(w, in, "barriers", group.launch.options.checks.barriers, missing,
            "waits at the cluster's barrier without having arrived");
   }
-  w.clusterPhase = group.barrier.phase;
+  w.clusterPassed &= ~w.exec;
   if (RaceDetector *races = group.races.get()) {
     races->acquire(w.agent(), group.barrier.completed);
   }
@@ -139,8 +143,12 @@ bool decodeClusterBarrier(const Instruction &text, Builder &builder,
   if (what.empty()) {
     Builder::fail("expects arrive or wait in '" + text.name() + "'");
   }
-  inst.flags = words.take("relaxed") ? uint32_t(kIsRelaxed) : 0;
-  words.take({"release", "acquire"});
+  if (what == "arrive") {
+    inst.flags =
+        words.take({"release", "relaxed"}) == "relaxed" ? kIsRelaxed : 0;
+  } else {
+    words.take("acquire");
+  }
   inst.needsAllLanes = words.take("aligned");
   words.done();
   Builder::expectOperands(text, 0, 0);
@@ -167,10 +175,10 @@ void Group::updateBarrier() {
   }
   for (const auto &cta : ctas) {
     for (const auto &warp : cta->warps) {
+      warp->clusterPassed |= warp->clusterArrived;
       warp->clusterArrived = 0;
     }
   }
-  ++barrier.phase;
   barrier.completed.join(barrier.arriving);
   barrier.arriving.clear();
   for (Warp *warp : barrier.waiting) {

@@ -22,6 +22,11 @@ static Step runFence(Warp &w, const Inst &in) {
   if (w.cta.group.order) {
     w.cta.group.order->fence(w.agent(), Scope(in.imm));
   }
+  // With the relaxed arrivals behind it and the relaxed waits before it [8.7].
+  if (RaceDetector *races = w.cta.group.races.get()) {
+    races->release(w.agent(), w.fenced);
+    races->acquire(w.agent(), w.observed);
+  }
   return Step::Next;
 }
 

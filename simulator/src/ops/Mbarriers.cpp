@@ -22,6 +22,7 @@
 #include "exec/Warp.h"
 
 #include <algorithm>
+#include <utility>
 
 using namespace ptxsim;
 
@@ -32,8 +33,8 @@ struct MbarrierData : InstData {
   int64_t offset = 0;
   bool isStrong = true; // releases or acquires; false: .relaxed
   bool isDrop = false;  // arrive_drop
-  bool isExpecting =
-      false; // arrive.expect_tx: the operand is a number of bytes
+  /// arrive.expect_tx: the operand is a number of bytes.
+  bool isExpecting = false;
   bool isNoComplete = false;
   bool isTry = false, isParity = false;
   bool hasOperand = false; // a count
@@ -190,8 +191,12 @@ void arrive(Warp &w, const Inst &in, unsigned lane, Mbarrier &barrier,
            "arrives with .noComplete at " + barrier.describe() +
                ", which completes the phase");
   }
-  if (RaceDetector *races = w.cta.group.races.get(); races && data.isStrong) {
-    races->release(w.agent(), barrier.arriving);
+  if (RaceDetector *races = w.cta.group.races.get()) {
+    if (data.isStrong) {
+      races->release(w.agent(), barrier.arriving);
+    } else {
+      barrier.arriving.join(w.fenced);
+    }
   }
   barrier.pending -= count;
   if (data.isDrop) {
@@ -209,6 +214,11 @@ Step runArrive(Warp &w, const Inst &in) {
     uint64_t state = barrier ? makeState(*barrier) : 0;
     uint64_t value = data.hasOperand ? w.lane(in.s[1], l) : 1;
     if (barrier) {
+      if (!in.d.empty() && barrier->cta != &w.cta) {
+        report(w, in, l,
+               "expects '_' for the state of " + barrier->describe() +
+                   ", which is not the CTA's own");
+      }
       if (data.isExpecting) {
         addBytes(w, in, l, *barrier, int64_t(value));
       }
@@ -232,6 +242,16 @@ Step runBytes(Warp &w, const Inst &in) {
     }
   });
   return Step::Next;
+}
+
+/// [9.7.13.15.8] Only arrivals may come from other CTAs.
+void expectOwn(Warp &w, const Inst &in, unsigned lane,
+               const Mbarrier &barrier) {
+  if (barrier.cta != &w.cta) {
+    report(w, in, lane,
+           "expects an mbarrier of the CTA itself, but got " +
+               barrier.describe());
+  }
 }
 
 /// The end of the cp.async that some lanes have issued so far.
@@ -288,6 +308,7 @@ Step runCopyArrive(Warp &w, const Inst &in) {
     if (!barrier) {
       continue;
     }
+    expectOwn(w, in, unsigned(std::countr_zero(same)), *barrier);
     uint32_t count = uint32_t(std::popcount(same));
     if (dataOf(in).isCounted) {
       barrier->pending += count;
@@ -334,11 +355,20 @@ Step runWait(Warp &w, const Inst &in) {
   forEachLane(w.exec, [&](unsigned l) {
     Mbarrier *barrier = targets.barrier[l];
     // Without an object nothing would ever end.
+    if (barrier && !w.isResumed) {
+      expectOwn(w, in, l, *barrier);
+      uint64_t parity = w.lane(in.s[1], l);
+      if (data.isParity && parity > 1) {
+        report(w, in, l,
+               "expects parity 0 or 1, but got " + std::to_string(parity));
+      }
+    }
     bool isDone = !barrier || isComplete(w, in, l, *barrier);
     done |= Mask(isDone) << l;
     open = isDone ? open : barrier;
   });
-  if (open && !done && data.isTry && !group.drawsFailure()) {
+  bool isTimeUp = std::exchange(w.isTimeUp, false);
+  if (open && !done && data.isTry && !isTimeUp && !group.drawsFailure()) {
     open->waiting.push_back(&w);
     w.waitsAt = open;
     return Step::Wait;
@@ -351,12 +381,21 @@ Step runWait(Warp &w, const Inst &in) {
       checkAge(w, in, l, *barrier);
       if (races && data.isStrong) {
         races->acquire(w.agent(), barrier->completed);
+      } else if (races) {
+        w.observed.join(barrier->completed);
       }
       last = barrier;
     }
   });
   w.setPredicate(in.d[0], done);
-  return done == w.exec ? Step::Next : Step::Poll;
+  w.polledBy = &in;
+  w.polledCta = done == w.exec ? nullptr : open->cta;
+  w.polledOffset = open ? open->offset : 0;
+  if (done != w.exec) {
+    return Step::Poll;
+  }
+  w.vainQuanta = Warp::kMostVainQuanta;
+  return Step::Next;
 }
 
 Step runPendingCount(Warp &w, const Inst &in) {
@@ -368,11 +407,24 @@ Step runPendingCount(Warp &w, const Inst &in) {
 
 //===--- Decoding ---------------------------------------------------------===//
 
-/// Takes .release.cta and its like; true unless it is .relaxed.
-bool takeStrength(Words &words) {
-  std::string_view order = words.take({"release", "acquire", "relaxed"});
-  words.take({"cta", "cluster"});
+/// Takes `strong`.cta, .relaxed.cluster and their like; true unless it is
+/// .relaxed.
+bool takeStrength(const Instruction &text, Words &words,
+                  std::string_view strong) {
+  std::string_view order = words.take({strong, "relaxed"});
+  if (words.take({"cta", "cluster"}).empty() != order.empty()) {
+    Builder::fail("expects an order and a scope or none of them in '" +
+                  text.name() + "'");
+  }
   return order != "relaxed";
+}
+
+/// For what only the CTA's own objects have.
+void expectNotRemote(const Instruction &text) {
+  if (text.has("shared::cluster")) {
+    Builder::fail("expects an mbarrier of the CTA itself in '" + text.name() +
+                  "'");
+  }
 }
 
 void expectShared(const Instruction &text, Words &words, MbarrierData &data) {
@@ -386,26 +438,28 @@ void decodeArrive(const Instruction &text, Builder &builder, Inst &inst,
                   Words &words, MbarrierData &data) {
   data.isExpecting = words.take("expect_tx");
   data.isNoComplete = words.take("noComplete");
-  data.isStrong = takeStrength(words);
+  if (data.isNoComplete) {
+    expectNotRemote(text);
+    if (text.has("relaxed") || text.has("cluster")) {
+      Builder::fail("expects .release.cta or nothing of it in '" + text.name() +
+                    "'");
+    }
+  }
+  data.isStrong = takeStrength(text, words, "release");
   expectShared(text, words, data);
   words.take("b64");
   words.done();
-  // Without a state the address comes first.
-  size_t first =
-      !text.operands.empty() && text.operands[0].kind == Operand::Kind::Address
-          ? 0
-          : 1;
-  Builder::expectOperands(text, first + 1, first + 2);
-  std::vector<Ref> d, s{builder.address(text.operands[first], data.offset)};
-  if (first) {
+  // .noComplete has a count, .expect_tx a number of bytes.
+  data.hasOperand = text.operands.size() > 2;
+  bool needsOperand = data.isNoComplete || data.isExpecting;
+  Builder::expectOperands(text, needsOperand ? 3 : 2, 3);
+  std::vector<Ref> d, s{builder.address(text.operands[1], data.offset)};
+  if (text.operands[0].kind != Operand::Kind::Sink) {
+    expectNotRemote(text);
     d.push_back(builder.dst(text.operands[0], 64));
   }
-  data.hasOperand = text.operands.size() == first + 2;
   if (data.hasOperand) {
-    s.push_back(builder.src(text.operands[first + 1], kU32));
-  }
-  if (data.isExpecting && !data.hasOperand) {
-    Builder::fail("expects a number of bytes for '" + text.name() + "'");
+    s.push_back(builder.src(text.operands[2], kU32));
   }
   builder.setOperands(inst, std::move(d), std::move(s));
   inst.run = runArrive;
@@ -413,8 +467,9 @@ void decodeArrive(const Instruction &text, Builder &builder, Inst &inst,
 
 void decodeWait(const Instruction &text, Builder &builder, Inst &inst,
                 Words &words, MbarrierData &data) {
+  expectNotRemote(text);
   data.isParity = words.take("parity");
-  data.isStrong = takeStrength(words);
+  data.isStrong = takeStrength(text, words, "acquire");
   expectShared(text, words, data);
   words.take("b64");
   words.done();
@@ -455,7 +510,9 @@ bool decodeMbarrier(const Instruction &text, Builder &builder, Inst &inst) {
   }
   if (what.empty()) {
     what = words.take({"expect_tx", "complete_tx"});
-    takeStrength(words);
+    takeStrength(text, words, "relaxed");
+  } else {
+    expectNotRemote(text);
   }
   if (what.empty()) {
     return false;
@@ -483,6 +540,7 @@ bool decodeCopyArrive(const Instruction &text, Builder &builder, Inst &inst) {
   }
   auto &data = builder.makeData<MbarrierData>(inst);
   words.take("arrive");
+  expectNotRemote(text);
   data.isCounted = !words.take("noinc");
   expectShared(text, words, data);
   words.take("b64");

@@ -173,7 +173,6 @@ Ref Builder::special(const Operand &operand) {
       {"%cluster_nctaid.z", 4},
       {"%cluster_ctarank", 4},
       {"%cluster_nctarank", 4},
-      {"%is_explicit_cluster", 4},
       {"%dynamic_smem_size", 4},
       {"%total_smem_size", 4}};
   if (operand.name == "WARP_SZ") {
@@ -290,6 +289,20 @@ Ref Builder::predSrc(const Operand &operand) {
     if (ref.file == Ref::File::Predicate) {
       return ref;
     }
+  }
+  // The only special register that is one.
+  if (operand.name == "%is_explicit_cluster") {
+    auto [it, isNew] = registers.try_emplace(operand.name);
+    if (isNew) {
+      it->second.file = Ref::File::Predicate;
+      it->second.offset = program.numPredicates++;
+      it->second.reg = program.numRegisters++;
+      program.registerNames.push_back(operand.name);
+      program.specials.push_back({operand.name, it->second});
+    }
+    Ref ref = it->second;
+    ref.isNegated = operand.isNegated;
+    return ref;
   }
   fail("expects a predicate as a source");
 }

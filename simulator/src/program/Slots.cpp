@@ -126,7 +126,9 @@ void ptxsim::allocateSlots(Program &program) {
     }
   }
   for (const auto &[name, ref] : program.specials) {
-    laneBytes[ref.reg] = ref.laneBytes;
+    if (ref.file == Ref::File::Lanes) {
+      laneBytes[ref.reg] = ref.laneBytes;
+    }
   }
   std::vector<uint32_t> order;
   for (uint32_t r = 0; r < program.numRegisters; ++r) {
@@ -168,6 +170,8 @@ void ptxsim::allocateSlots(Program &program) {
     }
   }
   for (auto &[name, ref] : program.specials) {
-    ref.offset = offset[ref.reg];
+    if (ref.file == Ref::File::Lanes) {
+      ref.offset = offset[ref.reg];
+    }
   }
 }
