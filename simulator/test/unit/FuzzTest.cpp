@@ -204,6 +204,19 @@ TEST_F(FuzzTest, Extremes) {
   EXPECT_LT(numDecoded, 10u);
 }
 
+/// Control flow without an end, with several, and around nothing.
+TEST_F(FuzzTest, Shapes) {
+  for (const std::string body :
+       {"", "A:", "A: bra A;", "bra A; A:", "A: @%p bra A;", "@%p ret;",
+        "@%p bra A; ret; A: ret;", "@%p bra A; B: bra B; A: ret;",
+        "@%p bra B; A: bra C; B: bra C; C: @%p bra A; bra B;",
+        "A: bra B; B: bra A; C: bra C;", "@%p bra A; trap; A: exit; A1: ret;",
+        "{ A: bra B; } B: { A: @%p bra A; }"}) {
+    tryOne(inKernel(".reg .pred %p;\n" + body), body);
+  }
+  EXPECT_EQ(numDecoded, 12u);
+}
+
 /// What was wrong once, as small as it can be.
 TEST_F(FuzzTest, Regressions) {
   for (const std::string text : {"",
