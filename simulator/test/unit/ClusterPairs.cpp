@@ -173,7 +173,8 @@ Source ptxsim::test::kernelOf(const ClusterAccess &first,
       "  barrier.cluster.wait; // @wait\n"
       "  // @late\n" +
       stepText(second, 2) +
-      "  barrier.cluster.arrive;\n  barrier.cluster.wait;\n  ret;\n}\n";
+      "  barrier.cluster.arrive; // @leaveArrive\n"
+      "  barrier.cluster.wait; // @leave\n  ret;\n}\n";
   return source;
 }
 

@@ -55,7 +55,8 @@ struct ClusterAccess {
 /// By every kind, and by the threads of either CTA that may.
 std::vector<ClusterAccess> everyAccess();
 
-/// The kernel 'k'. Lines: access1, proxy, arrive, wait, late, access2.
+/// The kernel 'k'. Lines: access1, proxy, arrive, wait, late, access2,
+/// leaveArrive, leave.
 Source kernelOf(const ClusterAccess &first, const ClusterAccess &second);
 
 /// Runs the kernel, changed or not; no outcome has values.
