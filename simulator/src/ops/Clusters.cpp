@@ -144,8 +144,9 @@ bool decodeClusterBarrier(const Instruction &text, Builder &builder,
     Builder::fail("expects arrive or wait in '" + text.name() + "'");
   }
   if (what == "arrive") {
-    inst.flags =
-        words.take({"release", "relaxed"}) == "relaxed" ? kIsRelaxed : 0;
+    inst.flags = words.take({"release", "relaxed"}) == "relaxed"
+                     ? uint32_t(kIsRelaxed)
+                     : 0;
   } else {
     words.take("acquire");
   }

@@ -58,7 +58,7 @@ TEST(BulkChecksTest, LoadIsWaitedForByOne) {
         "  @!%one bra over;\n"
         "  mbarrier.arrive.expect_tx.shared::cta.b64 %state, [bars], %tx;\n"
         "  " +
-        copy + "; // @copy\n" + waitText("bars", "0", "wait") + "over:\n";
+        copy + "; // @copy\n" + waitForCopies("bars", "0", "wait") + "over:\n";
     expectRace(make(text), "read", "copy");
     expectNoFinding(make(text + "  bar.sync 0;\n"));
   }
@@ -76,7 +76,7 @@ TEST(BulkChecksTest, DestinationIsCopiedToWhileItIsRead) {
                        "  mbarrier.arrive.expect_tx.shared::cta.b64 %state, "
                        "[bars+8], %tx;\n  " +
                        with(copy, "[bars]", "[bars+8]") + "; // @second\n" +
-                       waitText("bars+8", "0", "again");
+                       waitForCopies("bars+8", "0", "again");
     CopyJob job = make(text);
     expectRace(job, "use", "second");
     expectNoFinding(make(with(text, "  // between\n", "  bar.sync 0;\n")));
@@ -91,7 +91,7 @@ TEST(BulkChecksTest, TwoCopiesToOnePlace) {
       CopyOutcome got = job.run(options);
       EXPECT_TRUE(
           got.has({job.source.line("one"), job.source.line("copy")}, {"races"}))
-          << nameOf(options) << got.describe();
+          << wayOf(options) << got.describe();
     }
   }
 }

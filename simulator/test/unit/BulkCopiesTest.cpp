@@ -29,7 +29,7 @@ const char *const kPolicy =
 void expectMemory(const CopyJob &job, const std::vector<Bytes> &shared,
                   const Bytes &global) {
   for (const Options &options : everyOptions()) {
-    SCOPED_TRACE(nameOf(options));
+    SCOPED_TRACE(wayOf(options));
     CopyOutcome got = job.run(options);
     ASSERT_EQ(got.error, "") << got.describe() << job.source.text;
     EXPECT_TRUE(got.findings.empty()) << got.describe() << job.source.text;
@@ -62,7 +62,7 @@ std::string multicastText(const std::string &instruction, unsigned issuer) {
          instruction +
          "; // @copy\n"
          "  @!%done bra over;\n" +
-         waitText("bars", "0", "wait") + "over:\n";
+         waitForCopies("bars", "0", "wait") + "over:\n";
 }
 
 /// The same with mbarriers of another CTA: `from` sends to `to`, which waits.
@@ -82,7 +82,7 @@ std::string sendText(const std::string &instruction, unsigned from,
          instruction +
          "; // @copy\n"
          "  @!%done bra over;\n" +
-         waitText("bars", "0", "wait") + "over:\n";
+         waitForCopies("bars", "0", "wait") + "over:\n";
 }
 
 } // namespace
@@ -167,7 +167,7 @@ TEST(BulkCopiesTest, EveryLane) {
                      "sent:\n";
   CopyJob in(text + "  cp.async.bulk.shared::cluster.global" + kBytes +
              " [%to], [%p+64], 16, [bars]; // @copy\n" +
-             waitText("bars", "0", "wait") + "  bar.sync 0;\n");
+             waitForCopies("bars", "0", "wait") + "  bar.sync 0;\n");
   in.tx = 64 * 16;
   Bytes want = in.filled();
   for (unsigned t = 0; t < 64; ++t) {

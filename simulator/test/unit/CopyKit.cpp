@@ -111,9 +111,9 @@ std::string ptxsim::test::tensorStore(unsigned rank, const std::string &from,
          coordinates(rank) + "], [" + from + "]" + operands;
 }
 
-std::string ptxsim::test::waitText(const std::string &barrier,
-                                   const std::string &parity,
-                                   const std::string &name) {
+std::string ptxsim::test::waitForCopies(const std::string &barrier,
+                                        const std::string &parity,
+                                        const std::string &name) {
   return "poll_" + name +
          ":\n  mbarrier.try_wait.parity.shared::cta.b64 %done, [" + barrier +
          "], " + parity + "; // @" + name + "\n  @!%done bra poll_" + name +
@@ -124,7 +124,7 @@ std::string ptxsim::test::loadText(const std::string &copy) {
   return "  @!%one bra poll_wait;\n"
          "  mbarrier.arrive.expect_tx.shared::cta.b64 %state, [bars], %tx; // "
          "@expect\n  " +
-         copy + "; // @copy\n" + waitText("bars", "0", "wait");
+         copy + "; // @copy\n" + waitForCopies("bars", "0", "wait");
 }
 
 std::string ptxsim::test::storeText(const std::string &copy) {
@@ -235,14 +235,14 @@ std::vector<Options> ptxsim::test::everyOptions() {
   return all;
 }
 
-std::string ptxsim::test::nameOf(const Options &options) {
+std::string ptxsim::test::wayOf(const Options &options) {
   return nameOf(options.completion) + ", schedule " +
          number(unsigned(options.schedule)) + ", seed " + number(options.seed);
 }
 
 static std::string describe(const CopyJob &job, const CopyOutcome &got,
                             const Options &options) {
-  return nameOf(options) + ": " + got.error + "\n" + got.describe() +
+  return wayOf(options) + ": " + got.error + "\n" + got.describe() +
          job.source.text;
 }
 

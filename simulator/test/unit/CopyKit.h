@@ -77,8 +77,8 @@ std::string tensorStore(unsigned rank, const std::string &from,
 /// copy, wait.
 std::string loadText(const std::string &copy);
 /// All wait for a phase of the barrier; `name` is the line's.
-std::string waitText(const std::string &barrier, const std::string &parity,
-                     const std::string &name);
+std::string waitForCopies(const std::string &barrier, const std::string &parity,
+                          const std::string &name);
 /// Thread 0 issues it, commits and waits. Lines: copy, commit, done.
 std::string storeText(const std::string &copy);
 
@@ -111,7 +111,7 @@ bool isNaN(TensorMapDesc::Element element, const uint8_t *bytes);
 
 /// Three completions, and two more schedules.
 std::vector<Options> everyOptions();
-std::string nameOf(const Options &options);
+std::string wayOf(const Options &options);
 
 /// Each of these options shows a finding of the check on a line; `says` is a
 /// part of its message.

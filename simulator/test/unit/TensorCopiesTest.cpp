@@ -106,7 +106,7 @@ void expectClean(const CopyJob &job, const CopyOutcome &got) {
 void expectLoad(const CopyJob &job, uint32_t offset = 0,
                 const std::vector<Options> &all = everyCompletion()) {
   for (const Options &options : all) {
-    SCOPED_TRACE(describe(job) + ", " + nameOf(options));
+    SCOPED_TRACE(describe(job) + ", " + wayOf(options));
     CopyOutcome got = job.run(options);
     expectClean(job, got);
     if (got.shared.empty()) {
@@ -129,7 +129,7 @@ void expectLoad(const CopyJob &job, uint32_t offset = 0,
 void expectStore(const CopyJob &job, uint32_t offset = 0,
                  const std::vector<Options> &all = everyCompletion()) {
   for (const Options &options : all) {
-    SCOPED_TRACE(describe(job) + ", " + nameOf(options));
+    SCOPED_TRACE(describe(job) + ", " + wayOf(options));
     CopyOutcome got = job.run(options);
     expectClean(job, got);
     if (got.shared.empty()) {
