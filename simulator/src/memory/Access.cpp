@@ -91,7 +91,12 @@ public:
 
   Mask run() {
     Mask good = 0, shared = 0, global = 0;
-    for (Mask left = access.lanes; left; left &= left - 1) {
+    Mask rest = access.lanes;
+    if (rest == kAllLanes && areOwnShared()) {
+      shared = kAllLanes;
+      rest = 0;
+    }
+    for (Mask left = rest; left; left &= left - 1) {
       unsigned lane = unsigned(std::countr_zero(left));
       Mask bit = Mask(1) << lane;
       if (isPlainShared(lane)) {
@@ -206,6 +211,39 @@ private:
       return {buffer->data.get() + at, buffer->written.get() + at};
     }
     }
+  }
+
+  /// The most common case, without a branch for each lane: all of them in
+  /// shared memory of the CTA itself, and nothing to say about what is there.
+  bool areOwnShared() {
+    Cta &cta = warp.cta;
+    if (access.space != Space::Shared || cta.shared.size() < access.bytes) {
+      return false;
+    }
+    uint32_t align = access.align ? access.align : access.bytes;
+    uint64_t bits = 0, last = cta.shared.size() - access.bytes;
+    bool isInside = true;
+    for (unsigned l = 0; l < kLanes; ++l) {
+      bits |= access.address[l];
+      isInside &= access.address[l] <= last;
+    }
+    if (!isInside || (bits & (align - 1))) {
+      return false;
+    }
+    bool isAsked = !cta.shadow.empty() && !access.isOfBarrier;
+    for (unsigned l = 0; isAsked && l < kLanes; ++l) {
+      if (!cta.shadow.isPlain(uint32_t(access.address[l]), access.bytes)) {
+        return false;
+      }
+    }
+    std::byte *shared = cta.shared.data();
+    for (unsigned l = 0; l < kLanes; ++l) {
+      access.resolved[l] = Space::Shared;
+      access.host[l] = shared + access.address[l];
+      access.cta[l] = &cta;
+      access.offset[l] = uint32_t(access.address[l]);
+    }
+    return true;
   }
 
   /// The common case: shared memory of the CTA itself about which there is
