@@ -71,13 +71,13 @@ static std::string stepText(const ClusterAccess &access, unsigned step) {
     text += who + "ld.shared::cluster.u32 %got, [%cell]" + end;
     break;
   case AccessKind::Store:
-    text += who + "st.shared::cluster.u32 [%cell], 7" + end;
+    text += who + "st.shared::cluster.u32 [%cell], 1" + i + end;
     break;
   case AccessKind::GenericLoad:
     text += who + "ld.u32 %got, [%generic]" + end;
     break;
   case AccessKind::GenericStore:
-    text += who + "st.u32 [%generic], 7" + end;
+    text += who + "st.u32 [%generic], 1" + i + end;
     break;
   case AccessKind::Copy:
     text += who + "cp.async.ca.shared.global [cell], [%in], 16" + end + who +

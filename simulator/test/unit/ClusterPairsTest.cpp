@@ -12,7 +12,6 @@
 //===----------------------------------------------------------------------===//
 #include "ClusterPairs.h"
 
-#include <algorithm>
 #include <gtest/gtest.h>
 
 using namespace ptxsim;
@@ -82,17 +81,9 @@ void expectOutcome(const Source &source, bool isClean, unsigned turn) {
     }
     std::vector<uint32_t> lines = {source.line("access1"),
                                    source.line("access2")};
-    // A warning where both write the same.
-    bool isFound = std::any_of(
-        outcome.findings.begin(), outcome.findings.end(),
-        [&](const Finding &finding) {
-          return (finding.check == "races" || finding.check == "async") &&
-                 (finding.line == lines[0] || finding.line == lines[1]);
-        });
-    ASSERT_TRUE(isFound) << way
-                         << ": expects a race, but got: " << outcome.describe()
-                         << "\n"
-                         << source.text;
+    ASSERT_TRUE(outcome.has(lines, {"races", "async"}))
+        << way << ": expects a race, but got: " << outcome.describe() << "\n"
+        << source.text;
   }
 }
 
@@ -225,6 +216,15 @@ TEST(ClusterPairsTest, RelaxedArrival) {
       isOrderedOrFine);
 }
 
+TEST(ClusterPairsTest, RelaxedArrivalBehindAFence) {
+  expectPairs(
+      [](Source &source) {
+        source.replace("arrive", "  fence.acq_rel.cluster;\n"
+                                 "  barrier.cluster.arrive.relaxed;");
+      },
+      always);
+}
+
 TEST(ClusterPairsTest, MeetAtMbarriers) { expectPairs(meetAtMbarrier, always); }
 
 TEST(ClusterPairsTest, MeetAtMbarriersRelaxed) {
@@ -233,4 +233,33 @@ TEST(ClusterPairsTest, MeetAtMbarriersRelaxed) {
 
 TEST(ClusterPairsTest, MeetAtMbarriersAcquireIsRelaxed) {
   expectPairs(relaxWait, isOrderedOrFine);
+}
+
+TEST(ClusterPairsTest, MeetAtMbarriersBetweenFences) {
+  expectPairs(
+      [](Source &source) {
+        relaxArrivals(source);
+        source.swap("parity.acquire.cluster", "parity.relaxed.cluster");
+        source.after("proxy", "  fence.acq_rel.cluster;");
+        source.replace("late", "  fence.acq_rel.cluster;");
+      },
+      always);
+}
+
+TEST(ClusterPairsTest, MeetAtMbarriersBehindAFence) {
+  expectPairs(
+      [](Source &source) {
+        relaxArrivals(source);
+        source.after("proxy", "  fence.acq_rel.cluster;");
+      },
+      always);
+}
+
+TEST(ClusterPairsTest, MeetAtMbarriersBeforeAFence) {
+  expectPairs(
+      [](Source &source) {
+        relaxWait(source);
+        source.replace("late", "  fence.acq_rel.cluster;");
+      },
+      always);
 }
