@@ -216,7 +216,10 @@ def measure(options):
     return {
         "date": machine.today(),
         "commit": machine.commit(ROOT),
-        "command": shlex.join(sys.argv),
+        # As scripts/bench is called: where this tree lies says nothing.
+        "command": shlex.join(
+            ["scripts/bench", *(a for a in sys.argv[1:] if not a.startswith("--build"))]
+        ),
         "smoke": options.smoke,
         "hardware": machine.hardware(),
         "no_blas": no_blas,
