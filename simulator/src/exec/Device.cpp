@@ -146,8 +146,10 @@ public:
       return buffer.error();
     }
     uint64_t at = to - (*buffer)->base;
-    std::memcpy((*buffer)->data.get() + at, from, bytes);
-    std::memset((*buffer)->written.get() + at, 1, bytes);
+    if (bytes) {
+      std::memcpy((*buffer)->data.get() + at, from, bytes);
+      std::memset((*buffer)->written.get() + at, 1, bytes);
+    }
     return true;
   }
 
@@ -156,7 +158,9 @@ public:
     if (!buffer) {
       return buffer.error();
     }
-    std::memcpy(to, (*buffer)->data.get() + (from - (*buffer)->base), bytes);
+    if (bytes) {
+      std::memcpy(to, (*buffer)->data.get() + (from - (*buffer)->base), bytes);
+    }
     return true;
   }
 

@@ -175,7 +175,7 @@ TEST(MbarrierChecksTest, TooManyBytes) {
 
 TEST(MbarrierChecksTest, ParityIsOneBit) {
   std::string wait = "mbarrier.test_wait.parity.shared.b64 %p0, [bar], %v0;";
-  for (unsigned parity : {2u, 3u, ~0u}) {
+  for (unsigned parity : {2u, 3u, ~1u}) {
     expectBad(kInit + "  mov.u32 %v0, " + std::to_string(parity) + ";\n" +
               bad(wait));
   }
