@@ -13,6 +13,7 @@
 #include "ptxsim/Device.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -32,13 +33,13 @@ namespace {
 constexpr int kChannels = 128;
 
 const char *const kHelp =
-    R"(usage: ptxsim-bench [--smoke] [--repeats=N] [--only=WORD] [--json=FILE]
+    R"(usage: ptxsim-bench [--smoke] [--repeats=N] [--only=TEXT] [--json=FILE]
 Times attention (batch 2, 4 heads, 512 tokens, 128 channels, bf16, not causal)
 on the simulator: the sm_80 kernel with cp.async, ldmatrix and mma.sync, and the
 sm_90a kernel with TMA, mbarriers and wgmma.
   --smoke          one head of 128 tokens, once
   --repeats=N      launches of each setting, of which the median counts (5)
-  --only=WORD      rows whose kernel or setting contains the word
+  --only=TEXT      rows whose kernel and setting contain it ("sm_80 plain")
   --json=FILE      write the table as JSON as well
   --kernels=FOLDER where flash_128.ptx and flash_hopper.ptx are
 A tile is 128 queries by 128 keys of one head. cpu ms is what the threads used for
@@ -87,8 +88,11 @@ public:
     size_t count = size_t(heads) * size_t(length) * kChannels;
     std::mt19937 random(1);
     DevicePointer in[3];
-    for (DevicePointer &pointer : in) {
-      std::vector<uint16_t> values(count);
+    std::vector<uint16_t> operands[3];
+    for (int i = 0; i < 3; ++i) {
+      DevicePointer &pointer = in[i];
+      std::vector<uint16_t> &values = operands[i];
+      values.resize(count);
       // From -2 to 2: exponents that a sum of weights can take.
       for (uint16_t &value : values) {
         value = uint16_t((random() & 0x8000) | (0x3F00 + random() % 0x100));
@@ -96,8 +100,9 @@ public:
       pointer = take(device->allocate(count * 2, "input"));
       take(device->copyIn(pointer, values.data(), count * 2));
     }
-    DevicePointer out = take(device->allocate(count * 4, "o"));
+    out = take(device->allocate(count * 4, "o"));
     float scale = 1 / std::sqrt(float(kChannels));
+    lastRow = attend(operands, scale);
     unsigned rows = isHopper ? 128 : 64;
     config.grid = {(unsigned(length) + rows - 1) / rows, unsigned(heads), 1};
     config.block.x = isHopper ? 384 : 128;
@@ -128,6 +133,10 @@ public:
     options.countMemory = counts;
     options.threads = threads;
     std::vector<Time> times;
+    // Only what the kernel writes can make the last row right.
+    std::vector<float> nothing(
+        size_t(settings.heads()) * size_t(settings.length()) * kChannels, NAN);
+    take(device->copyIn(out, nothing.data(), nothing.size() * 4));
     for (int i = 0; i < settings.repeats; ++i) {
       std::clock_t start = std::clock();
       take(device->launch(*kernel, config, arguments));
@@ -137,6 +146,7 @@ public:
     if (device->numFindings()) {
       fail(device->findings().front().format("kernel"));
     }
+    checkLastRow();
     std::sort(times.begin(), times.end());
     return times[times.size() / 2];
   }
@@ -145,6 +155,55 @@ public:
   }
 
 private:
+  static double number(uint16_t bits) {
+    return std::bit_cast<float>(uint32_t(bits) << 16);
+  }
+
+  /// The last query of the last head, by the definition.
+  std::vector<double> attend(const std::vector<uint16_t> (&operands)[3],
+                             double scale) const {
+    const auto &[q, k, v] = operands;
+    size_t length = size_t(settings.length());
+    size_t head = q.size() - length * kChannels;
+    const uint16_t *query = &q[q.size() - kChannels];
+    std::vector<double> result(kChannels);
+    double sum = 0;
+    for (size_t m = 0; m < length; ++m) {
+      double score = 0;
+      for (size_t e = 0; e < kChannels; ++e) {
+        score += number(query[e]) * number(k[head + m * kChannels + e]);
+      }
+      // Scores are far below what would overflow.
+      double weight = std::exp(score * scale);
+      sum += weight;
+      for (size_t e = 0; e < kChannels; ++e) {
+        result[e] += weight * number(v[head + m * kChannels + e]);
+      }
+    }
+    for (double &value : result) {
+      value /= sum;
+    }
+    return result;
+  }
+
+  void checkLastRow() {
+    std::vector<float> row(kChannels);
+    size_t rows = size_t(settings.heads()) * size_t(settings.length());
+    take(device->copyOut(row.data(), out + (rows - 1) * kChannels * 4,
+                         kChannels * 4));
+    double largest = 0;
+    for (double value : lastRow) {
+      largest = std::max(largest, std::fabs(value));
+    }
+    for (size_t e = 0; e < kChannels; ++e) {
+      double error = std::fabs(double(row[e]) - lastRow[e]);
+      if (!(error <= 8e-3 * largest)) {
+        fail("the last row is wrong by " + std::to_string(error) + " of " +
+             std::to_string(largest));
+      }
+    }
+  }
+
   TensorMap makeMap(DevicePointer base, TensorMapDesc::Element element) const {
     TensorMapDesc map;
     uint64_t bytes = elementBytes(element);
@@ -169,6 +228,8 @@ private:
   Kernel *kernel;
   LaunchConfig config;
   KernelArguments arguments;
+  DevicePointer out = 0;
+  std::vector<double> lastRow;
 };
 
 struct Row {
@@ -222,8 +283,7 @@ void measure(const Settings &settings, bool isHopper, std::vector<Row> &rows) {
   std::string name = isHopper ? "sm_90a" : "sm_80";
   auto add = [&](const std::string &setting, const Checks &checks, bool counts,
                  unsigned threads) {
-    if (setting.find(settings.only) == std::string::npos &&
-        name.find(settings.only) == std::string::npos) {
+    if ((name + " " + setting).find(settings.only) == std::string::npos) {
       return;
     }
     auto [seconds, cpu] = bench.time(checks, counts, threads);

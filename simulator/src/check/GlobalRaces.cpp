@@ -296,6 +296,12 @@ GroupOrder::access(uint32_t warp, const Inst &in, const Access &access,
   auto forEachWord = [&](unsigned lane, auto f) {
     uint64_t offset = access.address[lane] - buffers[lane]->base;
     uint64_t end = offset + access.bytes;
+    if ((offset | end) % 4 == 0) {
+      for (uint64_t word = offset / 4; word < end / 4; ++word) {
+        f(word, 15);
+      }
+      return;
+    }
     for (uint64_t word = offset / 4; word * 4 < end; ++word) {
       uint64_t from = std::max(offset, word * 4) - word * 4;
       uint64_t to = std::min(end, word * 4 + 4) - word * 4;

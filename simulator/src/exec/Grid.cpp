@@ -30,7 +30,12 @@ void Grid::run(unsigned threads, LaunchStats &stats) {
   }
   for (size_t i = 0; i < counters.size(); ++i) {
     stats.total += counters[i];
-    uint32_t line = launch.program.code[i].line();
+    const Inst &in = launch.program.code[i];
+    if (in.macs && counters[i].warpInstructions) {
+      stats.matrixMacs[std::string(in.macType)] +=
+          in.macs * counters[i].warpInstructions;
+    }
+    uint32_t line = in.line();
     if (counters[i].warpInstructions && line) {
       stats.lines[line] += counters[i];
     }
@@ -65,9 +70,6 @@ void Grid::work(LaunchStats &stats) {
   }
   for (size_t k = 0; k < size_t(InstClass::Count); ++k) {
     stats.warpInstructions[k] += totals.stats.warpInstructions[k];
-  }
-  for (const auto &[type, macs] : totals.stats.matrixMacs) {
-    stats.matrixMacs[type] += macs;
   }
 }
 
@@ -123,9 +125,6 @@ void Grid::collect(const Running &running, Totals &totals, LaunchStats &stats) {
   }
   for (size_t k = 0; k < size_t(InstClass::Count); ++k) {
     totals.stats.warpInstructions[k] += group.stats.warpInstructions[k];
-  }
-  for (const auto &[type, macs] : group.stats.matrixMacs) {
-    totals.stats.matrixMacs[type] += macs;
   }
   const Dim3 &grid = launch.config.grid;
   for (const auto &cta : group.ctas) {

@@ -9,6 +9,7 @@
 #include "check/Reporter.h"
 #include "count/Banks.h"
 #include "exec/Warp.h"
+#include "program/WideLanes.h"
 
 #include <algorithm>
 
@@ -80,6 +81,39 @@ struct Place {
   std::byte *host = nullptr;
   uint8_t *written = nullptr;
 };
+
+/// The places of all lanes in the CTA's own shared memory, if all are there and
+/// aligned.
+PTXSIM_INLINE bool placeInOwn(Access &access, Cta &cta) {
+  uint64_t bits = 0;
+  uint32_t top = 0;
+  PTXSIM_LANES
+  for (unsigned l = 0; l < kLanes; ++l) {
+    bits |= access.address[l];
+    access.offset[l] = uint32_t(access.address[l]);
+    top = std::max(top, access.offset[l]);
+  }
+  uint32_t align = access.align ? access.align : access.bytes;
+  if (bits >> 32 || (bits & (align - 1)) ||
+      top + uint64_t(access.bytes) > cta.shared.size()) {
+    return false;
+  }
+  std::byte *shared = cta.shared.data();
+  PTXSIM_LANES
+  for (unsigned l = 0; l < kLanes; ++l) {
+    access.host[l] = shared + access.offset[l];
+    access.cta[l] = &cta;
+  }
+  std::fill_n(access.resolved, kLanes, Space::Shared);
+  return true;
+}
+bool placeInOwnAnywhere(Access &access, Cta &cta) {
+  return placeInOwn(access, cta);
+}
+PTXSIM_WIDE bool placeInOwnWide(Access &access, Cta &cta) {
+  return placeInOwn(access, cta);
+}
+const auto place = hasWideLanes() ? placeInOwnWide : placeInOwnAnywhere;
 
 /// One access while it is worked on.
 class Resolver {
@@ -220,14 +254,7 @@ private:
     if (access.space != Space::Shared || cta.shared.size() < access.bytes) {
       return false;
     }
-    uint32_t align = access.align ? access.align : access.bytes;
-    uint64_t bits = 0, last = cta.shared.size() - access.bytes;
-    bool isInside = true;
-    for (unsigned l = 0; l < kLanes; ++l) {
-      bits |= access.address[l];
-      isInside &= access.address[l] <= last;
-    }
-    if (!isInside || (bits & (align - 1))) {
+    if (!place(access, cta)) {
       return false;
     }
     bool isAsked = !cta.shadow.empty() && !access.isOfBarrier;
@@ -235,13 +262,6 @@ private:
       if (!cta.shadow.isPlain(uint32_t(access.address[l]), access.bytes)) {
         return false;
       }
-    }
-    std::byte *shared = cta.shared.data();
-    for (unsigned l = 0; l < kLanes; ++l) {
-      access.resolved[l] = Space::Shared;
-      access.host[l] = shared + access.address[l];
-      access.cta[l] = &cta;
-      access.offset[l] = uint32_t(access.address[l]);
     }
     return true;
   }
@@ -299,15 +319,13 @@ private:
       return true;
     }
     if (access.kind != Access::Kind::Write) {
-      for (uint32_t i = 0; i < access.bytes; ++i) {
-        if (!place.written[i]) {
-          report("uninitialised", lane,
-                 std::string(verb()) + " " + describe(space, offset + i) +
-                     ", which was not written");
-          // Once is enough.
-          std::memset(place.written, 1, access.bytes);
-          break;
-        }
+      if (const void *at = std::memchr(place.written, 0, access.bytes)) {
+        auto i = uint64_t(static_cast<const uint8_t *>(at) - place.written);
+        report("uninitialised", lane,
+               std::string(verb()) + " " + describe(space, offset + i) +
+                   ", which was not written");
+        // Once is enough.
+        std::memset(place.written, 1, access.bytes);
       }
     }
     if (access.kind != Access::Kind::Read) {

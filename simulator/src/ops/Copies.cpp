@@ -54,10 +54,16 @@ void perform(Warp &w, CopyQueue::Copy &copy, Mask lanes) {
   for (Mask left = lanes & copy.pending; left; left &= left - 1) {
     unsigned l = unsigned(std::countr_zero(left));
     std::byte *to = w.cta.shared.data() + copy.to[l];
-    if (uint32_t n = copy.fromBytes[l]) {
+    uint32_t n = copy.fromBytes[l];
+    // The usual size needs no call.
+    if (n == 16) {
+      std::memcpy(to, copy.from[l], 16);
+      continue;
+    }
+    if (n) {
       std::memcpy(to, copy.from[l], n);
     }
-    std::memset(to + copy.fromBytes[l], 0, copy.bytes - copy.fromBytes[l]);
+    std::memset(to + n, 0, copy.bytes - n);
   }
   copy.pending &= ~lanes;
 }

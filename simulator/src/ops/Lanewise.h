@@ -24,6 +24,7 @@
 #define PTXSIM_OPS_LANEWISE_H
 
 #include "exec/Warp.h"
+#include "program/WideLanes.h"
 
 #include <bit>
 #include <tuple>
@@ -54,29 +55,6 @@ template <> struct UnsignedOf<4> {
 template <> struct UnsignedOf<8> {
   using type = uint64_t;
 };
-
-#if defined(__x86_64__)
-#define PTXSIM_WIDE __attribute__((target("avx2,fma,bmi,bmi2,popcnt,lzcnt")))
-/// Every CPU with AVX2 has lzcnt; not every compiler can ask for it.
-inline bool hasWideLanes() {
-  static const bool has =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-      __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-      __builtin_cpu_supports("popcnt");
-  return has;
-}
-#else
-#define PTXSIM_WIDE
-inline bool hasWideLanes() { return false; }
-#endif
-
-#define PTXSIM_INLINE inline __attribute__((always_inline))
-// Registers are the same or apart: lane i never meets lane j.
-#if defined(__clang__)
-#define PTXSIM_LANES _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define PTXSIM_LANES _Pragma("GCC ivdep")
-#endif
 
 template <class T> PTXSIM_INLINE T fromLane(LaneOf<T> lane) {
   using Bits = typename UnsignedOf<sizeof(T)>::type;

@@ -37,7 +37,6 @@ struct MatrixData : InstData {
   Depth depth;
   Sums sums = Sums::F32;
   bool isSaturating = false;
-  std::string type;
 };
 
 /// Sums of a fragment by [register][lane], as f32 has them: even columns of 8
@@ -52,6 +51,16 @@ struct Operands {
 };
 
 } // namespace
+
+template <bool isWide>
+PTXSIM_INLINE void turn(const uint32_t *words, uint32_t *to) {
+#if defined(__x86_64__)
+  if constexpr (isWide) {
+    return turnWide(words, to);
+  }
+#endif
+  turn(words, to);
+}
 
 template <bool isWide>
 PTXSIM_INLINE void multiply(const MatrixData &data, Operands &x) {
@@ -98,11 +107,14 @@ PTXSIM_INLINE void startSums(const Warp &w, const Inst &in, Operands &x) {
 /// By register of D.
 using Results = uint32_t[4][kLanes];
 
+PTXSIM_INLINE void finishF32(const float *sums, uint32_t *d) {
+  for (unsigned l = 0; l < kLanes; ++l) {
+    d[l] = std::bit_cast<uint32_t>(canonical(sums[l]));
+  }
+}
 PTXSIM_INLINE void finishF32(const Fragment &sums, Results &d) {
   for (unsigned i = 0; i < 4; ++i) {
-    for (unsigned l = 0; l < kLanes; ++l) {
-      d[i][l] = std::bit_cast<uint32_t>(canonical(sums[i][l]));
-    }
+    finishF32(sums[i], d[i]);
   }
 }
 
@@ -141,12 +153,18 @@ template <bool isWide> PTXSIM_INLINE Step run(Warp &w, const Inst &in) {
   }
   for (unsigned r = 0; r < data.depth.blocks; ++r) {
     alignas(64) uint32_t turned[kLanes];
-    turn(w.in<uint32_t>(in.s[numA + r]), turned);
+    turn<isWide>(w.in<uint32_t>(in.s[numA + r]), turned);
     data.b.load(turned, x.b + r * data.depth.tile());
   }
   startSums(w, in, x);
   multiply<isWide>(data, x);
-  // D may be C: nothing is written before everything is read.
+  // Everything but the start of sums of integers has been read.
+  if (data.sums == Sums::F32 && w.exec == kAllLanes) {
+    for (unsigned i = 0; i < 4; ++i) {
+      finishF32(x.sums[i], w.out<uint32_t>(in.d[i]));
+    }
+    return Step::Next;
+  }
   alignas(64) Results results;
   switch (data.sums) {
   case Sums::F32:
@@ -170,8 +188,6 @@ template <bool isWide> PTXSIM_INLINE Step run(Warp &w, const Inst &in) {
       d[l] = w.exec >> l & 1 ? results[i][l] : d[l];
     }
   }
-  w.cta.group.stats.matrixMacs[data.type] +=
-      uint64_t(16) * kTile * data.depth.k();
   return Step::Next;
 }
 
@@ -245,8 +261,6 @@ static bool decodeMatrix(const Instruction &text, Builder &builder,
   if (isByteFloat(a) && builder.program.module->chip < 89) {
     Builder::fail("expects sm_89 or newer for '" + text.name() + "'");
   }
-  // The second of four types that end the opcode.
-  data.type = text.modifiers[text.modifiers.size() - 3];
   Builder::expectOperands(text, 4, 4);
   std::vector<Ref> results, sources;
   unsigned numSums = data.sums == Sums::F16 ? 2 : 4;
@@ -259,6 +273,9 @@ static bool decodeMatrix(const Instruction &text, Builder &builder,
   builder.setOperands(inst, std::move(results), std::move(sources));
   inst.run = getHandler();
   inst.kind = InstClass::Matrix;
+  inst.macs = uint64_t(16) * kTile * data.depth.k();
+  // The second of four types that end the opcode.
+  inst.macType = text.modifiers[text.modifiers.size() - 3];
   inst.needsAllLanes = true;
   return true;
 }

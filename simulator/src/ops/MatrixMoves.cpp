@@ -17,6 +17,10 @@
 
 #include <algorithm>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 using namespace ptxsim;
 
 namespace {
@@ -39,6 +43,41 @@ void transpose(Tile &tile) {
       std::swap(tile[i][j], tile[j][i]);
     }
   }
+}
+
+/// Rows of 8 halves to columns.
+void loadTransposed(std::byte *const *rows, uint32_t *to) {
+#if defined(__SSE2__)
+  __m128i row[kRows], pairs[kRows], quads[kRows];
+  for (unsigned r = 0; r < kRows; ++r) {
+    row[r] = _mm_loadu_si128(reinterpret_cast<const __m128i *>(rows[r]));
+  }
+  // Neighbouring rows meet: words of two halves, then of four, then of eight.
+  for (unsigned r = 0; r < kRows; r += 2) {
+    pairs[r] = _mm_unpacklo_epi16(row[r], row[r + 1]);
+    pairs[r + 1] = _mm_unpackhi_epi16(row[r], row[r + 1]);
+  }
+  for (unsigned r = 0; r < kRows; r += 4) {
+    quads[r] = _mm_unpacklo_epi32(pairs[r], pairs[r + 2]);
+    quads[r + 1] = _mm_unpackhi_epi32(pairs[r], pairs[r + 2]);
+    quads[r + 2] = _mm_unpacklo_epi32(pairs[r + 1], pairs[r + 3]);
+    quads[r + 3] = _mm_unpackhi_epi32(pairs[r + 1], pairs[r + 3]);
+  }
+  auto *columns = reinterpret_cast<__m128i *>(to);
+  for (unsigned c = 0; c < kRows / 2; ++c) {
+    _mm_storeu_si128(columns + 2 * c,
+                     _mm_unpacklo_epi64(quads[c], quads[c + 4]));
+    _mm_storeu_si128(columns + 2 * c + 1,
+                     _mm_unpackhi_epi64(quads[c], quads[c + 4]));
+  }
+#else
+  Tile tile;
+  for (unsigned r = 0; r < kRows; ++r) {
+    std::memcpy(tile[r], rows[r], kRowBytes);
+  }
+  transpose(tile);
+  std::memcpy(to, tile, sizeof(tile));
+#endif
 }
 
 /// Of the lanes that run.
@@ -75,6 +114,20 @@ Access startRows(const Warp &w, const Inst &in, size_t count,
 static Step runLoadMatrix(Warp &w, const Inst &in) {
   Access access = startRows(w, in, in.d.size(), Access::Kind::Read);
   Mask good = w.access(in, access);
+  if (w.exec == kAllLanes && good == access.lanes) {
+    for (unsigned q = 0; q < in.d.size(); ++q) {
+      std::byte *const *rows = access.host + kRows * q;
+      uint32_t *d = w.out<uint32_t>(in.d[q]);
+      if (in.flags & kTransposed) {
+        loadTransposed(rows, d);
+      } else {
+        for (unsigned r = 0; r < kRows; ++r) {
+          std::memcpy(d + r * kRowBytes / 4, rows[r], kRowBytes);
+        }
+      }
+    }
+    return Step::Next;
+  }
   for (unsigned q = 0; q < in.d.size(); ++q) {
     // What a bad address would have brought shows in results.
     Tile tile;

@@ -136,6 +136,29 @@ PTXSIM_INLINE void turn(const uint32_t *words, uint32_t *to) {
   }
 }
 
+#if defined(__x86_64__)
+PTXSIM_WIDE inline void turnWide(const uint32_t *words, uint32_t *to) {
+  // Low halves hold even columns, high ones odd: as their places are.
+  static_assert(placeOf(2) == 1 && placeOf(1) == 4);
+  auto load = [&](unsigned pair) PTXSIM_WIDE {
+    return _mm256_loadu_si256(
+        reinterpret_cast<const __m256i *>(words + 8 * pair));
+  };
+  __m256i p0 = load(0), p1 = load(1), p2 = load(2), p3 = load(3);
+  __m256i low01 = _mm256_unpacklo_epi32(p0, p1);
+  __m256i low23 = _mm256_unpacklo_epi32(p2, p3);
+  __m256i high01 = _mm256_unpackhi_epi32(p0, p1);
+  __m256i high23 = _mm256_unpackhi_epi32(p2, p3);
+  auto store = [&](unsigned t, __m256i row) PTXSIM_WIDE {
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + t * kTile), row);
+  };
+  store(0, _mm256_unpacklo_epi64(low01, low23));
+  store(1, _mm256_unpackhi_epi64(low01, low23));
+  store(2, _mm256_unpacklo_epi64(high01, high23));
+  store(3, _mm256_unpackhi_epi64(high01, high23));
+}
+#endif
+
 //===--- Products ---------------------------------------------------------===//
 
 /// Adds 8 rows. `a` is their first register and every second one that follows

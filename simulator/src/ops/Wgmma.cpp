@@ -37,7 +37,6 @@ struct WgmmaData : InstData {
   bool isATransposed = false, isBTransposed = false;
   bool isNegated = false; // the signs of A and B differ
   bool isSaturating = false;
-  std::string type;
 };
 
 const WgmmaData &dataOf(const Inst &in) {
@@ -392,8 +391,6 @@ Step runProduct(Warp &w, const Inst &in) {
   // The four warps share B.
   checkOperand(w, in, Descriptor(product.b, data.isBTransposed), 0,
                data.n / kTile, by, warp == 0);
-  group.stats.matrixMacs[data.type] +=
-      uint64_t(kRows) * data.n * data.depth.k();
   queue.add(std::move(product));
   if (options.completion == Completion::Eager) {
     queue.performUpTo(w, queue.openGroup);
@@ -498,7 +495,6 @@ void decodeProduct(const Instruction &text, Builder &builder, Inst &inst,
     }
   }
   words.done();
-  data.type = text.modifiers[text.modifiers.size() - 2];
 
   size_t count = text.operands.size();
   if (count < 4) {
@@ -550,6 +546,8 @@ void decodeProduct(const Instruction &text, Builder &builder, Inst &inst,
   inst.run = runProduct;
   inst.isProduct = true;
   inst.kind = InstClass::Matrix;
+  inst.macs = uint64_t(kRows) * data.n * data.depth.k();
+  inst.macType = text.modifiers[text.modifiers.size() - 2];
 }
 
 bool decodeWgmma(const Instruction &text, Builder &builder, Inst &inst) {

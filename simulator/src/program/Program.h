@@ -96,6 +96,9 @@ struct Inst {
   bool isProduct = false, awaitsProducts = false;
   /// mov of one value.
   bool isCopy = false;
+  /// Products of matrices: multiply-adds of one warp, and of what type.
+  uint64_t macs = 0;
+  std::string_view macType;
   const Instruction *text = nullptr;
 
   uint32_t line() const { return text->location.line; }
