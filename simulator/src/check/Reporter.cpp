@@ -67,13 +67,37 @@ Finding Reporter::make(const Warp &warp, const Inst &in, std::string_view check,
   return finding;
 }
 
+bool Reporter::isOn(std::string_view check) const {
+  constexpr std::pair<std::string_view, bool Checks::*> switches[] = {
+      {"bounds", &Checks::bounds},
+      {"alignment", &Checks::alignment},
+      {"uninitialised", &Checks::uninitialised},
+      {"races", &Checks::races},
+      {"async", &Checks::async},
+      {"barriers", &Checks::barriers},
+      {"lanes", &Checks::lanes},
+  };
+  for (const auto &[name, member] : switches) {
+    if (name == check) {
+      return options.checks.*member;
+    }
+  }
+  return true;
+}
+
 void Reporter::report(const Warp &warp, const Inst &in, std::string_view check,
                       Mask lanes, std::string message) {
+  if (!isOn(check)) {
+    return;
+  }
   add(make(warp, in, check, lanes, std::move(message)));
 }
 
 void Reporter::warn(const Warp &warp, const Inst &in, std::string_view check,
                     Mask lanes, std::string message) {
+  if (!isOn(check)) {
+    return;
+  }
   Finding finding = make(warp, in, check, lanes, std::move(message));
   finding.isWarning = true;
   add(std::move(finding));
@@ -82,6 +106,12 @@ void Reporter::warn(const Warp &warp, const Inst &in, std::string_view check,
 void Reporter::report(const Cta &cta, std::string_view check,
                       std::string message) {
   add(startFinding(cta, options, check, std::move(message)));
+}
+
+void ptxsim::report(const Warp &warp, const Inst &in, std::string_view check,
+                    Mask lanes, std::string message) {
+  warp.cta.group.launch.reporter.report(warp, in, check, lanes,
+                                        std::move(message));
 }
 
 void Reporter::finishLaunch() {

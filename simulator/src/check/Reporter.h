@@ -22,13 +22,17 @@ class Reporter {
 public:
   explicit Reporter(const Options &options) : options(options) {}
 
-  /// `check` names the switch. The message is one line without the place.
+  /// Whether the switch of this name is on; true for what has none ("trap").
+  bool isOn(std::string_view check) const;
+  /// `check` names the switch: nothing is added when that is off. The message
+  /// is one line without the place.
   void report(const Warp &warp, const Inst &in, std::string_view check,
               Mask lanes, std::string message);
   /// What need not be a defect.
   void warn(const Warp &warp, const Inst &in, std::string_view check,
             Mask lanes, std::string message);
-  /// Of a whole CTA, such as a deadlock.
+  /// Of a whole CTA that cannot go on, such as a deadlock, whatever the
+  /// switches: a launch that fails must not look clean.
   void report(const Cta &cta, std::string_view check, std::string message);
 
   /// Orders what was found by line: host threads found it in any order.
@@ -51,6 +55,10 @@ private:
   std::map<std::tuple<std::string, uint32_t, std::string, bool>, size_t> known;
   uint64_t total = 0;
 };
+
+/// A finding for the reporter of the warp's launch.
+void report(const Warp &warp, const Inst &in, std::string_view check,
+            Mask lanes, std::string message);
 
 } // namespace ptxsim
 

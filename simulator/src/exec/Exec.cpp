@@ -96,9 +96,7 @@ void Warp::checkInFlight(const Inst &in) {
                           " may still be writing to";
     if (in.isCopy) {
       products->performUpTo(*this, products->openGroup);
-      if (options.checks.async) {
-        reporter.warn(*this, in, "async", exec, std::move(message));
-      }
+      reporter.warn(*this, in, "async", exec, std::move(message));
     } else if (options.checks.async) {
       reporter.report(*this, in, "async", exec, std::move(message));
       return;

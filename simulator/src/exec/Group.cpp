@@ -327,32 +327,29 @@ bool Scheduler::endWaits() {
 
 void Scheduler::finish(Warp &warp) {
   Cta &cta = warp.cta;
-  if (warp.copies && group.launch.options.checks.async) {
+  if (warp.copies) {
     warp.copies->forEach([&](const CopyQueue::Copy &copy) {
       if (Mask lanes = copy.lanes & ~copy.tracked) {
-        group.launch.reporter.report(warp, *copy.inst, "async", lanes,
-                                     "the warp ends with a copy that nobody "
-                                     "waited for");
+        report(warp, *copy.inst, "async", lanes,
+               "the warp ends with a copy that nobody "
+               "waited for");
       }
     });
   }
   if (warp.bulk) {
     warp.bulk->forEach([&](BulkQueue::Store &store) {
-      if (!store.isRead && group.launch.options.checks.async) {
-        group.launch.reporter.report(warp, *store.inst, "async",
-                                     Mask(1) << store.lane,
-                                     "the warp ends while a bulk copy reads "
-                                     "its shared memory");
+      if (!store.isRead) {
+        report(warp, *store.inst, "async", Mask(1) << store.lane,
+               "the warp ends while a bulk copy reads "
+               "its shared memory");
       }
       warp.bulk->perform(warp, store);
     });
   }
-  if (warp.products && !warp.products->isIdle() &&
-      group.launch.options.checks.async) {
-    group.launch.reporter.report(warp, *warp.products->flying.front().inst,
-                                 "async", kAllLanes,
-                                 "the warp ends with a wgmma that it has not "
-                                 "waited for");
+  if (warp.products && !warp.products->isIdle()) {
+    report(warp, *warp.products->flying.front().inst, "async", kAllLanes,
+           "the warp ends with a wgmma that it has not "
+           "waited for");
   }
   --cta.numLive;
   if (cta.numLive == 0) {
@@ -368,22 +365,18 @@ void Scheduler::endCta(Cta &cta) {
   for (size_t g = 0; g < cta.warpgroups.size(); ++g) {
     for (const Warpgroup::Step &step : cta.warpgroups[g].open()) {
       bool isProduct = step.inst->isProduct;
-      const Checks &checks = group.launch.options.checks;
-      if (isProduct ? checks.async : checks.barriers) {
-        group.launch.reporter.report(
-            *cta.warps[g * kWarpgroupWarps], *step.inst,
-            isProduct ? "async" : "barriers", kAllLanes,
-            "expects all four warps of the warpgroup, but " +
-                std::to_string(step.numWarps) + " came");
-      }
+      report(*cta.warps[g * kWarpgroupWarps], *step.inst,
+             isProduct ? "async" : "barriers", kAllLanes,
+             "expects all four warps of the warpgroup, but " +
+                 std::to_string(step.numWarps) + " came");
     }
   }
   for (const auto &operation : group.deferred.operations()) {
-    if (operation->barrier.cta == &cta && group.launch.options.checks.async) {
-      group.launch.reporter.report(operation->warp, operation->inst, "async",
-                                   Mask(1) << operation->lane,
-                                   "the CTA ends with a copy on its way to " +
-                                       operation->barrier.describe());
+    if (operation->barrier.cta == &cta) {
+      report(operation->warp, operation->inst, "async",
+             Mask(1) << operation->lane,
+             "the CTA ends with a copy on its way to " +
+                 operation->barrier.describe());
     }
   }
 }

@@ -144,14 +144,13 @@ static Step runAtomic(Warp &w, const Inst &in) {
   Mask good = w.access(in, access);
   bool hasChanged = false, isGlobal = false;
   uint64_t seen = 0;
-  for (Mask left = good; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(good, [&](unsigned l) {
     // red gives nothing back through which it could acquire.
     runStrong(w, access, l, !in.d.empty(),
               [&] { hasChanged |= updateLane(w, in, data, access, l); });
     isGlobal |= access.resolved[l] == Space::Global;
     seen = (seen ^ access.address[l]) * 0x100000001B3;
-  }
+  });
   group.progress += hasChanged;
   // It may be the poll of a lock that another warp holds.
   return hasChanged ? Step::Yield : w.afterPoll(in, seen, isGlobal);

@@ -34,11 +34,8 @@ enum Flags : uint32_t {
 static void deliver(Warp &w, const Inst &in, const NamedBarrier &barrier) {
   Mask lanes = w.live;
   if (in.flags & kPopulation) {
-    for (unsigned l = 0; l < kLanes; ++l) {
-      if (lanes >> l & 1) {
-        w.setLane(in.d[0], l, barrier.population);
-      }
-    }
+    forEachLane(lanes,
+                [&](unsigned l) { w.setLane(in.d[0], l, barrier.population); });
   } else if (in.flags & (kAnd | kOr)) {
     bool value = in.flags & kAnd ? barrier.conjunction : barrier.disjunction;
     Mask &p = w.predicates[in.d[0].offset];
@@ -49,22 +46,14 @@ static void deliver(Warp &w, const Inst &in, const NamedBarrier &barrier) {
 static Step runBarrier(Warp &w, const Inst &in) {
   Cta &cta = w.cta;
   Group &group = cta.group;
-  const Checks &checks = group.launch.options.checks;
   auto report = [&](std::string message) {
-    if (checks.barriers) {
-      group.launch.reporter.report(w, in, "barriers", w.exec,
-                                   std::move(message));
-    }
+    ptxsim::report(w, in, "barriers", w.exec, std::move(message));
   };
   unsigned lane = unsigned(std::countr_zero(w.exec));
   uint64_t id = w.lane(in.s[0], lane);
   if (id > 15) {
     report("expects a barrier from 0 to 15, but got " + std::to_string(id));
     return Step::Next;
-  }
-  uint32_t threads = 0;
-  for (const auto &warp : cta.warps) {
-    threads += uint32_t(std::popcount(warp->live));
   }
   uint32_t count = uint32_t(cta.warps.size()) * kLanes;
   if (in.flags & kHasCount) {
@@ -206,11 +195,10 @@ static bool decodeBarrier(const Instruction &text, Builder &builder,
 static Step runWarpBarrier(Warp &w, const Inst &in) {
   unsigned lane = unsigned(std::countr_zero(w.exec));
   Mask mask = Mask(w.lane(in.s[0], lane));
-  if ((mask & w.live & ~w.exec) && w.cta.group.launch.options.checks.lanes) {
-    w.cta.group.launch.reporter.report(
-        w, in, "lanes", w.exec,
-        "lanes of the mask are elsewhere: relies on progress inside of a "
-        "warp");
+  if (mask & w.live & ~w.exec) {
+    report(w, in, "lanes", w.exec,
+           "lanes of the mask are elsewhere: relies on progress inside of a "
+           "warp");
   }
   return Step::Next;
 }

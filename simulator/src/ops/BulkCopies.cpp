@@ -47,19 +47,6 @@ const BulkData &dataOf(const Inst &in) {
   return *static_cast<const BulkData *>(in.data);
 }
 
-void report(Warp &w, const Inst &in, const char *check, unsigned lane,
-            std::string message) {
-  const Checks &checks = w.cta.group.launch.options.checks;
-  bool isOn = check == std::string_view("async")       ? checks.async
-              : check == std::string_view("alignment") ? checks.alignment
-              : check == std::string_view("barriers")  ? checks.barriers
-                                                       : checks.bounds;
-  if (isOn) {
-    w.cta.group.launch.reporter.report(w, in, check, Mask(1) << lane,
-                                       std::move(message));
-  }
-}
-
 //===--- Moving bytes -----------------------------------------------------===//
 
 /// Host addresses of global memory, one buffer after the other.
@@ -163,7 +150,7 @@ public:
     std::erase(barrier.copies, time);
     barrier.bytes -= transfer.sharedBytes();
     if (-barrier.bytes > Mbarrier::kMostBytes) {
-      report(warp, inst, "barriers", lane,
+      report(warp, inst, "barriers", Mask(1) << lane,
              "copies more bytes than " + barrier.describe() + " can count");
     }
     ++warp.cta.group.progress;
@@ -224,11 +211,11 @@ std::optional<TensorMapDesc> readMap(Warp &w, const Inst &in, unsigned lane) {
   std::memcpy(&bytes, access.host[lane], sizeof bytes);
   Result<TensorMapDesc> map = decodeTensorMap(bytes);
   if (!map) {
-    report(w, in, "async", lane, map.message());
+    report(w, in, "async", Mask(1) << lane, map.message());
     return std::nullopt;
   }
   if (map->rank != data.rank) {
-    report(w, in, "async", lane,
+    report(w, in, "async", Mask(1) << lane,
            "expects a tensor map of rank " + std::to_string(data.rank) +
                ", but got one of rank " + std::to_string(map->rank));
     return std::nullopt;
@@ -244,13 +231,13 @@ std::pair<Cta *, uint32_t> findShared(Warp &w, const Inst &in, unsigned lane,
   Cta *cta = w.cta.findShared(address);
   uint32_t at = uint32_t(address % kCtaWindowBytes);
   if (!cta || address >= kWindowBytes || at >= cta->shared.size()) {
-    report(w, in, "bounds", lane,
+    report(w, in, "bounds", Mask(1) << lane,
            "expects shared memory, but got " +
                describeAddress(w, Space::Shared, address));
     return {nullptr, 0};
   }
   if (at % align) {
-    report(w, in, "alignment", lane,
+    report(w, in, "alignment", Mask(1) << lane,
            "copies at " + describeAddress(w, Space::Shared, address) +
                ", which is not a multiple of " + std::to_string(align));
     return {nullptr, 0};
@@ -264,7 +251,7 @@ bool isRightCta(Warp &w, const Inst &in, unsigned lane, const Cta &cta,
   if ((&cta == &w.cta) == wantsOwn) {
     return true;
   }
-  report(w, in, "bounds", lane,
+  report(w, in, "bounds", Mask(1) << lane,
          std::string("expects shared memory of ") +
              (wantsOwn ? "the own" : "another") +
              " CTA of the cluster, but got "
@@ -285,7 +272,7 @@ std::optional<Transfer> makeTransfer(Warp &w, const Inst &in, unsigned lane) {
     for (uint32_t d = 0; d < data.rank; ++d) {
       transfer.start[d] = int32_t(w.lane(in.s[data.start + d], lane));
       if (data.direction == Direction::Store && transfer.start[d] < 0) {
-        report(w, in, "async", lane,
+        report(w, in, "async", Mask(1) << lane,
                "expects coordinates from 0 on of a store, but got " +
                    std::to_string(transfer.start[d]));
         return std::nullopt;
@@ -294,7 +281,7 @@ std::optional<Transfer> makeTransfer(Warp &w, const Inst &in, unsigned lane) {
   } else {
     transfer.bytes = uint32_t(w.lane(in.s[data.bytes], lane));
     if (transfer.bytes % 16 || transfer.bytes == 0) {
-      report(w, in, "alignment", lane,
+      report(w, in, "alignment", Mask(1) << lane,
              "expects a number of bytes that is a multiple of 16, but got " +
                  std::to_string(transfer.bytes));
       return std::nullopt;
@@ -336,7 +323,7 @@ void load(Warp &w, const Inst &in, unsigned lane, Transfer transfer,
   Group &group = w.cta.group;
   Mbarrier *barrier = transfer.cta->mbarriers.find(offset);
   if (!barrier) {
-    report(w, in, "barriers", lane,
+    report(w, in, "barriers", Mask(1) << lane,
            "expects an mbarrier that was initialised, but got " +
                describeAddress(w, Space::Shared, offset));
     return;
@@ -367,29 +354,28 @@ void load(Warp &w, const Inst &in, unsigned lane, Transfer transfer,
 Step runLoad(Warp &w, const Inst &in) {
   const BulkData &data = dataOf(in);
   Group &group = w.cta.group;
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     std::optional<Transfer> transfer = makeTransfer(w, in, l);
     if (!transfer) {
-      continue;
+      return;
     }
     auto [cta, offset] =
         findShared(w, in, l, data.barrier, data.barrierOffset, 8);
     if (!cta) {
-      continue;
+      return;
     }
     if (cta != transfer->cta) {
-      report(w, in, "async", l,
+      report(w, in, "async", Mask(1) << l,
              "expects the mbarrier in the CTA that the copy goes to");
-      continue;
+      return;
     }
     if (!data.isMulticast) {
       load(w, in, l, std::move(*transfer), offset);
-      continue;
+      return;
     }
     uint32_t ranks = uint32_t(w.lane(in.s[data.mask], l)) & 0xFFFF;
     if (ranks == 0 || ranks >> group.ctas.size()) {
-      report(w, in, "async", l,
+      report(w, in, "async", Mask(1) << l,
              "expects a mask of the cluster's " +
                  std::to_string(group.ctas.size()) + " CTAs, but got " +
                  std::to_string(ranks));
@@ -400,7 +386,7 @@ Step runLoad(Warp &w, const Inst &in) {
         load(w, in, l, *transfer, offset);
       }
     }
-  }
+  });
   return Step::Next;
 }
 
@@ -417,11 +403,10 @@ Step runStore(Warp &w, const Inst &in) {
   Group &group = w.cta.group;
   BulkQueue &queue = queueOf(w);
   queue.performSome(w);
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     std::optional<Transfer> transfer = makeTransfer(w, in, l);
     if (!transfer) {
-      continue;
+      return;
     }
     Actor actor, *by = nullptr;
     if (RaceDetector *races = group.races.get()) {
@@ -430,7 +415,7 @@ Step runStore(Warp &w, const Inst &in) {
       by = &actor;
     }
     if (!checkTransfer(w, in, l, *transfer, true, by)) {
-      continue;
+      return;
     }
     BulkQueue::Store &store = queue.open.emplace_back();
     store.inst = &in;
@@ -440,7 +425,7 @@ Step runStore(Warp &w, const Inst &in) {
     if (group.launch.options.completion == Completion::Eager) {
       queue.perform(w, store);
     }
-  }
+  });
   return Step::Next;
 }
 
@@ -463,9 +448,7 @@ Step runWait(Warp &w, const Inst &in) {
 }
 
 Step runPrefetch(Warp &w, const Inst &in) {
-  for (Mask left = w.exec; left; left &= left - 1) {
-    (void)makeTransfer(w, in, unsigned(std::countr_zero(left)));
-  }
+  forEachLane(w.exec, [&](unsigned l) { (void)makeTransfer(w, in, l); });
   return Step::Next;
 }
 
@@ -677,10 +660,8 @@ uint32_t BulkQueue::wait(Warp &w, Mask lanes, uint32_t allowed,
   for (size_t g = groups.size(); g-- > 0;) {
     Group &group = groups[g];
     Mask due = 0;
-    for (Mask left = group.lanes & lanes; left; left &= left - 1) {
-      unsigned l = unsigned(std::countr_zero(left));
-      due |= Mask(newer[l]++ >= allowed) << l;
-    }
+    forEachLane(group.lanes & lanes,
+                [&](unsigned l) { due |= Mask(newer[l]++ >= allowed) << l; });
     for (Store &store : group.stores) {
       if (due >> store.lane & 1) {
         perform(w, store);

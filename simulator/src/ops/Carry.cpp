@@ -40,12 +40,11 @@ template <class F, class T> Step runSum(Warp &w, const Inst &in) {
   T *d = w.out<T>(in.d[0]);
   const T *a = w.in<T>(in.s[0]), *b = w.in<T>(in.s[1]);
   Mask after = 0;
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     bool carry = in.flags & kReads && w.carry >> l & 1;
     d[l] = F()(a[l], b[l], carry);
     after |= Mask(carry) << l;
-  }
+  });
   if (in.flags & kWrites) {
     w.carry = (w.carry & ~w.exec) | after;
   }
@@ -59,14 +58,13 @@ Step runProduct(Warp &w, const Inst &in) {
   const T *a = w.in<T>(in.s[0]), *b = w.in<T>(in.s[1]);
   const U *c = w.in<U>(in.s[2]);
   Mask after = 0;
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     bool carry = in.flags & kReads && w.carry >> l & 1;
     Wide product = Wide(a[l]) * Wide(b[l]);
     U part = U(isHigh ? product >> 8 * sizeof(T) : product);
     d[l] = AddCarry()(part, c[l], carry);
     after |= Mask(carry) << l;
-  }
+  });
   if (in.flags & kWrites) {
     w.carry = (w.carry & ~w.exec) | after;
   }

@@ -22,13 +22,6 @@ enum Flags : uint32_t {
   kIsRelaxed = 2, // barrier.cluster.arrive.relaxed
 };
 
-void report(Warp &w, const Inst &in, const char *check, bool isOn, Mask lanes,
-            std::string message) {
-  if (isOn) {
-    w.cta.group.launch.reporter.report(w, in, check, lanes, std::move(message));
-  }
-}
-
 //===--- Addresses --------------------------------------------------------===//
 
 /// The offset in the shared window of an operand.
@@ -38,13 +31,11 @@ uint64_t offsetOf(const Inst &in, uint64_t address) {
 
 Step runMapa(Warp &w, const Inst &in) {
   uint64_t window = in.flags & kIsShared ? 0 : kSharedWindow;
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     uint64_t offset = offsetOf(in, w.lane(in.s[0], l));
     uint32_t rank = uint32_t(w.lane(in.s[1], l));
     if (offset >= kWindowBytes || rank >= w.cta.group.ctas.size()) {
-      report(w, in, "bounds", w.cta.group.launch.options.checks.bounds,
-             Mask(1) << l,
+      report(w, in, "bounds", Mask(1) << l,
              offset >= kWindowBytes
                  ? "expects an address of shared memory"
                  : "expects a rank below " +
@@ -54,16 +45,15 @@ Step runMapa(Warp &w, const Inst &in) {
     }
     w.setLane(in.d[0], l,
               window + sharedAddress(rank, uint32_t(offset % kCtaWindowBytes)));
-  }
+  });
   return Step::Next;
 }
 
 Step runRank(Warp &w, const Inst &in) {
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     uint64_t place = offsetOf(in, w.lane(in.s[0], l)) / kCtaWindowBytes;
     w.setLane(in.d[0], l, place ? place - 1 : w.cta.rank);
-  }
+  });
   return Step::Next;
 }
 
@@ -95,7 +85,7 @@ bool decodeAddress(const Instruction &text, Builder &builder, Inst &inst) {
 Step runArrive(Warp &w, const Inst &in) {
   Group &group = w.cta.group;
   if (Mask twice = (w.clusterArrived | w.clusterPassed) & w.exec) {
-    report(w, in, "barriers", group.launch.options.checks.barriers, twice,
+    report(w, in, "barriers", twice,
            "arrives at the cluster's barrier again without barrier.cluster."
            "wait");
   }
@@ -122,7 +112,7 @@ Step runWait(Warp &w, const Inst &in) {
     return Step::Wait;
   }
   if (Mask missing = w.exec & ~w.clusterPassed) {
-    report(w, in, "barriers", group.launch.options.checks.barriers, missing,
+    report(w, in, "barriers", missing,
            "waits at the cluster's barrier without having arrived");
   }
   w.clusterPassed &= ~w.exec;

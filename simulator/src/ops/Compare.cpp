@@ -163,12 +163,11 @@ Step runSet(Warp &w, const Inst &in) {
   if (data.test[1]) {
     high = join(data.join, data.test[1](w, in), p);
   }
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     uint32_t value = (low >> l & 1 ? data.truth[0] : 0) |
                      (high >> l & 1 ? data.truth[1] : 0);
     w.setLane(in.d[0], l, value);
-  }
+  });
   return Step::Next;
 }
 

@@ -28,7 +28,7 @@ static Step runEnd(Warp &w, const Inst &) {
 }
 
 static Step runTrap(Warp &w, const Inst &in) {
-  w.cta.group.launch.reporter.report(w, in, "trap", w.exec, "the kernel traps");
+  report(w, in, "trap", w.exec, "the kernel traps");
   return runEnd(w, in);
 }
 
@@ -55,17 +55,13 @@ static Step runTable(Warp &w, const Inst &in) {
   for (Mask left = w.exec; left;) {
     unsigned first = unsigned(std::countr_zero(left));
     uint64_t index = w.lane(in.s[0], first);
-    Mask same = 0;
-    for (Mask m = left; m; m &= m - 1) {
-      unsigned l = unsigned(std::countr_zero(m));
-      same |= Mask(w.lane(in.s[0], l) == index) << l;
-    }
+    Mask same = selectLanes(
+        left, [&](unsigned l) { return w.lane(in.s[0], l) == index; });
     left &= ~same;
     if (index >= in.targets.size()) {
-      w.cta.group.launch.reporter.report(
-          w, in, "bounds", same,
-          "expects an index below " + std::to_string(in.targets.size()) +
-              ", but got " + std::to_string(index));
+      report(w, in, "bounds", same,
+             "expects an index below " + std::to_string(in.targets.size()) +
+                 ", but got " + std::to_string(index));
       index = 0;
     }
     ways.push_back({same, in.targets[index]});

@@ -88,35 +88,32 @@ static uint64_t extend(uint64_t bits, const Type &type) {
 
 static Step runConvert(Warp &w, const Inst &in) {
   const auto &c = *static_cast<const ConvertData *>(in.data);
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     w.setLane(in.d[0], l, extend(convertOne(c, w.lane(in.s[0], l)), c.to));
-  }
+  });
   return Step::Next;
 }
 
 /// Two numbers to one word: the first goes to the upper half.
 static Step runConvertTwo(Warp &w, const Inst &in) {
   const auto &c = *static_cast<const ConvertData *>(in.data);
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     uint64_t high = convertOne(c, w.lane(in.s[0], l));
     uint64_t low = convertOne(c, w.lane(in.s[1], l));
     w.setLane(in.d[0], l, high << c.to.bits | low);
-  }
+  });
   return Step::Next;
 }
 
 /// Element by element.
 static Step runConvertPacked(Warp &w, const Inst &in) {
   const auto &c = *static_cast<const ConvertData *>(in.data);
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     uint64_t bits = w.lane(in.s[0], l);
     uint64_t high = convertOne(c, bits >> c.from.bits);
     uint64_t low = convertOne(c, bits);
     w.setLane(in.d[0], l, high << c.to.bits | low);
-  }
+  });
   return Step::Next;
 }
 
@@ -124,8 +121,7 @@ static Step runConvertPacked(Warp &w, const Inst &in) {
 static Step runPack(Warp &w, const Inst &in) {
   const auto &c = *static_cast<const ConvertData *>(in.data);
   unsigned bits = c.to.bits;
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     auto part = [&](size_t i) {
       return clampInteger(fromInteger(w.lane(in.s[i], l), c.from), c.to) &
              lowBits(bits);
@@ -135,7 +131,7 @@ static Step runPack(Warp &w, const Inst &in) {
       result |= w.lane(in.s[2], l) << 2 * bits;
     }
     w.setLane(in.d[0], l, result & 0xFFFF'FFFF);
-  }
+  });
   return Step::Next;
 }
 

@@ -51,20 +51,19 @@ CopyQueue &queueOf(Warp &w) {
 
 /// Moves the bytes of these lanes.
 void perform(Warp &w, CopyQueue::Copy &copy, Mask lanes) {
-  for (Mask left = lanes & copy.pending; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(lanes & copy.pending, [&](unsigned l) {
     std::byte *to = w.cta.shared.data() + copy.to[l];
     uint32_t n = copy.fromBytes[l];
     // The usual size needs no call.
     if (n == 16) {
       std::memcpy(to, copy.from[l], 16);
-      continue;
+      return;
     }
     if (n) {
       std::memcpy(to, copy.from[l], n);
     }
     std::memset(to + n, 0, copy.bytes - n);
-  }
+  });
   copy.pending &= ~lanes;
 }
 
@@ -102,19 +101,17 @@ uint32_t wordsOf(const CopyQueue::Copy &copy, unsigned lane) {
 /// Copies of one group are not ordered: no two may fill the same bytes.
 void checkOverlap(Warp &w, CopyQueue &queue, const CopyQueue::Copy &copy) {
   Mask twice = 0;
-  for (Mask left = copy.lanes; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(copy.lanes, [&](unsigned l) {
     uint32_t &taken = queue.taken[copy.to[l] / 128];
     uint32_t words = wordsOf(copy, l);
     twice |= Mask((taken & words) != 0) << l;
     taken |= words;
-  }
+  });
   if (twice) {
     unsigned l = unsigned(std::countr_zero(twice));
-    w.cta.group.launch.reporter.report(
-        w, *copy.inst, "async", twice,
-        "copies to shared+" + std::to_string(copy.to[l]) +
-            ", as another copy of the same group does");
+    report(w, *copy.inst, "async", twice,
+           "copies to shared+" + std::to_string(copy.to[l]) +
+               ", as another copy of the same group does");
   }
 }
 
@@ -127,10 +124,9 @@ void commit(CopyQueue &queue, Mask lanes) {
     if (!moved) {
       continue;
     }
-    for (Mask left = queue.taken.empty() ? 0 : moved; left; left &= left - 1) {
-      unsigned l = unsigned(std::countr_zero(left));
+    forEachLane(queue.taken.empty() ? 0 : moved, [&](unsigned l) {
       queue.taken[copy.to[l] / 128] &= ~wordsOf(copy, l);
-    }
+    });
     group.copies.push_back(copy);
     group.copies.back().lanes = moved;
     group.copies.back().pending &= moved;
@@ -146,10 +142,9 @@ void wait(Warp &w, CopyQueue &queue, Mask lanes, uint32_t allowed) {
   uint32_t newer[kLanes] = {};
   std::vector<Mask> due(queue.groups.size());
   for (size_t g = queue.groups.size(); g-- > 0;) {
-    for (Mask left = queue.groups[g].lanes & lanes; left; left &= left - 1) {
-      unsigned l = unsigned(std::countr_zero(left));
+    forEachLane(queue.groups[g].lanes & lanes, [&](unsigned l) {
       due[g] |= Mask(newer[l]++ >= allowed) << l;
-    }
+    });
   }
   uint32_t time = 0;
   Shadow &shadow = w.cta.shadow;
@@ -163,10 +158,9 @@ void wait(Warp &w, CopyQueue &queue, Mask lanes, uint32_t allowed) {
       if (done) {
         time = std::max(time, copy.time);
       }
-      for (Mask left = shadow.empty() ? 0 : done; left; left &= left - 1) {
-        unsigned l = unsigned(std::countr_zero(left));
+      forEachLane(shadow.empty() ? 0 : done, [&](unsigned l) {
         shadow.assign(copy.to[l], copy.bytes, Shadow::kWritten);
-      }
+      });
       copy.lanes &= ~due[g];
     }
   }
@@ -183,20 +177,18 @@ void setSourceBytes(Warp &w, const Inst &in, const CopyData &data,
                     CopyQueue::Copy &copy) {
   Mask zeros = in.flags & kIgnoresSource ? w.predicate(in.s[2]) : 0;
   Mask tooMany = 0;
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     uint64_t n = in.flags & kSourceBytes ? w.lane(in.s[2], l) : data.bytes;
     tooMany |= Mask(n > data.bytes) << l;
     copy.fromBytes[l] =
         zeros >> l & 1 ? 0 : uint32_t(std::min<uint64_t>(n, data.bytes));
-  }
-  if (tooMany && w.cta.group.launch.options.checks.async) {
+  });
+  if (tooMany) {
     unsigned l = unsigned(std::countr_zero(tooMany));
-    w.cta.group.launch.reporter.report(w, in, "async", tooMany,
-                                       "expects at most " +
-                                           std::to_string(data.bytes) +
-                                           " bytes of the source, but got " +
-                                           std::to_string(w.lane(in.s[2], l)));
+    report(w, in, "async", tooMany,
+           "expects at most " + std::to_string(data.bytes) +
+               " bytes of the source, but got " +
+               std::to_string(w.lane(in.s[2], l)));
   }
 }
 
@@ -211,10 +203,9 @@ void CopyQueue::performTracked(Warp &w, Mask lanes) {
   forEach([&](Copy &copy) {
     Mask done = copy.tracked & lanes;
     perform(w, copy, done);
-    for (Mask left = shadow.empty() ? 0 : done; left; left &= left - 1) {
-      unsigned l = unsigned(std::countr_zero(left));
+    forEachLane(shadow.empty() ? 0 : done, [&](unsigned l) {
       shadow.assign(copy.to[l], copy.bytes, Shadow::kWritten);
-    }
+    });
   });
 }
 
@@ -229,11 +220,8 @@ static Mask accessSources(Warp &w, const Inst &in, const CopyData &data,
   Mask good = 0;
   for (Mask left = w.exec; left;) {
     uint32_t n = copy.fromBytes[std::countr_zero(left)];
-    Mask same = 0;
-    for (Mask m = left; m; m &= m - 1) {
-      unsigned l = unsigned(std::countr_zero(m));
-      same |= Mask(copy.fromBytes[l] == n) << l;
-    }
+    Mask same =
+        selectLanes(left, [&](unsigned l) { return copy.fromBytes[l] == n; });
     left &= ~same;
     if (n == 0) {
       good |= same;
@@ -243,10 +231,9 @@ static Mask accessSources(Warp &w, const Inst &in, const CopyData &data,
     access.bytes = n;
     good |= w.access(in, access);
   }
-  for (Mask left = good; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(good, [&](unsigned l) {
     copy.from[l] = copy.fromBytes[l] ? access.host[l] : nullptr;
-  }
+  });
   return good;
 }
 
@@ -275,20 +262,19 @@ static Step runCopy(Warp &w, const Inst &in) {
   setAddresses(w, in.s[0], data.toOffset, access);
   good = w.access(in, access);
   Mask foreign = 0;
-  for (Mask left = good; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(good, [&](unsigned l) {
     foreign |= Mask(access.cta[l] != &w.cta) << l;
     copy.to[l] = access.offset[l];
-  }
-  if (foreign && options.checks.bounds) {
-    w.cta.group.launch.reporter.report(
-        w, in, "bounds", foreign, "copies to the shared memory of another CTA");
+  });
+  if (foreign) {
+    report(w, in, "bounds", foreign,
+           "copies to the shared memory of another CTA");
   }
   good &= ~foreign;
-  for (Mask left = options.checks.async ? good : 0; left; left &= left - 1) {
-    w.cta.shadow.assign(copy.to[std::countr_zero(left)], copy.bytes,
+  forEachLane(options.checks.async ? good : 0, [&](unsigned l) {
+    w.cta.shadow.assign(copy.to[l], copy.bytes,
                         Shadow::kWritten | Shadow::kInFlight);
-  }
+  });
   copy.lanes = copy.pending = good;
   if (options.checks.async) {
     checkOverlap(w, queue, copy);

@@ -39,9 +39,7 @@ static bool decodeHint(const Instruction &text, Builder &builder, Inst &inst) {
 
 /// What a policy holds is nobody's business: it is a zero.
 static Step runPolicy(Warp &w, const Inst &in) {
-  for (Mask left = w.exec; left; left &= left - 1) {
-    w.setLane(in.d[0], unsigned(std::countr_zero(left)), 0);
-  }
+  forEachLane(w.exec, [&](unsigned l) { w.setLane(in.d[0], l, 0); });
   return Step::Next;
 }
 
@@ -101,11 +99,9 @@ static Space spaceOf(const Warp &w, uint64_t address) {
 }
 
 static Step runIsSpace(Warp &w, const Inst &in) {
-  Mask result = 0;
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
-    result |= Mask(spaceOf(w, w.lane(in.s[0], l)) == Space(in.flags)) << l;
-  }
+  Mask result = selectLanes(w.exec, [&](unsigned l) {
+    return spaceOf(w, w.lane(in.s[0], l)) == Space(in.flags);
+  });
   w.setPredicate(in.d[0], result);
   return Step::Next;
 }

@@ -23,13 +23,6 @@ namespace {
 
 const Type kB32{Type::Kind::Bits, 32, 1};
 
-void report(Warp &w, const Inst &in, Mask lanes, std::string message) {
-  if (w.cta.group.launch.options.checks.lanes) {
-    w.cta.group.launch.reporter.report(w, in, "lanes", lanes,
-                                       std::move(message));
-  }
-}
-
 std::string toHex(Mask mask) {
   char text[16];
   std::snprintf(text, sizeof text, "0x%08x", mask);
@@ -41,23 +34,22 @@ Mask checkMask(Warp &w, const Inst &in, const Ref &ref) {
   unsigned first = unsigned(std::countr_zero(w.exec));
   Mask mask = Mask(w.lane(ref, first));
   Mask different = 0, outside = 0;
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     Mask own = Mask(w.lane(ref, l));
     different |= Mask(own != mask) << l;
     outside |= Mask(!(own >> l & 1)) << l;
-  }
+  });
   if (outside) {
-    report(w, in, outside,
+    report(w, in, "lanes", outside,
            "runs in lanes that are not in the mask " + toHex(mask));
   } else if (different) {
-    report(w, in, different, "has different masks in different lanes");
+    report(w, in, "lanes", different, "has different masks in different lanes");
   } else if (Mask missing = mask & w.live & ~w.exec) {
-    report(w, in, missing,
+    report(w, in, "lanes", missing,
            "lanes of the mask " + toHex(mask) +
                " are elsewhere: relies on progress inside of a warp");
   } else if (Mask ended = mask & ~w.live) {
-    report(w, in, ended,
+    report(w, in, "lanes", ended,
            "lanes of the mask " + toHex(mask) + " have ended or never were");
   }
   return mask;
@@ -71,8 +63,7 @@ Step runShfl(Warp &w, const Inst &in) {
   std::copy_n(w.in<uint32_t>(in.s[0]), kLanes, values);
   Mask valid = 0, bad = 0;
   uint32_t *d = w.out<uint32_t>(in.d[0]);
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     uint32_t b = uint32_t(w.lane(in.s[1], l)) & 31;
     uint32_t c = uint32_t(w.lane(in.s[2], l));
     int clamp = int(c & 31), segment = int(c >> 8 & 31);
@@ -103,9 +94,9 @@ Step runShfl(Warp &w, const Inst &in) {
     }
     valid |= Mask(isIn) << l;
     d[l] = values[j];
-  }
+  });
   if (bad) {
-    report(w, in, bad, "reads lanes that do not take part");
+    report(w, in, "lanes", bad, "reads lanes that do not take part");
   }
   if (in.d.size() > 1) {
     w.setPredicate(in.d[1], valid);
@@ -153,9 +144,7 @@ Step runVote(Warp &w, const Inst &in) {
   Mask yes = w.predicate(in.s[0]) & lanes;
   bool all = yes == lanes, any = yes != 0;
   if (in.flags == kBallot) {
-    for (Mask left = w.exec; left; left &= left - 1) {
-      w.setLane(in.d[0], unsigned(std::countr_zero(left)), yes);
-    }
+    forEachLane(w.exec, [&](unsigned l) { w.setLane(in.d[0], l, yes); });
     return Step::Next;
   }
   bool value = in.flags == kAll ? all : in.flags == kAny ? any : all || !any;
@@ -202,10 +191,9 @@ Step runMatch(Warp &w, const Inst &in) {
       }
     }
   }
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     w.setLane(in.d[0], l, in.flags ? (all ? lanes : 0) : result[l]);
-  }
+  });
   if (in.d.size() > 1) {
     w.setPredicate(in.d[1], all ? kAllLanes : 0);
   }
@@ -242,14 +230,12 @@ template <class F> Step runRedux(Warp &w, const Inst &in) {
   const uint32_t *a = w.in<uint32_t>(in.s[0]);
   uint32_t sum = 0;
   bool isFirst = true;
-  for (Mask left = lanes; left; left &= left - 1) {
-    uint32_t x = a[std::countr_zero(left)];
+  forEachLane(lanes, [&](unsigned l) {
+    uint32_t x = a[l];
     sum = isFirst ? x : F{}(sum, x);
     isFirst = false;
-  }
-  for (Mask left = w.exec; left; left &= left - 1) {
-    w.setLane(in.d[0], unsigned(std::countr_zero(left)), sum);
-  }
+  });
+  forEachLane(w.exec, [&](unsigned l) { w.setLane(in.d[0], l, sum); });
   return Step::Next;
 }
 
@@ -304,9 +290,7 @@ bool decodeRedux(const Instruction &text, Builder &builder, Inst &inst) {
 }
 
 Step runActiveMask(Warp &w, const Inst &in) {
-  for (Mask left = w.exec; left; left &= left - 1) {
-    w.setLane(in.d[0], unsigned(std::countr_zero(left)), w.exec);
-  }
+  forEachLane(w.exec, [&](unsigned l) { w.setLane(in.d[0], l, w.exec); });
   return Step::Next;
 }
 
@@ -326,9 +310,7 @@ bool decodeActiveMask(const Instruction &text, Builder &builder, Inst &inst) {
 Step runElect(Warp &w, const Inst &in) {
   Mask lanes = checkMask(w, in, in.s[0]) & w.exec;
   unsigned leader = unsigned(std::countr_zero(lanes ? lanes : w.exec));
-  for (Mask left = w.exec; left; left &= left - 1) {
-    w.setLane(in.d[0], unsigned(std::countr_zero(left)), leader);
-  }
+  forEachLane(w.exec, [&](unsigned l) { w.setLane(in.d[0], l, leader); });
   w.setPredicate(in.d[1], Mask(1) << leader);
   return Step::Next;
 }

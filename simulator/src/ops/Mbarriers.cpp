@@ -51,10 +51,7 @@ uint64_t makeState(const Mbarrier &barrier) {
 }
 
 void report(Warp &w, const Inst &in, unsigned lane, std::string message) {
-  if (w.cta.group.launch.options.checks.barriers) {
-    w.cta.group.launch.reporter.report(w, in, "barriers", Mask(1) << lane,
-                                       std::move(message));
-  }
+  report(w, in, "barriers", Mask(1) << lane, std::move(message));
 }
 
 /// The lanes' objects; null where there is none, which was reported.
@@ -66,8 +63,7 @@ struct Targets {
     Access access = makeAccess(w, data, base);
     access.kind = Access::Kind::Read;
     access.order = Order::Relaxed;
-    for (Mask left = w.access(in, access); left; left &= left - 1) {
-      unsigned l = unsigned(std::countr_zero(left));
+    forEachLane(w.access(in, access), [&](unsigned l) {
       if (access.resolved[l] == Space::Shared) {
         barrier[l] = access.cta[l]->mbarriers.find(access.offset[l]);
       }
@@ -76,7 +72,7 @@ struct Targets {
                "expects an mbarrier that was initialised, but got " +
                    describeAddress(w, access.resolved[l], access.address[l]));
       }
-    }
+    });
   }
 
   static Access makeAccess(Warp &w, const MbarrierData &data, const Ref &base) {
@@ -89,12 +85,6 @@ struct Targets {
     return access;
   }
 };
-
-template <class F> void forEachLane(Mask lanes, F f) {
-  for (Mask left = lanes; left; left &= left - 1) {
-    f(unsigned(std::countr_zero(left)));
-  }
-}
 
 //===--- Objects ----------------------------------------------------------===//
 
@@ -300,10 +290,8 @@ Step runCopyArrive(Warp &w, const Inst &in) {
   Targets targets(w, in, in.s[0]);
   for (Mask left = w.exec; left;) {
     Mbarrier *barrier = targets.barrier[std::countr_zero(left)];
-    Mask same = 0;
-    forEachLane(left, [&](unsigned l) {
-      same |= Mask(targets.barrier[l] == barrier) << l;
-    });
+    Mask same = selectLanes(
+        left, [&](unsigned l) { return targets.barrier[l] == barrier; });
     left &= ~same;
     if (!barrier) {
       continue;
@@ -335,7 +323,7 @@ void checkAge(Warp &w, const Inst &in, unsigned lane, Mbarrier &barrier) {
   bool isLate = dataOf(in).isParity
                     ? last && barrier.phase > last + 2
                     : barrier.phase > (w.lane(in.s[1], lane) >> 20) + 1;
-  if (isLate && w.cta.group.launch.options.checks.barriers) {
+  if (isLate) {
     w.cta.group.launch.reporter.warn(
         w, in, "barriers", Mask(1) << lane,
         "waits for a phase of " + barrier.describe() +

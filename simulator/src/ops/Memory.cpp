@@ -79,9 +79,8 @@ static void storeLane(const Warp &w, const Inst &in, unsigned l,
 
 static Step runLoad(Warp &w, const Inst &in) {
   Access access = startAccess(w, in, in.s[0], Access::Kind::Read);
-  for (Mask left = w.access(in, access); left; left &= left - 1) {
-    loadLane(w, in, access, unsigned(std::countr_zero(left)));
-  }
+  forEachLane(w.access(in, access),
+              [&](unsigned l) { loadLane(w, in, access, l); });
   return Step::Next;
 }
 
@@ -89,12 +88,11 @@ static Step runStrongLoad(Warp &w, const Inst &in) {
   Access access = startAccess(w, in, in.s[0], Access::Kind::Read);
   uint64_t seen = 0;
   bool isGlobal = false;
-  for (Mask left = w.access(in, access); left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.access(in, access), [&](unsigned l) {
     runStrong(w, access, l, true, [&] { loadLane(w, in, access, l); });
     isGlobal |= access.resolved[l] == Space::Global;
     seen = (seen ^ access.address[l] ^ w.lane(in.d[0], l)) * 0x100000001B3;
-  }
+  });
   return w.afterPoll(in, seen, isGlobal);
 }
 
@@ -104,11 +102,10 @@ static void checkSameValues(Warp &w, const Inst &in, const Access &access,
                             Mask lanes) {
   unsigned order[kLanes], count = 0;
   bool isAscending = true;
-  for (Mask left = lanes; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(lanes, [&](unsigned l) {
     isAscending &= count == 0 || access.host[order[count - 1]] < access.host[l];
     order[count++] = l;
-  }
+  });
   if (isAscending) {
     return;
   }
@@ -124,10 +121,9 @@ static void checkSameValues(Warp &w, const Inst &in, const Access &access,
     storeLane(w, in, a, first);
     storeLane(w, in, b, second);
     if (std::memcmp(first, second, access.bytes) != 0) {
-      w.cta.group.launch.reporter.report(
-          w, in, "races", Mask(1) << a | Mask(1) << b,
-          "lanes " + std::to_string(a) + " and " + std::to_string(b) +
-              " write different values to one address");
+      report(w, in, "races", Mask(1) << a | Mask(1) << b,
+             "lanes " + std::to_string(a) + " and " + std::to_string(b) +
+                 " write different values to one address");
       return;
     }
   }
@@ -160,20 +156,16 @@ static Step runStore(Warp &w, const Inst &in) {
     checkSameValues(w, in, access, good);
     settle(w, in, access, doubts);
   }
-  for (Mask left = good; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
-    storeLane(w, in, l, access.host[l]);
-  }
+  forEachLane(good, [&](unsigned l) { storeLane(w, in, l, access.host[l]); });
   return Step::Next;
 }
 
 static Step runStrongStore(Warp &w, const Inst &in) {
   Access access = startAccess(w, in, in.s[0], Access::Kind::Write);
-  for (Mask left = w.access(in, access); left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.access(in, access), [&](unsigned l) {
     runStrong(w, access, l, false,
               [&] { storeLane(w, in, l, access.host[l]); });
-  }
+  });
   ++w.cta.group.progress;
   return Step::Next;
 }

@@ -43,37 +43,35 @@ Step runMoveWide(Warp &w, const Inst &in) {
 Step runPack(Warp &w, const Inst &in) {
   unsigned bits = unsigned(in.imm);
   uint64_t mask = bits == 64 ? ~uint64_t(0) : (uint64_t(1) << bits) - 1;
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     if (bits == 64) {
       w.out<Wide>(in.d[0])[l] = {w.lane(in.s[0], l), w.lane(in.s[1], l)};
-      continue;
+      return;
     }
     uint64_t value = 0;
     for (size_t i = 0; i < in.s.size(); ++i) {
       value |= (w.lane(in.s[i], l) & mask) << (i * bits);
     }
     w.setLane(in.d[0], l, value);
-  }
+  });
   return Step::Next;
 }
 
 Step runUnpack(Warp &w, const Inst &in) {
   unsigned bits = unsigned(in.imm);
   uint64_t mask = bits == 64 ? ~uint64_t(0) : (uint64_t(1) << bits) - 1;
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
+  forEachLane(w.exec, [&](unsigned l) {
     if (bits == 64) {
       Wide value = w.in<Wide>(in.s[0])[l];
       w.setLane(in.d[0], l, value.low);
       w.setLane(in.d[1], l, value.high);
-      continue;
+      return;
     }
     uint64_t value = w.lane(in.s[0], l);
     for (size_t i = 0; i < in.d.size(); ++i) {
       w.setLane(in.d[i], l, value >> (i * bits) & mask);
     }
-  }
+  });
   return Step::Next;
 }
 
@@ -88,10 +86,7 @@ struct PackHalves {
 Step runConvertAddress(Warp &w, const Inst &in) {
   uint64_t *d = w.out<uint64_t>(in.d[0]);
   const uint64_t *a = w.in<uint64_t>(in.s[0]);
-  for (Mask left = w.exec; left; left &= left - 1) {
-    unsigned l = unsigned(std::countr_zero(left));
-    d[l] = a[l] + uint64_t(in.imm);
-  }
+  forEachLane(w.exec, [&](unsigned l) { d[l] = a[l] + uint64_t(in.imm); });
   return Step::Next;
 }
 

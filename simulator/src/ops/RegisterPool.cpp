@@ -16,10 +16,7 @@
 using namespace ptxsim;
 
 static void report(Warp &w, const Inst &in, std::string message) {
-  if (w.cta.group.launch.options.checks.barriers) {
-    w.cta.group.launch.reporter.report(w, in, "barriers", w.exec,
-                                       std::move(message));
-  }
+  report(w, in, "barriers", w.exec, std::move(message));
 }
 
 /// All warps of a warpgroup must come here.

@@ -202,10 +202,7 @@ void multiply(Warp &w, const ProductQueue::Product &product) {
 //===--- Checks -----------------------------------------------------------===//
 
 void report(Warp &w, const Inst &in, std::string message) {
-  if (w.cta.group.launch.options.checks.async) {
-    w.cta.group.launch.reporter.report(w, in, "async", w.exec,
-                                       std::move(message));
-  }
+  report(w, in, "async", w.exec, std::move(message));
 }
 
 /// D and A in registers.
@@ -264,10 +261,9 @@ void checkRegisters(Warp &w, const Inst &in) {
 void checkDefined(Warp &w, const Inst &in) {
   for (const Ref &ref : in.d) {
     if (Mask missing = w.exec & ~w.defined[ref.reg]) {
-      w.cta.group.launch.reporter.report(w, in, "uninitialised", missing,
-                                         "adds to register '" +
-                                             w.program.registerNames[ref.reg] +
-                                             "', which was not written");
+      report(w, in, "uninitialised", missing,
+             "adds to register '" + w.program.registerNames[ref.reg] +
+                 "', which was not written");
       return;
     }
   }

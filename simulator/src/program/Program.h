@@ -19,6 +19,7 @@
 
 #include "ptxsim/Ast.h"
 #include "ptxsim/Stats.h"
+#include <bit>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -35,6 +36,20 @@ constexpr unsigned kLanes = 32;
 /// Bit l: lane l.
 using Mask = uint32_t;
 constexpr Mask kAllLanes = ~Mask(0);
+
+/// f(lane) for the lanes of a mask, from the lowest on.
+template <class F> void forEachLane(Mask lanes, F f) {
+  for (Mask left = lanes; left; left &= left - 1) {
+    f(unsigned(std::countr_zero(left)));
+  }
+}
+
+/// Those lanes of a mask that isWanted(lane) says.
+template <class F> Mask selectLanes(Mask lanes, F isWanted) {
+  Mask wanted = 0;
+  forEachLane(lanes, [&](unsigned l) { wanted |= Mask(isWanted(l)) << l; });
+  return wanted;
+}
 
 /// What becomes of a warp behind an instruction.
 enum class Step : uint8_t {
