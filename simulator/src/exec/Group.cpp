@@ -328,7 +328,7 @@ bool Scheduler::endWaits() {
 void Scheduler::finish(Warp &warp) {
   Cta &cta = warp.cta;
   if (warp.copies) {
-    warp.copies->forEach([&](const CopyQueue::Copy &copy) {
+    warp.copies->forEach([&](const FlyingCopy &copy) {
       if (Mask lanes = copy.lanes & ~copy.tracked) {
         report(warp, *copy.inst, "async", lanes,
                "the warp ends with a copy that nobody "
@@ -337,7 +337,7 @@ void Scheduler::finish(Warp &warp) {
     });
   }
   if (warp.bulk) {
-    warp.bulk->forEach([&](BulkQueue::Store &store) {
+    warp.bulk->forEach([&](FlyingStore &store) {
       if (!store.isRead) {
         report(warp, *store.inst, "async", Mask(1) << store.lane,
                "the warp ends while a bulk copy reads "

@@ -23,6 +23,7 @@
 namespace ptxsim {
 
 struct Cta;
+class GlobalMemory;
 
 struct Transfer {
   /// Of a tensor; else a range of `bytes` from `global`, or from `source` in
@@ -127,6 +128,14 @@ template <class F> void Transfer::forEachPiece(F f) const {
     }
   }
 }
+
+/// The bytes of a transfer into shared memory. What lies outside of a tensor,
+/// or where there is no global memory (that was reported), is filled.
+void moveIn(GlobalMemory &memory, const Transfer &transfer);
+/// Out of shared memory, but for what lies outside of a tensor.
+void moveOut(GlobalMemory &memory, const Transfer &transfer);
+/// Gives all bytes that a transfer writes in shared memory a state (Shadow.h).
+void mark(const Transfer &transfer, uint8_t state);
 
 } // namespace ptxsim
 

@@ -41,140 +41,14 @@ struct CopyData : InstData {
 
 CopyQueue &queueOf(Warp &w) {
   if (!w.copies) {
-    w.copies = std::make_unique<CopyQueue>();
-    if (w.cta.group.launch.options.checks.async) {
-      w.copies->taken.resize((w.cta.shared.size() + 127) / 128);
-    }
+    w.copies = std::make_unique<CopyQueue>(w);
   }
   return *w.copies;
 }
 
-/// Moves the bytes of these lanes.
-void perform(Warp &w, CopyQueue::Copy &copy, Mask lanes) {
-  forEachLane(lanes & copy.pending, [&](unsigned l) {
-    std::byte *to = w.cta.shared.data() + copy.to[l];
-    uint32_t n = copy.fromBytes[l];
-    // The usual size needs no call.
-    if (n == 16) {
-      std::memcpy(to, copy.from[l], 16);
-      return;
-    }
-    if (n) {
-      std::memcpy(to, copy.from[l], n);
-    }
-    std::memset(to + n, 0, copy.bytes - n);
-  });
-  copy.pending &= ~lanes;
-}
-
-/// Under Completion::Random some lanes of some copies come to their end
-/// whenever the warp has to do with copies. A lane's groups complete in their
-/// order: what a later one writes over an earlier one stays.
-void performSome(Warp &w, CopyQueue &queue) {
-  Group &group = w.cta.group;
-  if (group.launch.options.completion != Completion::Random) {
-    return;
-  }
-  // Lanes whose groups so far are all complete.
-  Mask free = kAllLanes;
-  auto draw = [&](std::vector<CopyQueue::Copy> &copies) {
-    Mask pending = 0;
-    for (CopyQueue::Copy &copy : copies) {
-      uint64_t bits = group.random();
-      perform(w, copy, Mask(bits) & Mask(bits >> 32) & free);
-      pending |= copy.pending;
-    }
-    free &= ~pending;
-  };
-  for (CopyQueue::Group &copies : queue.groups) {
-    draw(copies.copies);
-  }
-  draw(queue.open);
-}
-
-/// The words of shared memory that the lane's copy fills. Sizes are powers of
-/// two and addresses are aligned, so they lie in one element of `taken`.
-uint32_t wordsOf(const CopyQueue::Copy &copy, unsigned lane) {
-  return ((uint32_t(1) << copy.bytes / 4) - 1) << copy.to[lane] / 4 % 32;
-}
-
-/// Copies of one group are not ordered: no two may fill the same bytes.
-void checkOverlap(Warp &w, CopyQueue &queue, const CopyQueue::Copy &copy) {
-  Mask twice = 0;
-  forEachLane(copy.lanes, [&](unsigned l) {
-    uint32_t &taken = queue.taken[copy.to[l] / 128];
-    uint32_t words = wordsOf(copy, l);
-    twice |= Mask((taken & words) != 0) << l;
-    taken |= words;
-  });
-  if (twice) {
-    unsigned l = unsigned(std::countr_zero(twice));
-    report(w, *copy.inst, "async", twice,
-           "copies to shared+" + std::to_string(copy.to[l]) +
-               ", as another copy of the same group does");
-  }
-}
-
-/// The lanes of the open copies that commit them now.
-void commit(CopyQueue &queue, Mask lanes) {
-  CopyQueue::Group group;
-  group.lanes = lanes;
-  for (CopyQueue::Copy &copy : queue.open) {
-    Mask moved = copy.lanes & lanes;
-    if (!moved) {
-      continue;
-    }
-    forEachLane(queue.taken.empty() ? 0 : moved, [&](unsigned l) {
-      queue.taken[copy.to[l] / 128] &= ~wordsOf(copy, l);
-    });
-    group.copies.push_back(copy);
-    group.copies.back().lanes = moved;
-    group.copies.back().pending &= moved;
-    copy.lanes &= ~moved;
-    copy.pending &= ~moved;
-  }
-  std::erase_if(queue.open, [](const auto &copy) { return copy.lanes == 0; });
-  queue.groups.push_back(std::move(group));
-}
-
-/// Waits of `lanes` for all of their groups but the latest `allowed`.
-void wait(Warp &w, CopyQueue &queue, Mask lanes, uint32_t allowed) {
-  uint32_t newer[kLanes] = {};
-  std::vector<Mask> due(queue.groups.size());
-  for (size_t g = queue.groups.size(); g-- > 0;) {
-    forEachLane(queue.groups[g].lanes & lanes, [&](unsigned l) {
-      due[g] |= Mask(newer[l]++ >= allowed) << l;
-    });
-  }
-  uint32_t time = 0;
-  Shadow &shadow = w.cta.shadow;
-  // The oldest first: a later one may write the same bytes.
-  for (size_t g = 0; g < queue.groups.size(); ++g) {
-    CopyQueue::Group &group = queue.groups[g];
-    group.lanes &= ~due[g];
-    for (CopyQueue::Copy &copy : group.copies) {
-      perform(w, copy, due[g]);
-      Mask done = copy.lanes & due[g];
-      if (done) {
-        time = std::max(time, copy.time);
-      }
-      forEachLane(shadow.empty() ? 0 : done, [&](unsigned l) {
-        shadow.assign(copy.to[l], copy.bytes, Shadow::kWritten);
-      });
-      copy.lanes &= ~due[g];
-    }
-  }
-  std::erase_if(queue.groups,
-                [](const auto &group) { return group.lanes == 0; });
-  if (RaceDetector *races = w.cta.group.races.get(); races && time) {
-    races->acquireFrom(
-        w.agent(), races->agent(AgentKind::Copies, w.cta.rank, w.number), time);
-  }
-}
-
 /// Bytes that each lane takes from its source, at most the size of the copy.
 void setSourceBytes(Warp &w, const Inst &in, const CopyData &data,
-                    CopyQueue::Copy &copy) {
+                    FlyingCopy &copy) {
   Mask zeros = in.flags & kIgnoresSource ? w.predicate(in.s[2]) : 0;
   Mask tooMany = 0;
   forEachLane(w.exec, [&](unsigned l) {
@@ -194,25 +68,10 @@ void setSourceBytes(Warp &w, const Inst &in, const CopyData &data,
 
 } // namespace
 
-void CopyQueue::track(Mask lanes) {
-  forEach([&](Copy &copy) { copy.tracked |= copy.lanes & lanes; });
-}
-
-void CopyQueue::performTracked(Warp &w, Mask lanes) {
-  Shadow &shadow = w.cta.shadow;
-  forEach([&](Copy &copy) {
-    Mask done = copy.tracked & lanes;
-    perform(w, copy, done);
-    forEachLane(shadow.empty() ? 0 : done, [&](unsigned l) {
-      shadow.assign(copy.to[l], copy.bytes, Shadow::kWritten);
-    });
-  });
-}
-
 /// Checks the sources; gives the lanes that may go on. Lanes that take fewer
 /// bytes touch no others, and none of an empty source.
 static Mask accessSources(Warp &w, const Inst &in, const CopyData &data,
-                          CopyQueue::Copy &copy) {
+                          FlyingCopy &copy) {
   Access access;
   access.space = Space::Global;
   access.align = data.bytes;
@@ -241,8 +100,8 @@ static Step runCopy(Warp &w, const Inst &in) {
   const auto &data = *static_cast<const CopyData *>(in.data);
   const Options &options = w.cta.group.launch.options;
   CopyQueue &queue = queueOf(w);
-  performSome(w, queue);
-  CopyQueue::Copy &copy = queue.open.emplace_back();
+  queue.performSome(w);
+  FlyingCopy &copy = queue.open.emplace_back();
   copy.inst = &in;
   copy.bytes = data.bytes;
   setSourceBytes(w, in, data, copy);
@@ -276,11 +135,9 @@ static Step runCopy(Warp &w, const Inst &in) {
                         Shadow::kWritten | Shadow::kInFlight);
   });
   copy.lanes = copy.pending = good;
-  if (options.checks.async) {
-    checkOverlap(w, queue, copy);
-  }
+  queue.checkOverlap(w, copy);
   if (options.completion == Completion::Eager) {
-    perform(w, copy, kAllLanes);
+    queue.perform(w, copy, kAllLanes);
   }
   if (!good) {
     queue.open.pop_back();
@@ -290,22 +147,22 @@ static Step runCopy(Warp &w, const Inst &in) {
 
 static Step runCommit(Warp &w, const Inst &) {
   CopyQueue &queue = queueOf(w);
-  performSome(w, queue);
-  commit(queue, w.exec);
+  queue.performSome(w);
+  queue.commit(w.exec);
   return Step::Next;
 }
 
 static Step runWaitGroup(Warp &w, const Inst &in) {
   CopyQueue &queue = queueOf(w);
-  performSome(w, queue);
-  wait(w, queue, w.exec, uint32_t(in.imm));
+  queue.performSome(w);
+  queue.wait(w, w.exec, uint32_t(in.imm));
   return Step::Next;
 }
 
 static Step runWaitAll(Warp &w, const Inst &) {
   CopyQueue &queue = queueOf(w);
-  commit(queue, w.exec);
-  wait(w, queue, w.exec, 0);
+  queue.commit(w.exec);
+  queue.wait(w, w.exec, 0);
   return Step::Next;
 }
 
@@ -364,22 +221,10 @@ static bool decodeCp(const Instruction &text, Builder &builder, Inst &inst) {
     return false;
   }
   inst.kind = InstClass::AsyncCopy;
-  if (words.take("commit_group")) {
-    words.done();
-    Builder::expectOperands(text, 0, 0);
-    builder.setOperands(inst, {}, {});
-    inst.run = runCommit;
-  } else if (words.take("wait_group")) {
-    words.done();
-    Builder::expectOperands(text, 1, 1);
-    inst.imm = builder.immediate(text.operands[0]);
-    if (inst.imm < 0) {
-      Builder::fail("expects a number of groups, but got " +
-                    std::to_string(inst.imm));
-    }
-    builder.setOperands(inst, {}, {});
-    inst.run = runWaitGroup;
-  } else if (words.take("wait_all")) {
+  if (decodeGroups(text, builder, inst, words, runCommit, runWaitGroup)) {
+    return true;
+  }
+  if (words.take("wait_all")) {
     words.done();
     Builder::expectOperands(text, 0, 0);
     builder.setOperands(inst, {}, {});
