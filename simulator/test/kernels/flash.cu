@@ -12,6 +12,8 @@
 //
 // CHANNELS is the size of a head: 64, or 128 for the benchmark.
 
+#include "softmax.cuh"
+
 #include <cuda_bf16.h>
 #include <stdint.h>
 
@@ -68,36 +70,6 @@ __device__ void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
                "%2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
                : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
-/// For fmaxf clang would need a library.
-__device__ float larger(float x, float y) {
-  float z;
-  asm("max.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y));
-  return z;
-}
-
-__device__ float exp2Approx(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-
-__device__ uint32_t pack(float low, float high) {
-  uint32_t r;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
-  return r;
-}
-
-/// Over the four lanes that share a row.
-__device__ float largestOfRow(float x) {
-  x = larger(x, __shfl_xor_sync(~0u, x, 1));
-  return larger(x, __shfl_xor_sync(~0u, x, 2));
-}
-
-__device__ float sumOfRow(float x) {
-  x += __shfl_xor_sync(~0u, x, 1);
-  return x + __shfl_xor_sync(~0u, x, 2);
 }
 
 } // namespace

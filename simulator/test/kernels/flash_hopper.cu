@@ -28,6 +28,8 @@
 //         Q of 0  Q of 1  K, 0    K, 1    V, 0    V, 1     (consumer, stage)
 //                         O of 0          O of 1           (when all is done)
 
+#include "softmax.cuh"
+
 #include <math.h>
 #include <stdint.h>
 
@@ -286,35 +288,6 @@ __device__ void startOutput(float (&o)[16][4], const uint32_t (&weights)[4][4],
 // A lane has two rows, eight apart: element i of an accumulator is of row i / 2
 // and of channel (or key) lane % 4 * 2 + i % 2 of the eight.
 //===----------------------------------------------------------------------===//
-
-__device__ float larger(float x, float y) {
-  float z;
-  asm("max.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y));
-  return z;
-}
-
-__device__ float exp2Approx(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-
-__device__ uint32_t pack(float low, float high) {
-  uint32_t r;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
-  return r;
-}
-
-/// Over the four lanes that share a row.
-__device__ float largestOfRow(float x) {
-  x = larger(x, __shfl_xor_sync(~0u, x, 1));
-  return larger(x, __shfl_xor_sync(~0u, x, 2));
-}
-
-__device__ float sumOfRow(float x) {
-  x += __shfl_xor_sync(~0u, x, 1);
-  return x + __shfl_xor_sync(~0u, x, 2);
-}
 
 /// Which keys a lane's rows see.
 struct Sight {
