@@ -110,11 +110,50 @@ static bool decodeEnd(const Instruction &text, Builder &, Inst &inst) {
   return true;
 }
 
-/// What changes nothing that is modelled.
-static bool decodeNothing(const Instruction &, Builder &, Inst &inst) {
+/// What changes nothing that is modelled, with these operands.
+static bool setNothing(Builder &builder, Inst &inst, std::vector<Ref> s) {
+  builder.setOperands(inst, {}, std::move(s));
   inst.run = runNothing;
   inst.kind = InstClass::Control;
   return true;
+}
+
+/// nanosleep.u32 time;
+static bool decodeSleep(const Instruction &text, Builder &builder, Inst &inst) {
+  Words words(text);
+  if (!words.take("u32")) {
+    Builder::fail("expects '.u32' in '" + text.name() + "'");
+  }
+  words.done();
+  Builder::expectOperands(text, 1, 1);
+  return setNothing(builder, inst, {builder.src(text.operands[0], kU32)});
+}
+
+/// pmevent event; pmevent.mask events;
+static bool decodeEvent(const Instruction &text, Builder &builder, Inst &inst) {
+  Words words(text);
+  int64_t most = words.take("mask") ? 0xFFFF : 15;
+  words.done();
+  Builder::expectOperands(text, 1, 1);
+  int64_t event = builder.immediate(text.operands[0]);
+  if (event < 0 || event > most) {
+    Builder::fail("expects from 0 to " + std::to_string(most) + " in '" +
+                  text.name() + "', but got " + std::to_string(event));
+  }
+  return setNothing(builder, inst, {});
+}
+
+/// griddepcontrol.{launch_dependents,wait}; grids run one after the other.
+static bool decodeDependence(const Instruction &text, Builder &builder,
+                             Inst &inst) {
+  Words words(text);
+  if (words.take({"launch_dependents", "wait"}).empty()) {
+    Builder::fail("expects '.launch_dependents' or '.wait' in '" + text.name() +
+                  "'");
+  }
+  words.done();
+  Builder::expectOperands(text, 0, 0);
+  return setNothing(builder, inst, {});
 }
 
 void ptxsim::addControl(DecoderTable &table) {
@@ -123,8 +162,7 @@ void ptxsim::addControl(DecoderTable &table) {
   table["ret"].push_back(decodeEnd);
   table["exit"].push_back(decodeEnd);
   table["trap"].push_back(decodeEnd);
-  table["nanosleep"].push_back(decodeNothing);
-  table["pmevent"].push_back(decodeNothing);
-  // Grids run one after the other.
-  table["griddepcontrol"].push_back(decodeNothing);
+  table["nanosleep"].push_back(decodeSleep);
+  table["pmevent"].push_back(decodeEvent);
+  table["griddepcontrol"].push_back(decodeDependence);
 }

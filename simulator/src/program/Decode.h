@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A family of instructions (src/ops, one file each) gives a decoder for each of
-// its opcodes. It looks at modifiers and operands, picks a handler and says
+// A family of instructions (src/ops, a file or a few) gives a decoder for each
+// of its opcodes. It looks at modifiers and operands, picks a handler and says
 // where operands are through the Builder. What it does not know, it refuses.
 //
 //===----------------------------------------------------------------------===//

@@ -86,7 +86,7 @@ private:
         if (!member) {
           return member;
         }
-        json.members.emplace_back(std::move(*key), std::move(*member));
+        json.members.push_back({std::move(*key), std::move(*member)});
       }
       return json;
     }

@@ -15,7 +15,6 @@
 #include "ptxsim/Result.h"
 
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace ptxsim::golden {
@@ -25,11 +24,17 @@ struct Json {
   Kind kind = Kind::String;
   std::string string;
   std::vector<Json> items;
-  std::vector<std::pair<std::string, Json>> members;
+  struct Member;
+  std::vector<Member> members;
 
   /// Of an object; null if there is none.
   const Json *find(const std::string &key) const;
   bool takeString(const std::string &key, std::string &to) const;
+};
+
+struct Json::Member {
+  std::string name;
+  Json value;
 };
 
 /// The whole text; an error names the line.

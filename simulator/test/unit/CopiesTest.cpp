@@ -526,6 +526,18 @@ TEST(CopiesTest, Refusals) {
   EXPECT_NE(refuse("cp.async.shared.global [%to], [%at], 4;"), "");
   EXPECT_NE(refuse("cp.async.wait_group -1;"), "");
   EXPECT_NE(refuse("cp.async.wait_group;"), "");
+  // Counts are of 32 bits, and are not cut.
+  for (const char *wait :
+       {"cp.async.wait_group", "cp.async.bulk.wait_group",
+        "cp.async.bulk.wait_group.read", "wgmma.wait_group.sync.aligned"}) {
+    EXPECT_EQ(refuse(std::string(wait) + " 4294967295;"), "");
+    EXPECT_NE(refuse(std::string(wait) + " 4294967296;")
+                  .find("expects a number of groups, but got 4294967296"),
+              std::string::npos)
+        << wait;
+    EXPECT_NE(refuse(std::string(wait) + " -1;"), "");
+  }
+  EXPECT_NE(refuse("cp.async.bulk.commit_group.read;"), "");
   EXPECT_NE(refuse("cp.async.commit_group.fast;"), "");
   EXPECT_EQ(refuse("cp.async.wait_all;"), "");
 }

@@ -169,6 +169,9 @@ done: st.global.u32 [%a], %v;
   ASSERT_EQ(outside.findings.size(), 1u);
   EXPECT_NE(outside.findings[0].message.find("an index below 3, but got 3"),
             std::string::npos);
+  Options options;
+  options.checks.bounds = false;
+  EXPECT_TRUE(run(text, 4, options).findings.empty());
 }
 
 } // namespace
