@@ -1,0 +1,322 @@
+//===- SMOps.td - How one SM does the work of its items -------*- tablegen -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A value is a builtin tensor whose encoding says which thread holds what
+// (SMBase.td); arith and math work on it element by element, and a layout that
+// does not fit does not verify. What is uniform over the CTA is a scalar.
+//
+// A kernel holds roles, a role holds the loop over its work items, and that
+// holds the fold; copies go through rings whose cursors live as long as the
+// role. So the producer of a warp-specialised kernel runs ahead into the next
+// item with the same ops with which one role of all warps waits for itself.
+//
+// Copies and products in flight are tokens and `!sm.inflight` values; only a
+// wait makes something of them. How many groups may stay in flight at a wait is
+// counted when the order of ops is final, and stands in no attribute.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_DIALECT_SM_IR_SMOPS_TD
+#define ATTN_DIALECT_SM_IR_SMOPS_TD
+
+include "attn/Dialect/SM/IR/SMBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/Interfaces/CallInterfaces.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class SM_Op<string mnemonic, list<Trait> traits = []>
+    : Op<SM_Dialect, mnemonic, traits>;
+
+def SM_KindAttr : EnumAttr<SM_Dialect, SM_Kind, "kind"> { let assemblyFormat = "$value"; }
+
+//===----------------------------------------------------------------------===//
+// Structure
+//===----------------------------------------------------------------------===//
+
+def SM_KernelOp : SM_Op<"kernel", [IsolatedFromAbove, Symbol, FunctionOpInterface, SingleBlock]> {
+  let summary = "what one CTA runs";
+  let description = [{
+    The block takes the arguments of the program in their fixed order, as
+    tile.kernel does. `merges`: the records are merges, not work items.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
+      I64Attr:$warps, UnitAttr:$merges, OptionalAttr<StrAttr>:$sym_visibility,
+      OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+  }];
+}
+
+def SM_RolesOp : SM_Op<"roles", [HasParent<"KernelOp">, RecursiveMemoryEffects, NoRegionArguments]> {
+  let summary = "what the warps of a CTA do side by side";
+  let description = [{
+    Region i is run by warps[i] warps, counted on from the role before it;
+    registers[i] per thread, 0: as the kernel has them.
+  }];
+  let arguments = (ins StrArrayAttr:$names, DenseI64ArrayAttr:$warps,
+      DenseI64ArrayAttr:$registers);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$bodies);
+  let assemblyFormat = "$names `warps` $warps `registers` $registers $bodies attr-dict";
+  let hasRegionVerifier = 1;
+}
+
+def SM_ItemsOp : SM_Op<"items", [SingleBlock, RecursiveMemoryEffects,
+    AllTypesMatch<["init", "results"]>]> {
+  let summary = "the loop over the records of this worker";
+  let description = [{
+    The block takes a record and the carried values; sm.yield hands them on.
+  }];
+  let arguments = (ins Variadic<AnyType>:$init);
+  let results = (outs Variadic<AnyType>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "(`init` `(` $init^ `:` type($init) `)`)? $body attr-dict";
+  let hasRegionVerifier = 1;
+}
+
+def SM_YieldOp : SM_Op<"yield", [Pure, Terminator, ParentOneOf<["ItemsOp", "RolesOp", "FillOp"]>]> {
+  let summary = "ends a region";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+def SM_ReturnOp : SM_Op<"return", [Pure, Terminator, HasParent<"KernelOp">]> {
+  let summary = "ends a kernel";
+  let assemblyFormat = "attr-dict";
+}
+
+//===----------------------------------------------------------------------===//
+// Records and arguments
+//===----------------------------------------------------------------------===//
+
+def SM_FieldOp : SM_Op<"field", [Pure]> {
+  let summary = "a field of a record (the names of tile.item)";
+  let arguments = (ins SM_ItemType:$item, StrAttr:$name);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$item $name attr-dict";
+}
+
+def SM_RowsOp : SM_Op<"rows", [Pure, AllTypesMatch<["coord", "minor"]>]> {
+  let summary = "coordinates of the packed rows of a record (tile.rows)";
+  let arguments = (ins SM_ItemType:$item, Index:$first);
+  let results = (outs SM_FragmentOf<[I32]>:$coord, SM_FragmentOf<[I32]>:$minor, Index:$count);
+  let assemblyFormat = "$item `,` $first attr-dict `:` type($coord)";
+}
+
+def SM_AddressOp : SM_Op<"address", [Pure]> {
+  let summary = "address of element [0, .., 0] of an argument, in global memory";
+  let arguments = (ins AnyMemRef:$memory);
+  let results = (outs I64:$result);
+  let assemblyFormat = "$memory attr-dict `:` type($memory)";
+}
+
+def SM_StrideOp : SM_Op<"stride", [Pure]> {
+  let summary = "elements between neighbours along an axis of an argument";
+  let arguments = (ins AnyMemRef:$memory, I64Attr:$axis);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$memory `,` $axis attr-dict `:` type($memory)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Shared memory: buffers, rings, copies
+//===----------------------------------------------------------------------===//
+
+def SM_AllocOp : SM_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "room that lives as long as the kernel";
+  let results = (outs SM_SlotType:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+def SM_RingOp : SM_Op<"ring", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "a ring of slots that lives as long as the kernel";
+  let results = (outs SM_RingType:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+def SM_CursorOp : SM_Op<"cursor", [Pure]> {
+  let summary = "the first place of a ring";
+  let arguments = (ins SM_RingType:$ring);
+  let results = (outs SM_CursorType:$result);
+  let assemblyFormat = "$ring attr-dict `:` type($ring)";
+}
+
+def SM_AdvanceOp : SM_Op<"advance", [Pure]> {
+  let summary = "the next place of a ring";
+  let arguments = (ins SM_RingType:$ring, SM_CursorType:$cursor);
+  let results = (outs SM_CursorType:$result);
+  let assemblyFormat = "$ring `,` $cursor attr-dict `:` type($ring)";
+}
+
+def SM_FillOp : SM_Op<"fill", [SingleBlock, RecursiveMemoryEffects]> {
+  let summary = "starts the copies into a slot, once it is empty";
+  let description = [{
+    The block takes the buffers of the ring's place as slots. The token stands
+    for all copies inside.
+  }];
+  let arguments = (ins SM_RingType:$ring, SM_CursorType:$cursor);
+  let results = (outs SM_TokenType:$token);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$ring `,` $cursor $body attr-dict `:` type($ring)";
+  let hasRegionVerifier = 1;
+}
+
+def SM_TakeOp : SM_Op<"take", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "waits until a slot is full for all threads of the role";
+  let arguments = (ins SM_RingType:$ring, SM_CursorType:$cursor, Optional<SM_TokenType>:$token);
+  let results = (outs Variadic<SM_BufType>:$buffers);
+  let assemblyFormat = [{
+    $ring `,` $cursor (`after` $token^)? attr-dict `:` type($ring) `->` type($buffers)
+  }];
+  let hasVerifier = 1;
+}
+
+def SM_ReleaseOp : SM_Op<"release", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "gives a slot back: this thread has read what it wanted";
+  let arguments = (ins SM_RingType:$ring, SM_CursorType:$cursor);
+  let assemblyFormat = "$ring `,` $cursor attr-dict `:` type($ring)";
+}
+
+def SM_CopyOp : SM_Op<"copy", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "starts copying rows of global memory into a slot";
+  let description = [{
+    Row i of the slot comes from the bytes at addresses[i]; where not live[i],
+    it becomes 0 and nothing is read.
+  }];
+  let arguments = (ins SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live, SM_SlotType:$to);
+  let results = (outs SM_TokenType:$token);
+  let assemblyFormat = [{
+    $addresses `live` $live `to` $to attr-dict `:` type($addresses) `,` type($live) `,` type($to)
+  }];
+  let hasVerifier = 1;
+}
+
+def SM_WaitOp : SM_Op<"wait", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "waits until a slot is full for all threads of the role";
+  let arguments = (ins SM_SlotType:$slot, Variadic<SM_TokenType>:$tokens);
+  let results = (outs SM_BufType:$result);
+  let assemblyFormat = "$slot `after` $tokens attr-dict `:` type($slot) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SM_LoadSharedOp : SM_Op<"lds", [MemoryEffects<[MemRead]>]> {
+  let summary = "a buffer, or a part of it, as fragment";
+  let description = [{
+    Rows from `row` and columns from `column` on. `transposed`: the fragment is
+    the transpose of that part.
+  }];
+  let arguments = (ins SM_BufType:$from, DefaultValuedAttr<I64Attr, "0">:$row,
+      DefaultValuedAttr<I64Attr, "0">:$column, UnitAttr:$transposed);
+  let results = (outs SM_Fragment:$result);
+  let assemblyFormat = "$from attr-dict `:` type($from) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+def SM_GemmOp : SM_Op<"gemm", [Pure, AllTypesMatch<["acc", "result"]>]> {
+  let summary = "acc + a * b";
+  let description = [{
+    b is a buffer [k, n], or with transposeB [n, k].
+  }];
+  let arguments = (ins SM_FragmentOf<[F16, BF16]>:$a, SM_BufType:$b, SM_FragmentOf<[F32]>:$acc,
+      UnitAttr:$transposeB);
+  let results = (outs SM_FragmentOf<[F32]>:$result);
+  let assemblyFormat = [{
+    $a `,` $b `acc` `(` $acc `)` attr-dict `:` type($a) `,` type($b) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def SM_ReduceOp : SM_Op<"reduce", [Pure]> {
+  let summary = "combines along an axis inside each thread";
+  let arguments = (ins SM_KindAttr:$kind, SM_Fragment:$source, I64Attr:$axis);
+  let results = (outs SM_Fragment:$result);
+  let assemblyFormat = "$kind $source `along` $axis attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SM_CompleteOp : SM_Op<"complete", [Pure]> {
+  let summary = "combines what threads hold parts of";
+  let arguments = (ins SM_Fragment:$source);
+  let results = (outs SM_Fragment:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SM_ExpandOp : SM_Op<"expand", [Pure]> {
+  let summary = "spreads a value along an axis";
+  let description = [{
+    Element i of the source becomes all elements with i at the axis that is not
+    `axis`.
+  }];
+  let arguments = (ins SM_Fragment:$source, I64Attr:$axis);
+  let results = (outs SM_Fragment:$result);
+  let assemblyFormat = "$source `along` $axis attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SM_SplatOp : SM_Op<"splat", [Pure]> {
+  let summary = "a scalar in every element";
+  let arguments = (ins AnyType:$value);
+  let results = (outs SM_Fragment:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SM_CoordOp : SM_Op<"coord", [Pure]> {
+  let summary = "base + 0 .. N-1 as i32";
+  let arguments = (ins Index:$base);
+  let results = (outs SM_FragmentOf<[I32]>:$result);
+  let assemblyFormat = "$base attr-dict `:` type($result)";
+}
+
+//===----------------------------------------------------------------------===//
+// Global memory
+//===----------------------------------------------------------------------===//
+
+def SM_LoadOp : SM_Op<"load", [MemoryEffects<[MemRead]>]> {
+  let summary = "reads an element at each address; 0 where not live";
+  let arguments = (ins SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live);
+  let results = (outs SM_Fragment:$result);
+  let assemblyFormat = [{
+    $addresses `live` $live attr-dict `:` type($addresses) `,` type($live) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def SM_LoadRowsOp : SM_Op<"load_rows", [MemoryEffects<[MemRead]>]> {
+  let summary = "reads a block whose row i lies at addresses[i]; 0 where not live";
+  let arguments = (ins SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live);
+  let results = (outs SM_Fragment:$result);
+  let assemblyFormat = [{
+    $addresses `live` $live attr-dict `:` type($addresses) `,` type($live) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def SM_StoreRowsOp : SM_Op<"store_rows", [MemoryEffects<[MemWrite]>]> {
+  let summary = "writes a block whose row i goes to addresses[i], where live";
+  let description = [{
+    Where several threads hold one element, one of them writes it.
+  }];
+  let arguments = (ins SM_Fragment:$value, SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live);
+  let assemblyFormat = [{
+    $value `to` $addresses `live` $live attr-dict `:` type($value) `,` type($addresses) `,` type($live)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // ATTN_DIALECT_SM_IR_SMOPS_TD

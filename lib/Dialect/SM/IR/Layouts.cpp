@@ -1,0 +1,170 @@
+//===- Layouts.cpp - Layouts of the sm dialect ----------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "attn/Dialect/SM/IR/SM.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace attn;
+using namespace attn::sm;
+
+using Found = std::optional<FragmentLayout>;
+
+static std::string describe(ArrayRef<int64_t> shape) {
+  std::string text;
+  for (int64_t size : shape) {
+    text += (text.empty() ? "" : "x") + std::to_string(size);
+  }
+  return text;
+}
+
+/// Without `why` nobody asks for the reason.
+static Found fail(std::string *why, const Twine &text) {
+  if (why) {
+    *why = text.str();
+  }
+  return std::nullopt;
+}
+
+/// Blocks of 16 x 8 elements over warps: what divides each axis.
+static Found checkBlock(std::string *why, ArrayRef<int64_t> shape,
+                        int64_t rowStep, int64_t columnStep, Found layout) {
+  return layout ? layout
+                : fail(why,
+                       "expects rows that are a multiple of " + Twine(rowStep) +
+                           " and columns that are one of " + Twine(columnStep) +
+                           ", but got " + describe(shape));
+}
+
+/// A layout without an axis does not say how long that axis is: any length
+/// that fits gives the same.
+static Found getParent(std::string *why, Attribute parent, int64_t axis,
+                       int64_t size) {
+  return TypeSwitch<Attribute, Found>(parent)
+      .Case<AccAttr>([&](AccAttr acc) -> Found {
+        int64_t shape[] = {16 * acc.getRowWarps(), 8 * acc.getColumnWarps()};
+        shape[1 - axis] = size;
+        return getLayout(acc, shape, why);
+      })
+      .Case<RhsAttr>([&](RhsAttr rhs) -> Found {
+        int64_t shape[] = {16, 8 * rhs.getColumnWarps()};
+        shape[1 - axis] = size;
+        return getLayout(rhs, shape, why);
+      })
+      .Default([&](Attribute) -> Found {
+        return fail(why, "expects a layout of two axes below a slice");
+      });
+}
+
+static Found getMover(std::string *why, MoverAttr mover,
+                      ArrayRef<int64_t> shape) {
+  int64_t threads = mover.getThreads(), warps = mover.getWarps();
+  if (threads <= 0 || threads > FragmentLayout::kLanes ||
+      !llvm::isPowerOf2_64(uint64_t(threads)) || warps <= 0) {
+    return fail(why, "expects a power of two of threads up to 32 for a row and "
+                     "at least one warp, but got " +
+                         Twine(threads) + " and " + Twine(warps));
+  }
+  int64_t perWarp = FragmentLayout::kLanes / threads;
+  if (shape[0] <= 0 || shape[0] % (perWarp * warps)) {
+    return fail(why, "expects a multiple of " + Twine(perWarp * warps) +
+                         " rows, but got " + Twine(shape[0]));
+  }
+  return FragmentLayout(1, {{shape[0] / (perWarp * warps), 0, perWarp * warps}},
+                        {{threads, Digit::kReplicated, 0}, {perWarp, 0, 1}},
+                        {{warps, 0, perWarp}});
+}
+
+static int64_t getRank(Attribute encoding) {
+  return isa<AccAttr, RhsAttr>(encoding) ? 2 : 1;
+}
+
+std::optional<FragmentLayout>
+sm::getLayout(Attribute encoding, ArrayRef<int64_t> shape, std::string *why) {
+  if (int64_t(shape.size()) != getRank(encoding)) {
+    return fail(why, "expects " + Twine(getRank(encoding)) +
+                         " axes for this layout, but got " +
+                         Twine(shape.size()));
+  }
+  return TypeSwitch<Attribute, Found>(encoding)
+      .Case<AccAttr>([&](AccAttr acc) {
+        return checkBlock(
+            why, shape, 16 * acc.getRowWarps(), 8 * acc.getColumnWarps(),
+            FragmentLayout::accumulator(shape[0], shape[1], acc.getRowWarps(),
+                                        acc.getColumnWarps()));
+      })
+      .Case<RhsAttr>([&](RhsAttr rhs) {
+        return checkBlock(why, shape, 16, 8 * rhs.getColumnWarps(),
+                          FragmentLayout::rightOperand(shape[0], shape[1],
+                                                       rhs.getRowWarps(),
+                                                       rhs.getColumnWarps()));
+      })
+      .Case<MoverAttr>(
+          [&](MoverAttr mover) { return getMover(why, mover, shape); })
+      .Case<SliceAttr>([&](SliceAttr slice) -> Found {
+        Found parent =
+            getParent(why, slice.getParent(), slice.getAxis(), shape[0]);
+        return parent ? Found(parent->dropAxis(int(slice.getAxis())))
+                      : std::nullopt;
+      })
+      .Case<PartialAttr>([&](PartialAttr partial) -> Found {
+        Found parent =
+            getParent(why, partial.getParent(), partial.getAxis(), shape[0]);
+        return parent ? Found(parent->dropAxis(int(partial.getAxis()),
+                                               /*isPartial=*/true))
+                      : std::nullopt;
+      })
+      .Default([&](Attribute) -> Found {
+        return fail(why, "expects a layout of this dialect");
+      });
+}
+
+FragmentLayout sm::getLayout(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return *getLayout(tensor.getEncoding(), tensor.getShape());
+}
+
+bool sm::isFragment(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.hasStaticShape() && tensor.getEncoding() &&
+         getLayout(tensor.getEncoding(), tensor.getShape());
+}
+
+int64_t sm::getNumWarps(Attribute encoding) {
+  return TypeSwitch<Attribute, int64_t>(encoding)
+      .Case<AccAttr, RhsAttr>(
+          [](auto a) { return a.getRowWarps() * a.getColumnWarps(); })
+      .Case<MoverAttr>([](MoverAttr mover) { return mover.getWarps(); })
+      .Case<SliceAttr, PartialAttr>(
+          [](auto part) { return getNumWarps(part.getParent()); })
+      .Default([](Attribute) { return 0; });
+}
+
+//===----------------------------------------------------------------------===//
+// Verifiers of attributes and types
+//===----------------------------------------------------------------------===//
+
+static LogicalResult verifyAxis(function_ref<InFlightDiagnostic()> error,
+                                int64_t axis, Attribute parent) {
+  if (!isa<AccAttr, RhsAttr>(parent)) {
+    return error() << "expects a layout of two axes, but got " << parent;
+  }
+  if (axis != 0 && axis != 1) {
+    return error() << "expects axis 0 or 1, but got " << axis;
+  }
+  return success();
+}
+
+LogicalResult SliceAttr::verify(function_ref<InFlightDiagnostic()> error,
+                                int64_t axis, Attribute parent) {
+  return verifyAxis(error, axis, parent);
+}
+
+LogicalResult PartialAttr::verify(function_ref<InFlightDiagnostic()> error,
+                                  Kind, int64_t axis, Attribute parent) {
+  return verifyAxis(error, axis, parent);
+}

@@ -1,0 +1,393 @@
+//===- SMOps.cpp - Parsing and verification of the sm ops -----------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "attn/Dialect/SM/IR/SM.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+
+using namespace attn;
+using namespace attn::sm;
+
+#define GET_OP_CLASSES
+#include "attn/Dialect/SM/IR/SMOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// KernelOp: sm.kernel @name(%a: t, ..) warps(4) {..}
+//===----------------------------------------------------------------------===//
+
+ParseResult KernelOp::parse(OpAsmParser &p, OperationState &state) {
+  StringAttr name;
+  SmallVector<OpAsmParser::Argument> args;
+  int64_t warps;
+  Builder &b = p.getBuilder();
+  if (succeeded(p.parseOptionalKeyword("merges"))) {
+    state.addAttribute("merges", b.getUnitAttr());
+  }
+  if (p.parseSymbolName(name, "sym_name", state.attributes) ||
+      p.parseArgumentList(args, AsmParser::Delimiter::Paren,
+                          /*allowType=*/true) ||
+      p.parseKeyword("warps") || p.parseLParen() || p.parseInteger(warps) ||
+      p.parseRParen() || p.parseOptionalAttrDictWithKeyword(state.attributes)) {
+    return failure();
+  }
+  SmallVector<Type> types;
+  for (OpAsmParser::Argument &arg : args) {
+    types.push_back(arg.type);
+  }
+  state.addAttribute("warps", b.getI64IntegerAttr(warps));
+  state.addAttribute("function_type",
+                     TypeAttr::get(b.getFunctionType(types, {})));
+  return p.parseRegion(*state.addRegion(), args);
+}
+
+void KernelOp::print(OpAsmPrinter &p) {
+  p << (getMerges() ? " merges " : " ");
+  p.printSymbolName(getSymName());
+  p << '(';
+  llvm::interleaveComma(getBody().getArguments(), p,
+                        [&](BlockArgument a) { p.printRegionArgument(a); });
+  p << ") warps(" << getWarps() << ")";
+  p.printOptionalAttrDictWithKeyword(
+      (*this)->getAttrs(), {"sym_name", "function_type", "warps", "merges"});
+  p << ' ';
+  p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+}
+
+LogicalResult KernelOp::verifyRegions() {
+  if (int64_t(getWarps()) <= 0 || int64_t(getWarps()) > 32) {
+    return emitOpError("expects 1 to 32 warps, but got ") << getWarps();
+  }
+  int64_t used = 0;
+  for (auto roles : getBody().getOps<RolesOp>()) {
+    if (used) {
+      return roles.emitOpError("expects one sm.roles in a kernel, but got two");
+    }
+    for (int64_t warps : roles.getWarps()) {
+      used += warps;
+    }
+  }
+  if (used != int64_t(getWarps())) {
+    return emitOpError("expects roles for its ")
+           << getWarps() << " warps, but got roles for " << used;
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Structure
+//===----------------------------------------------------------------------===//
+
+LogicalResult RolesOp::verifyRegions() {
+  size_t count = getBodies().size();
+  if (getNames().size() != count || getWarps().size() != count ||
+      getRegisters().size() != count) {
+    return emitOpError("expects a name, a number of warps and one of registers "
+                       "for each of ")
+           << count << " roles, but got " << getNames().size() << ", "
+           << getWarps().size() << " and " << getRegisters().size();
+  }
+  for (auto [body, warps] : llvm::zip_equal(getBodies(), getWarps())) {
+    if (warps <= 0) {
+      return emitOpError("expects at least one warp for a role, but got ")
+             << warps;
+    }
+    // A value spread over other warps than those of the role is nobody's.
+    WalkResult result = body.walk([&](Operation *op) {
+      for (Type type : op->getResultTypes()) {
+        auto tensor = dyn_cast<RankedTensorType>(type);
+        if (!tensor || !isFragment(tensor)) {
+          continue;
+        }
+        int64_t used = getNumWarps(tensor.getEncoding());
+        if (used != warps) {
+          op->emitOpError("expects a value over the ")
+              << warps << " warps of its role, but got one over " << used;
+          return WalkResult::interrupt();
+        }
+      }
+      return WalkResult::advance();
+    });
+    if (result.wasInterrupted()) {
+      return failure();
+    }
+  }
+  return success();
+}
+
+LogicalResult ItemsOp::verifyRegions() {
+  Block &body = getBody().front();
+  auto yield = dyn_cast<YieldOp>(body.getTerminator());
+  if (body.getNumArguments() != getInit().size() + 1 ||
+      !isa<ItemType>(body.getArgument(0).getType())) {
+    return emitOpError("expects a block of a record and ")
+           << getInit().size() << " carried values";
+  }
+  if (!yield || !llvm::equal(yield.getOperandTypes(), getResultTypes()) ||
+      !llvm::equal(TypeRange(body.getArgumentTypes()).drop_front(),
+                   getResultTypes())) {
+    return emitOpError("expects sm.yield of the types that it carries");
+  }
+  return success();
+}
+
+LogicalResult StrideOp::verify() {
+  int64_t rank = cast<MemRefType>(getMemory().getType()).getRank();
+  if (int64_t(getAxis()) < 0 || int64_t(getAxis()) >= rank) {
+    return emitOpError("expects an axis below ")
+           << rank << ", but got " << getAxis();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Shared memory
+//===----------------------------------------------------------------------===//
+
+LogicalResult FillOp::verifyRegions() {
+  ArrayRef<BufType> buffers = cast<RingType>(getRing().getType()).getBuffers();
+  Block &body = getBody().front();
+  bool fits = body.getNumArguments() == buffers.size();
+  for (size_t i = 0; fits && i < buffers.size(); ++i) {
+    fits = body.getArgument(i).getType() == buffers[i].getSlot();
+  }
+  if (!fits) {
+    return emitOpError("expects a block of the slots of the ring's buffers");
+  }
+  for (Operation &op : body) {
+    if (auto copy = dyn_cast<CopyOp>(op)) {
+      auto slot = dyn_cast<BlockArgument>(copy.getTo());
+      if (!slot || slot.getOwner() != &body) {
+        return copy.emitOpError(
+            "expects to copy into a slot of the sm.fill around it");
+      }
+    }
+  }
+  return success();
+}
+
+LogicalResult TakeOp::verify() {
+  ArrayRef<BufType> buffers = cast<RingType>(getRing().getType()).getBuffers();
+  if (!llvm::equal(getBuffers().getTypes(), buffers)) {
+    return emitOpError("expects the buffers of the ring");
+  }
+  return success();
+}
+
+LogicalResult WaitOp::verify() {
+  auto buf = cast<BufType>(getResult().getType());
+  if (getSlot().getType() != buf.getSlot()) {
+    return emitOpError("expects a buffer like ")
+           << getSlot().getType() << ", but got " << buf;
+  }
+  return success();
+}
+
+static LogicalResult verifyRows(Operation *op, Value addresses, Value live,
+                                int64_t rows) {
+  auto a = cast<RankedTensorType>(addresses.getType());
+  auto l = cast<RankedTensorType>(live.getType());
+  if (a.getRank() != 1 || a.getShape() != l.getShape() ||
+      a.getEncoding() != l.getEncoding() || a.getDimSize(0) != rows) {
+    return op->emitOpError("expects an address and a flag in one layout for "
+                           "each of ")
+           << rows << " rows, but got " << a << " and " << l;
+  }
+  return success();
+}
+
+LogicalResult CopyOp::verify() {
+  auto slot = cast<SlotType>(getTo().getType());
+  auto addresses = cast<RankedTensorType>(getAddresses().getType());
+  auto mover = dyn_cast_or_null<MoverAttr>(addresses.getEncoding());
+  if (!mover) {
+    return emitOpError("expects addresses with layout sm.mover, but got ")
+           << addresses;
+  }
+  int64_t chunks =
+      slot.getColumns() * slot.getElementType().getIntOrFloatBitWidth() / 128;
+  if (chunks % mover.getThreads()) {
+    return emitOpError("expects a row of ")
+           << chunks << " pieces to be shared by a number of threads that "
+           << "divides it, but got " << mover.getThreads();
+  }
+  return verifyRows(*this, getAddresses(), getLive(), slot.getRows());
+}
+
+LogicalResult LoadSharedOp::verify() {
+  auto from = cast<BufType>(getFrom().getType());
+  auto to = cast<RankedTensorType>(getResult().getType());
+  if (to.getElementType() != from.getElementType() || to.getRank() != 2 ||
+      from.getElementType().getIntOrFloatBitWidth() != 16) {
+    return emitOpError("expects a block of 16-bit elements like the buffer's, "
+                       "but got ")
+           << from << " and " << to;
+  }
+  int64_t rows = to.getDimSize(getTransposed() ? 1 : 0);
+  int64_t columns = to.getDimSize(getTransposed() ? 0 : 1);
+  int64_t row = getRow(), column = getColumn();
+  if (row < 0 || column < 0 || row % 8 || column % 8 ||
+      row + rows > from.getRows() || column + columns > from.getColumns()) {
+    return emitOpError("expects a part of ")
+           << from.getRows() << " x " << from.getColumns()
+           << " elements that begins at multiples of 8, but got " << rows
+           << " x " << columns << " from row " << row << " and column "
+           << column;
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+LogicalResult GemmOp::verify() {
+  auto a = cast<RankedTensorType>(getA().getType());
+  auto b = cast<BufType>(getB().getType());
+  auto d = cast<RankedTensorType>(getResult().getType());
+  if (!isa<AccAttr>(a.getEncoding()) || !isa<AccAttr>(d.getEncoding())) {
+    return emitOpError("expects operands with layout sm.acc, but got ")
+           << a << " and " << d;
+  }
+  if (a.getElementType() != b.getElementType()) {
+    return emitOpError("expects operands of one type, but got ")
+           << a.getElementType() << " and " << b.getElementType();
+  }
+  int64_t k = getTransposeB() ? b.getColumns() : b.getRows();
+  int64_t n = getTransposeB() ? b.getRows() : b.getColumns();
+  if (a.getDimSize(0) != d.getDimSize(0) || a.getDimSize(1) != k ||
+      d.getDimSize(1) != n) {
+    return emitOpError("expects [M, K] * [K, N] + [M, N], but got ")
+           << a << ", " << b << (getTransposeB() ? " transposed" : "")
+           << " and " << d;
+  }
+  auto layoutA = cast<AccAttr>(a.getEncoding());
+  auto layoutD = cast<AccAttr>(d.getEncoding());
+  if (layoutA.getRowWarps() != layoutD.getRowWarps() ||
+      layoutA.getColumnWarps() != 1) {
+    return emitOpError("expects a thread to have the rows of a that it has of "
+                       "the result, and all their columns, but got ")
+           << layoutA << " and " << layoutD;
+  }
+  if (k % 16) {
+    return emitOpError("expects a multiple of 16 products to sum, but got ")
+           << k;
+  }
+  return success();
+}
+
+/// The encoding of a reduction of `source` along an axis.
+static LogicalResult verifyDropped(Operation *op, RankedTensorType source,
+                                   RankedTensorType result, int64_t axis,
+                                   Attribute encoding) {
+  if (source.getRank() != 2 || axis < 0 || axis > 1 || result.getRank() != 1 ||
+      result.getDimSize(0) != source.getDimSize(1 - axis) ||
+      result.getElementType() != source.getElementType() ||
+      result.getEncoding() != encoding) {
+    return op->emitOpError("expects ")
+           << encoding << " of axis " << 1 - axis << " of " << source
+           << ", but got " << result;
+  }
+  return success();
+}
+
+LogicalResult ReduceOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  if (int64_t axis = getAxis(); axis != 0 && axis != 1) {
+    return emitOpError("expects axis 0 or 1, but got ") << axis;
+  }
+  if (!isa<AccAttr, RhsAttr>(source.getEncoding())) {
+    return emitOpError("expects a source of two axes, but got ") << source;
+  }
+  return verifyDropped(*this, source,
+                       cast<RankedTensorType>(getResult().getType()), getAxis(),
+                       PartialAttr::get(getContext(), getKind(), getAxis(),
+                                        source.getEncoding()));
+}
+
+LogicalResult CompleteOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  auto partial = dyn_cast<PartialAttr>(source.getEncoding());
+  if (!partial) {
+    return emitOpError("expects a source with layout sm.partial, but got ")
+           << source;
+  }
+  auto slice =
+      SliceAttr::get(getContext(), partial.getAxis(), partial.getParent());
+  if (result != source.cloneWithEncoding(slice)) {
+    return emitOpError("expects ")
+           << source.cloneWithEncoding(slice) << ", but got " << result;
+  }
+  return success();
+}
+
+LogicalResult ExpandOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (int64_t axis = getAxis(); axis != 0 && axis != 1) {
+    return emitOpError("expects axis 0 or 1, but got ") << axis;
+  }
+  if (!isa<AccAttr, RhsAttr>(result.getEncoding())) {
+    return emitOpError("expects a result of two axes, but got ") << result;
+  }
+  return verifyDropped(
+      *this, result, source, getAxis(),
+      SliceAttr::get(getContext(), getAxis(), result.getEncoding()));
+}
+
+LogicalResult SplatOp::verify() {
+  Type element = cast<RankedTensorType>(getResult().getType()).getElementType();
+  if (element != getValue().getType()) {
+    return emitOpError("expects a value of type ")
+           << element << ", but got " << getValue().getType();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Global memory
+//===----------------------------------------------------------------------===//
+
+LogicalResult LoadOp::verify() {
+  auto addresses = cast<RankedTensorType>(getAddresses().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (result.getShape() != addresses.getShape() ||
+      result.getEncoding() != addresses.getEncoding() ||
+      getLive().getType() !=
+          addresses.clone(IntegerType::get(getContext(), 1))) {
+    return emitOpError("expects an address, a flag and a result in one layout, "
+                       "but got ")
+           << addresses << ", " << getLive().getType() << " and " << result;
+  }
+  return success();
+}
+
+/// Rows of a block in the layout that goes with it.
+static LogicalResult verifyBlockRows(Operation *op, Value addresses, Value live,
+                                     Type block) {
+  auto type = cast<RankedTensorType>(block);
+  if (type.getRank() != 2) {
+    return op->emitOpError("expects a block of two axes, but got ") << type;
+  }
+  auto slice = SliceAttr::get(op->getContext(), 1, type.getEncoding());
+  auto rows = cast<RankedTensorType>(addresses.getType());
+  if (rows.getEncoding() != slice) {
+    return op->emitOpError("expects addresses with layout ")
+           << slice << ", but got " << rows;
+  }
+  return verifyRows(op, addresses, live, type.getDimSize(0));
+}
+
+LogicalResult LoadRowsOp::verify() {
+  return verifyBlockRows(*this, getAddresses(), getLive(),
+                         getResult().getType());
+}
+
+LogicalResult StoreRowsOp::verify() {
+  return verifyBlockRows(*this, getAddresses(), getLive(),
+                         getValue().getType());
+}
