@@ -82,7 +82,8 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
     }
   }
   if (!options.derive) {
-    return convertAttnToTile(func, {options.rows, options.countTiles});
+    return convertAttnToTile(func,
+                             {options.rows, /*rowStep=*/0, options.countTiles});
   }
   // A derived form that no kernel can be made of is no reason to refuse the
   // program: it then runs as written, in as many passes as that takes.
@@ -99,8 +100,8 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
       return success();
     });
     if (succeeded(derive(func, options)) &&
-        succeeded(
-            convertAttnToTile(func, {options.rows, options.countTiles}))) {
+        succeeded(convertAttnToTile(
+            func, {options.rows, /*rowStep=*/0, options.countTiles}))) {
       return success();
     }
   }
@@ -110,7 +111,8 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
   func = textbook.release();
   module.push_back(func);
   func.emitRemark("compiled as written: ") << why;
-  return convertAttnToTile(func, {options.rows, options.countTiles});
+  return convertAttnToTile(func,
+                           {options.rows, /*rowStep=*/0, options.countTiles});
 }
 
 LogicalResult attn::compileToVector(ModuleOp module,

@@ -15,6 +15,9 @@ namespace attn {
 struct AttnToTileOptions {
   /// Most packed rows of an item; 0: as tiles(..) of the cascade says, else 64.
   int64_t rows = 0;
+  /// Packed rows are a multiple of this, as matrix units want them; 0: whatever
+  /// there is in steps of 8, or one row.
+  int64_t rowStep = 0;
   /// Adds the host function @name.classes, which counts tiles by class.
   bool countTiles = false;
 };

@@ -22,6 +22,8 @@ def ConvertAttnToTilePass : Pass<"convert-attn-to-tile", "::mlir::ModuleOp"> {
   let options = [
     Option<"rows", "rows", "int64_t", "0",
         "most packed rows of an item; 0: as tiles(..) says, else 64">,
+    Option<"rowStep", "row-step", "int64_t", "0",
+        "packed rows are a multiple of this; 0: as many as there are, in steps of 8">,
     Option<"countTiles", "count-tiles", "bool", "false",
            "add @name.classes, which counts empty, partial and full tiles">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
@@ -45,6 +47,21 @@ def ConvertTileToVectorPass : Pass<"convert-tile-to-vector", "::mlir::ModuleOp">
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
     "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def ConvertTileToSMPass : Pass<"convert-tile-to-sm", "::mlir::ModuleOp"> {
+  let summary = "tile kernels of items and merges to kernels of an SM";
+  let description = [{
+    Each tile.kernel of kind items or merge becomes an sm.kernel whose warps share the
+    packed rows. Blocks that products read in the fold come through rings of
+    `stages` places; other blocks of 16-bit elements go through shared memory
+    once. Calls must be inlined. Kernels of other kinds are left alone.
+  }];
+  let options = [
+    Option<"warps", "warps", "int64_t", "4", "most warps of a kernel">,
+    Option<"stages", "stages", "int64_t", "2", "places of a ring">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::attn::sm::SMDialect"];
 }
 
 #endif // ATTN_CONVERSION_PASSES_TD

@@ -93,17 +93,19 @@ bool FunctionLowering::staysInRow(CascadeOp cascade, const RankBinding &binding,
   return true;
 }
 
-/// Packed rows of an item: as many as there can be, in steps of 8, up to
+/// Packed rows of an item: as many as there can be, in steps of `step`, up to
 /// `most`.
 static int64_t chooseRows(Program &program, CascadeOp cascade,
-                          const RankBinding &binding, int64_t most) {
+                          const RankBinding &binding, int64_t most,
+                          int64_t step) {
   if (binding.row < 0 && binding.subs.empty()) {
-    return 1;
+    return step ? step : 1;
   }
   if (most == 0) {
     std::optional<ArrayRef<int64_t>> tiles = cascade.getTiles();
     most = tiles ? (*tiles)[0] : 64;
   }
+  step = step ? step : 8;
   int64_t subs = 1;
   for (int64_t r : binding.subs) {
     subs *= program.getStaticExtent(cascade, r);
@@ -113,7 +115,7 @@ static int64_t chooseRows(Program &program, CascadeOp cascade,
   if (row == ShapedType::kDynamic) {
     return most;
   }
-  return std::min<int64_t>(most, llvm::alignTo(row * subs, 8));
+  return std::min<int64_t>(most, llvm::alignTo(row * subs, step));
 }
 
 LogicalResult FunctionLowering::lowerFold(
@@ -140,9 +142,12 @@ LogicalResult FunctionLowering::lowerFold(
       collect(e.getResult());
     }
   }
-  int64_t packed = chooseRows(program, cascade, *binding, options.rows);
-  FoldLowering lowering(program, cascade, fold, *binding, presence, order,
-                        stores, packed, options.countTiles);
+  int64_t packed =
+      chooseRows(program, cascade, *binding, options.rows, options.rowStep);
+  FoldLowering lowering(
+      program, cascade, fold, *binding, presence, order, stores, packed,
+      options.rowStep ? options.rowStep : std::min<int64_t>(packed, 8),
+      options.countTiles);
   std::string suffix =
       numLaunches == 0 ? "" : "." + std::to_string(numLaunches);
   ++numLaunches;
@@ -464,7 +469,7 @@ struct ConvertAttnToTilePass
       }
     });
     for (func::FuncOp f : funcs) {
-      if (failed(convertAttnToTile(f, {rows, countTiles}))) {
+      if (failed(convertAttnToTile(f, {rows, rowStep, countTiles}))) {
         return signalPassFailure();
       }
     }

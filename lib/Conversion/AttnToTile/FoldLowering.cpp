@@ -644,9 +644,8 @@ LogicalResult FoldLowering::emit(const Twine &suffixTwine) {
   if (failed(emitItems(b, *launch.kernel, *mask))) {
     return failure();
   }
-  launch.merge =
-      &program.createKernel(b, tile::KernelKind::merge, suffix + ".merge",
-                            std::min<int64_t>(rows, 8), 0);
+  launch.merge = &program.createKernel(b, tile::KernelKind::merge,
+                                       suffix + ".merge", mergeRows, 0);
   std::string combine =
       (program.getFunc().getName() + suffix + ".combine").str();
   if (failed(emitMerge(b, *launch.merge, combine))) {

@@ -36,10 +36,11 @@ public:
   FoldLowering(Program &program, CascadeOp cascade, FoldOp fold,
                RankBinding binding, CascadePresence &presence,
                ArrayRef<EinsumOp> epilogue, ArrayRef<Output> outputs,
-               int64_t rows, bool countTiles)
+               int64_t rows, int64_t mergeRows, bool countTiles)
       : program(program), cascade(cascade), fold(fold),
         binding(std::move(binding)), presence(presence), epilogue(epilogue),
-        outputs(outputs), rows(rows), countTiles(countTiles) {}
+        outputs(outputs), rows(rows), mergeRows(mergeRows),
+        countTiles(countTiles) {}
 
   LogicalResult emit(const Twine &suffix);
 
@@ -64,6 +65,7 @@ private:
   ArrayRef<EinsumOp> epilogue;
   ArrayRef<Output> outputs;
   int64_t rows;
+  int64_t mergeRows;
   bool countTiles;
   SmallVector<int64_t> states; // buffer numbers
 };

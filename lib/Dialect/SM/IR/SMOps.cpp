@@ -352,18 +352,27 @@ LogicalResult SplatOp::verify() {
 // Global memory
 //===----------------------------------------------------------------------===//
 
-LogicalResult LoadOp::verify() {
-  auto addresses = cast<RankedTensorType>(getAddresses().getType());
-  auto result = cast<RankedTensorType>(getResult().getType());
-  if (result.getShape() != addresses.getShape() ||
-      result.getEncoding() != addresses.getEncoding() ||
-      getLive().getType() !=
-          addresses.clone(IntegerType::get(getContext(), 1))) {
-    return emitOpError("expects an address, a flag and a result in one layout, "
-                       "but got ")
-           << addresses << ", " << getLive().getType() << " and " << result;
+/// An address and a flag for each element.
+static LogicalResult verifyElements(Operation *op, Value addresses, Value live,
+                                    Type elements) {
+  auto value = cast<RankedTensorType>(elements);
+  MLIRContext *ctx = op->getContext();
+  if (addresses.getType() != value.clone(IntegerType::get(ctx, 64)) ||
+      live.getType() != value.clone(IntegerType::get(ctx, 1))) {
+    return op->emitOpError("expects an address and a flag in the layout of ")
+           << value << ", but got " << addresses.getType() << " and "
+           << live.getType();
   }
   return success();
+}
+
+LogicalResult LoadOp::verify() {
+  return verifyElements(*this, getAddresses(), getLive(),
+                        getResult().getType());
+}
+
+LogicalResult StoreOp::verify() {
+  return verifyElements(*this, getAddresses(), getLive(), getValue().getType());
 }
 
 /// Rows of a block in the layout that goes with it.

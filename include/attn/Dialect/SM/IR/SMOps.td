@@ -106,6 +106,13 @@ def SM_FieldOp : SM_Op<"field", [Pure]> {
   let assemblyFormat = "$item $name attr-dict";
 }
 
+def SM_PartOp : SM_Op<"part", [Pure]> {
+  let summary = "first state slot of a part of a merge";
+  let arguments = (ins SM_ItemType:$item, Index:$part);
+  let results = (outs Index:$slot);
+  let assemblyFormat = "$item `,` $part attr-dict";
+}
+
 def SM_RowsOp : SM_Op<"rows", [Pure, AllTypesMatch<["coord", "minor"]>]> {
   let summary = "coordinates of the packed rows of a record (tile.rows)";
   let arguments = (ins SM_ItemType:$item, Index:$first);
@@ -293,6 +300,18 @@ def SM_LoadOp : SM_Op<"load", [MemoryEffects<[MemRead]>]> {
   let results = (outs SM_Fragment:$result);
   let assemblyFormat = [{
     $addresses `live` $live attr-dict `:` type($addresses) `,` type($live) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def SM_StoreOp : SM_Op<"store", [MemoryEffects<[MemWrite]>]> {
+  let summary = "writes an element to each address, where live";
+  let description = [{
+    Where several threads hold one element, one of them writes it.
+  }];
+  let arguments = (ins SM_Fragment:$value, SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live);
+  let assemblyFormat = [{
+    $value `to` $addresses `live` $live attr-dict `:` type($value) `,` type($addresses) `,` type($live)
   }];
   let hasVerifier = 1;
 }

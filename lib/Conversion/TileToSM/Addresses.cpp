@@ -1,0 +1,389 @@
+//===- Addresses.cpp - Where the rows of a block lie ----------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every access of a block comes down to an address and a flag for each of its
+// rows. Coordinates, symbols, domain and address of a view are evaluated on
+// integers that are either one for all rows or one for each; what depends on
+// no row costs one scalar.
+//
+//===----------------------------------------------------------------------===//
+#include "KernelConversion.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace attn;
+
+namespace attn {
+
+class RowLocator {
+public:
+  RowLocator(KernelConversion &conversion, Operation *op, RankedTensorType rows)
+      : c(conversion), b(conversion.b), op(op), wide(rows) {}
+
+  std::optional<RowAddresses> run(const BlockAccess &access, bool isBlock);
+
+private:
+  void fail(const Twine &message) { c.fail(op, message); }
+
+  //===--- Integers
+  //---------------------------------------------------------===//
+  RowInteger constant(int64_t value) {
+    return {arith::ConstantIntOp::create(b, value, 64), {}};
+  }
+  Value spread(RowInteger x) {
+    return x.rows ? x.rows : sm::SplatOp::create(b, wide, x.scalar).getResult();
+  }
+  template <class Op> RowInteger apply(RowInteger x, RowInteger y) {
+    if (x.scalar && y.scalar) {
+      return {Op::create(b, x.scalar, y.scalar), {}};
+    }
+    return {{}, Op::create(b, spread(x), spread(y))};
+  }
+  RowInteger evaluate(AffineExpr e, ArrayRef<RowInteger> dims,
+                      ArrayRef<RowInteger> symbols);
+
+  //===--- Flags: null is true
+  //----------------------------------------------===//
+  /// A flag for each row; scalars of type i1 are spread.
+  Value spreadFlag(Value flag);
+  Value both(Value x, Value y);
+  Value either(Value x, Value y);
+  Value isPresent(IntegerSet set, ArrayRef<RowInteger> dims,
+                  ArrayRef<RowInteger> symbols);
+
+  RowInteger getIndex(const BlockAccess &access, unsigned i, bool isBlock);
+  RowInteger lookUp(Value table, ArrayRef<RowInteger> at, Value live);
+  RowInteger addressOf(Value memory, ArrayRef<RowInteger> at);
+
+  KernelConversion &c;
+  ImplicitLocOpBuilder &b;
+  Operation *op;
+  RankedTensorType wide; // i64 for each row
+  /// The index along the columns of a block; -1: none yet.
+  int column = -1;
+};
+
+} // namespace attn
+
+RowInteger RowLocator::evaluate(AffineExpr e, ArrayRef<RowInteger> dims,
+                                ArrayRef<RowInteger> symbols) {
+  if (auto constant = dyn_cast<AffineConstantExpr>(e)) {
+    return this->constant(constant.getValue());
+  }
+  if (auto dim = dyn_cast<AffineDimExpr>(e)) {
+    return dims[dim.getPosition()];
+  }
+  if (auto symbol = dyn_cast<AffineSymbolExpr>(e)) {
+    return symbols[symbol.getPosition()];
+  }
+  auto binary = cast<AffineBinaryOpExpr>(e);
+  RowInteger x = evaluate(binary.getLHS(), dims, symbols);
+  // Pages of 2^n tokens cost a shift and a mask; both round down.
+  auto divisor = dyn_cast<AffineConstantExpr>(binary.getRHS());
+  if (divisor && divisor.getValue() > 0 &&
+      llvm::isPowerOf2_64(uint64_t(divisor.getValue()))) {
+    int64_t size = divisor.getValue();
+    if (e.getKind() == AffineExprKind::FloorDiv) {
+      return apply<arith::ShRSIOp>(x, constant(llvm::Log2_64(size)));
+    }
+    if (e.getKind() == AffineExprKind::Mod) {
+      return apply<arith::AndIOp>(x, constant(size - 1));
+    }
+  }
+  RowInteger y = evaluate(binary.getRHS(), dims, symbols);
+  switch (e.getKind()) {
+  case AffineExprKind::Add:
+    return apply<arith::AddIOp>(x, y);
+  case AffineExprKind::Mul:
+    return apply<arith::MulIOp>(x, y);
+  case AffineExprKind::FloorDiv:
+    return apply<arith::FloorDivSIOp>(x, y);
+  case AffineExprKind::CeilDiv:
+    return apply<arith::CeilDivSIOp>(x, y);
+  case AffineExprKind::Mod: {
+    RowInteger whole = apply<arith::FloorDivSIOp>(x, y);
+    return apply<arith::SubIOp>(x, apply<arith::MulIOp>(whole, y));
+  }
+  default:
+    llvm_unreachable("an affine expression of two operands");
+  }
+}
+
+Value RowLocator::spreadFlag(Value flag) {
+  auto type = wide.clone(b.getI1Type());
+  if (!flag) {
+    return arith::ConstantOp::create(b, type,
+                                     DenseElementsAttr::get(type, true));
+  }
+  return flag.getType() == type
+             ? flag
+             : sm::SplatOp::create(b, type, flag).getResult();
+}
+
+Value RowLocator::both(Value x, Value y) {
+  if (!x || !y) {
+    return x ? x : y;
+  }
+  if (x.getType() != y.getType()) {
+    x = spreadFlag(x);
+    y = spreadFlag(y);
+  }
+  return arith::AndIOp::create(b, x, y);
+}
+
+Value RowLocator::either(Value x, Value y) {
+  if (!x || !y) {
+    return {};
+  }
+  if (x.getType() != y.getType()) {
+    x = spreadFlag(x);
+    y = spreadFlag(y);
+  }
+  return arith::OrIOp::create(b, x, y);
+}
+
+Value RowLocator::isPresent(IntegerSet set, ArrayRef<RowInteger> dims,
+                            ArrayRef<RowInteger> symbols) {
+  Value result;
+  for (unsigned i = 0; i < set.getNumConstraints(); ++i) {
+    AffineExpr e = set.getConstraint(i);
+    if (column >= 0 && e.isFunctionOfDim(unsigned(column))) {
+      fail("expects a domain that is the same for all columns of a row");
+      return {};
+    }
+    RowInteger value = evaluate(e, dims, symbols), zero = constant(0);
+    auto predicate =
+        set.isEq(i) ? arith::CmpIPredicate::eq : arith::CmpIPredicate::sge;
+    Value x = value.rows ? value.rows : value.scalar;
+    Value y = value.rows ? spread(zero) : zero.scalar;
+    result = both(result, arith::CmpIOp::create(b, predicate, x, y));
+  }
+  return result;
+}
+
+/// An index along the columns is base + 0, 1, ..: the base stands for it.
+static bool matchColumns(Value value, SmallVectorImpl<Value> &terms) {
+  if (auto coord = value.getDefiningOp<tile::CoordOp>()) {
+    terms.push_back(coord.getBase());
+    return true;
+  }
+  if (auto sum = value.getDefiningOp<arith::AddIOp>()) {
+    for (auto [x, y] : {std::pair(sum.getLhs(), sum.getRhs()),
+                        std::pair(sum.getRhs(), sum.getLhs())}) {
+      auto splat = x.getDefiningOp<vector::BroadcastOp>();
+      if (splat && !isa<VectorType>(splat.getSource().getType()) &&
+          matchColumns(y, terms)) {
+        terms.push_back(splat.getSource());
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+RowInteger RowLocator::getIndex(const BlockAccess &access, unsigned i,
+                                bool isBlock) {
+  Value index = access.indices[i];
+  auto widen = [&](Value x) -> Value {
+    return x.getType().isIndex()
+               ? arith::IndexCastOp::create(b, b.getI64Type(), x).getResult()
+               : arith::ExtSIOp::create(b, b.getI64Type(), x).getResult();
+  };
+  if (access.axes[i] < 0) {
+    return {widen(c.scalar(index)), {}};
+  }
+  if (access.axes[i] == 0) {
+    Value rows = c.fragment(index, wide.getEncoding());
+    return {{}, c.failed ? rows : arith::ExtSIOp::create(b, wide, rows)};
+  }
+  SmallVector<Value> terms;
+  if (!isBlock || column >= 0 || !matchColumns(index, terms)) {
+    fail("expects one index that counts along the columns of a block");
+    return constant(0);
+  }
+  column = int(i);
+  RowInteger base = constant(0);
+  for (Value term : terms) {
+    base = apply<arith::AddIOp>(base, {widen(c.scalar(term)), {}});
+  }
+  return base;
+}
+
+RowInteger RowLocator::addressOf(Value memory, ArrayRef<RowInteger> at) {
+  auto type = cast<MemRefType>(memory.getType());
+  Value target = c.scalar(memory);
+  auto [strides, offset] = type.getStridesAndOffset();
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
+  RowInteger address{sm::AddressOp::create(b, target), {}};
+  for (auto [axis, coordinate] : llvm::enumerate(at)) {
+    RowInteger step;
+    if (ShapedType::isDynamic(strides[axis])) {
+      Value elements = arith::IndexCastOp::create(
+          b, b.getI64Type(), sm::StrideOp::create(b, target, axis));
+      step = apply<arith::MulIOp>({elements, {}}, constant(bytes));
+    } else {
+      step = constant(strides[axis] * bytes);
+    }
+    address =
+        apply<arith::AddIOp>(address, apply<arith::MulIOp>(coordinate, step));
+  }
+  return address;
+}
+
+/// An element of a table, sign-extended. Rows that are not live look at none.
+RowInteger RowLocator::lookUp(Value table, ArrayRef<RowInteger> at,
+                              Value live) {
+  auto type = dyn_cast<MemRefType>(table.getType());
+  if (!type) {
+    Value value = c.scalar(table);
+    if (value.getType().isIndex()) {
+      return {arith::IndexCastOp::create(b, b.getI64Type(), value), {}};
+    }
+    return {value.getType().isInteger(64)
+                ? value
+                : arith::ExtSIOp::create(b, b.getI64Type(), value).getResult(),
+            {}};
+  }
+  bool isOfRows = llvm::any_of(at, [](RowInteger x) { return bool(x.rows); });
+  Type element = type.getElementType();
+  if (!isOfRows) {
+    SmallVector<Value> indices;
+    for (RowInteger x : at) {
+      indices.push_back(
+          arith::IndexCastOp::create(b, b.getIndexType(), x.scalar));
+    }
+    Value value = memref::LoadOp::create(b, c.scalar(table), indices);
+    return {element.isInteger(64)
+                ? value
+                : arith::ExtSIOp::create(b, b.getI64Type(), value).getResult(),
+            {}};
+  }
+  Value value = sm::LoadOp::create(
+      b, wide.clone(element), spread(addressOf(table, at)), spreadFlag(live));
+  return {{},
+          element.isInteger(64)
+              ? value
+              : arith::ExtSIOp::create(b, wide, value).getResult()};
+}
+
+std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
+                                            bool isBlock) {
+  SmallVector<RowInteger> indices;
+  for (unsigned i = 0; i < access.indices.size(); ++i) {
+    indices.push_back(getIndex(access, i, isBlock));
+    if (c.failed) {
+      return std::nullopt;
+    }
+  }
+  Value live;
+  if (access.liveBegin || access.liveEnd) {
+    if (access.liveAxis != 0) {
+      fail("expects what is live to be rows");
+      return std::nullopt;
+    }
+    Value number = arith::ExtSIOp::create(
+        b, wide,
+        sm::CoordOp::create(b, wide.clone(b.getI32Type()), c.index(0)));
+    auto limit = [&](Value bound, arith::CmpIPredicate predicate) {
+      Value wideBound =
+          arith::IndexCastOp::create(b, b.getI64Type(), c.scalar(bound));
+      live = both(live, arith::CmpIOp::create(b, predicate, number,
+                                              spread({wideBound, {}})));
+    };
+    if (access.liveBegin) {
+      limit(access.liveBegin, arith::CmpIPredicate::sge);
+    }
+    if (access.liveEnd) {
+      limit(access.liveEnd, arith::CmpIPredicate::slt);
+    }
+  }
+  Value memory = access.memory;
+  SmallVector<RowInteger> at = indices;
+  int last = column;
+  if (auto view = memory.getDefiningOp<tile::ViewOp>()) {
+    memory = view.getStorage();
+    SmallVector<RowInteger> symbols(view.getSymbols().size());
+    SmallVector<bool> isKnown(symbols.size());
+    auto find = [&](bool ofRows) {
+      for (auto [i, table] : llvm::enumerate(view.getSymbols())) {
+        AffineMap map = cast<AffineMapAttr>(view.getSymbolMaps()[i]).getValue();
+        bool isOfRows = false;
+        for (unsigned d = 0; d < indices.size(); ++d) {
+          isOfRows |= indices[d].rows && map.isFunctionOfDim(d);
+        }
+        if (isKnown[i] || (isOfRows && !ofRows)) {
+          continue;
+        }
+        SmallVector<RowInteger> place;
+        for (AffineExpr e : map.getResults()) {
+          place.push_back(evaluate(e, indices, {}));
+        }
+        symbols[i] = lookUp(table, place, live);
+        isKnown[i] = true;
+      }
+    };
+    // Symbols of all rows first: with them the domain says which rows may look
+    // at theirs.
+    find(/*ofRows=*/false);
+    auto restrict = [&](bool onlyKnown) {
+      Value any;
+      bool isFirst = true;
+      for (Attribute attr : view.getWhere()) {
+        IntegerSet set = cast<IntegerSetAttr>(attr).getValue();
+        bool fits = true;
+        for (AffineExpr e : set.getConstraints()) {
+          for (unsigned s = 0; s < symbols.size(); ++s) {
+            fits &= isKnown[s] || !e.isFunctionOfSymbol(s);
+          }
+        }
+        Value here = fits ? isPresent(set, indices, symbols) : Value();
+        any = isFirst ? here : either(any, here);
+        isFirst = false;
+      }
+      live = both(live, any);
+    };
+    bool isComplete = llvm::all_of(isKnown, [](bool known) { return known; });
+    restrict(true);
+    if (!isComplete) {
+      find(/*ofRows=*/true);
+      restrict(false);
+    }
+    at.clear();
+    last = -1;
+    for (auto [axis, e] : llvm::enumerate(view.getAddress().getResults())) {
+      if (column >= 0 && e.isFunctionOfDim(unsigned(column))) {
+        if (last >= 0 ||
+            e != getAffineDimExpr(unsigned(column), b.getContext())) {
+          fail("expects columns that one axis of the storage holds");
+          return std::nullopt;
+        }
+        last = int(axis);
+      }
+      at.push_back(evaluate(e, indices, symbols));
+    }
+  }
+  if (isBlock) {
+    auto type = cast<MemRefType>(memory.getType());
+    if (last < 0 || type.getStridesAndOffset().first[last] != 1) {
+      fail("expects columns of a block to be neighbours in memory");
+      return std::nullopt;
+    }
+  }
+  if (c.failed) {
+    return std::nullopt;
+  }
+  return RowAddresses{spread(addressOf(memory, at)), spreadFlag(live)};
+}
+
+std::optional<RowAddresses> KernelConversion::locate(Operation *op,
+                                                     const BlockAccess &access,
+                                                     RankedTensorType rows,
+                                                     bool isBlock) {
+  return RowLocator(*this, op, rows).run(access, isBlock);
+}

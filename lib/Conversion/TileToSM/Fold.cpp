@@ -1,0 +1,223 @@
+//===- Fold.cpp - The loop over tiles -------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The intervals of a fold become one loop, whatever their number: its counter
+// runs over the tiles of all, and which tile that is follows from how many each
+// interval has. So a loop can be pipelined across the gap between a sink and a
+// window.
+//
+// Blocks that products read in the loop come through rings. Their copies are
+// started at the top of the body; what has to move ahead of its iteration is
+// the business of a later pass.
+//
+//===----------------------------------------------------------------------===//
+#include "KernelConversion.h"
+
+using namespace attn;
+
+/// Whether the class region visits every tile.
+static bool visitsAll(tile::FoldOp op) {
+  auto yield = cast<tile::YieldOp>(op.getClass_().front().getTerminator());
+  APInt value;
+  return matchPattern(yield.getValues()[0], m_ConstantInt(&value)) &&
+         value.isOne();
+}
+
+/// Loads of the step that a product reads as right operand, each once.
+static SmallVector<tile::LoadOp> findColumnBlocks(tile::FoldOp op) {
+  SmallVector<tile::LoadOp> loads;
+  op.getStep().walk([&](tile::DotOp dot) {
+    Value operand = dot.getB();
+    if (auto extension = operand.getDefiningOp<arith::ExtFOp>()) {
+      operand = extension.getIn();
+    }
+    auto load = operand.getDefiningOp<tile::LoadOp>();
+    if (load && load->getBlock() == &op.getStep().front() &&
+        !llvm::is_contained(loads, load)) {
+      loads.push_back(load);
+    }
+  });
+  return loads;
+}
+
+void KernelConversion::fold(tile::FoldOp op) {
+  if (!rings.empty()) {
+    return fail(op,
+                "expects one fold inside a kernel for an SM, but got one in "
+                "another");
+  }
+  // How many tiles each interval adds, and where they begin.
+  Value total = index(0), reached;
+  SmallVector<std::pair<Value, Value>> runs; // first tile, tiles before it
+  for (auto [begin, end] : llvm::zip_equal(op.getBegins(), op.getEnds())) {
+    Value from = scalar(begin), to = scalar(end);
+    from =
+        reached ? arith::MaxSIOp::create(b, from, reached).getResult() : from;
+    reached = reached ? arith::MaxSIOp::create(b, reached, to).getResult() : to;
+    Value count = arith::MaxSIOp::create(
+        b, arith::SubIOp::create(b, to, from).getResult(), index(0));
+    runs.push_back({from, total});
+    total = arith::AddIOp::create(b, total, count);
+  }
+  SmallVector<Value> init;
+  for (Value value : op.getInit()) {
+    auto type = dyn_cast<VectorType>(value.getType());
+    if (!type || type.getRank() > 2) {
+      return fail(op, "expects a state of vectors of one or two axes");
+    }
+    init.push_back(
+        fragment(value, type.getRank() == 2 ? layout : getRowLayout()));
+  }
+  unsigned numState = init.size();
+  for (tile::LoadOp load : findColumnBlocks(op)) {
+    auto type = cast<VectorType>(load.getResult().getType());
+    if (!getMover(load)) {
+      return;
+    }
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&target.getBody().front());
+    auto buf = sm::BufType::get(b.getContext(), type.getDimSize(0),
+                                type.getDimSize(1), type.getElementType());
+    Value ring = sm::RingOp::create(
+        b, sm::RingType::get(b.getContext(), options.stages, {buf}));
+    rings.push_back({load, ring, {}, {}});
+  }
+  if (failed) {
+    return;
+  }
+  for (Ring &ring : rings) {
+    init.push_back(sm::CursorOp::create(b, ring.ring));
+  }
+  auto loop = scf::ForOp::create(b, index(0), total, index(1), init);
+  Block *step = &op.getStep().front(), *body = loop.getBody();
+  if (!body->empty()) {
+    body->getTerminator()->erase();
+  }
+  inScope(loop, step, body, [&] {
+    Value counter = loop.getInductionVar(), tile;
+    for (auto [first, before] : runs) {
+      Value here = arith::AddIOp::create(
+          b, first, arith::SubIOp::create(b, counter, before).getResult());
+      Value isBehind =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::sge, counter, before);
+      tile = tile ? arith::SelectOp::create(b, isBehind, here, tile).getResult()
+                  : here;
+    }
+    Scope &scope = scopes.back();
+    scope.scalars[step->getArgument(0)] = tile;
+    // The class says of this tile whether it is partial, and counts for nothing
+    // else: its values are of the body.
+    Block *classBlock = &op.getClass_().front();
+    auto yield = cast<tile::YieldOp>(classBlock->getTerminator());
+    IRMapping map;
+    map.map(classBlock->getArgument(0), tile);
+    for (Operation &inner : classBlock->without_terminator()) {
+      if (!cloneScalarCode(&inner, map)) {
+        return;
+      }
+    }
+    auto ofClass = [&](unsigned i) {
+      Value value = yield.getValues()[i];
+      return value.getParentBlock() == classBlock ? map.lookup(value)
+                                                  : scalar(value);
+    };
+    Value isPartial = ofClass(1);
+    scopes.back().scalars[step->getArgument(1)] = isPartial;
+    ValueRange carried = loop.getRegionIterArgs();
+    SmallVector<Value> results;
+    auto convertStep = [&] {
+      for (unsigned i = 0; i < numState; ++i) {
+        Value argument = step->getArgument(2 + i);
+        bool isBlock = cast<VectorType>(argument.getType()).getRank() == 2;
+        scopes.back().fragments[{argument, isBlock ? layout : getRowLayout()}] =
+            carried[i];
+      }
+      for (unsigned i = 0; i < rings.size(); ++i) {
+        Ring &ring = rings[i];
+        ring.cursor = carried[numState + i];
+        auto fill = sm::FillOp::create(b, sm::TokenType::get(b.getContext()),
+                                       ring.ring, ring.cursor);
+        auto buf = cast<sm::RingType>(ring.ring.getType()).getBuffers()[0];
+        Block *copies = new Block;
+        fill.getBody().push_back(copies);
+        Value slot = copies->addArgument(buf.getSlot(), ring.load.getLoc());
+        // Addresses are made in front of it, so that they can move alone.
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPoint(fill);
+        Value token = startCopy(ring.load, slot);
+        if (failed) {
+          return;
+        }
+        token.getDefiningOp()->moveBefore(copies, copies->end());
+        b.setInsertionPointToEnd(copies);
+        sm::YieldOp::create(b, ValueRange());
+        ring.token = fill.getToken();
+      }
+      auto end = cast<tile::YieldOp>(step->getTerminator());
+      for (Value value : end.getValues()) {
+        bool isBlock = cast<VectorType>(value.getType()).getRank() == 2;
+        results.push_back(fragment(value, isBlock ? layout : getRowLayout()));
+      }
+      for (Ring &ring : rings) {
+        sm::ReleaseOp::create(b, ring.ring, ring.cursor);
+        results.push_back(
+            sm::AdvanceOp::create(b, ring.ring, ring.cursor).getResult());
+      }
+    };
+    if (visitsAll(op)) {
+      convertStep();
+      if (!failed) {
+        scf::YieldOp::create(b, results);
+      }
+      return;
+    }
+    // Tiles without a point are left out.
+    auto visit = scf::IfOp::create(b, carried.getTypes(), ofClass(0),
+                                   /*addThenBlock=*/true,
+                                   /*addElseBlock=*/true);
+    Block *then = &visit.getThenRegion().front();
+    {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToEnd(then);
+      convertStep();
+      if (failed) {
+        return;
+      }
+      b.setInsertionPointToEnd(then);
+      scf::YieldOp::create(b, results);
+      b.setInsertionPointToEnd(&visit.getElseRegion().front());
+      scf::YieldOp::create(b, carried);
+    }
+    scf::YieldOp::create(b, visit.getResults());
+  });
+  rings.clear();
+  if (failed) {
+    return;
+  }
+  for (auto [result, made] :
+       llvm::zip(op.getResults(), loop.getResults().take_front(numState))) {
+    bool isBlock = cast<VectorType>(result.getType()).getRank() == 2;
+    scopes.back().fragments[{result, isBlock ? layout : getRowLayout()}] = made;
+  }
+}
+
+/// Merges walk their rows tile by tile.
+void KernelConversion::loop(scf::ForOp op) {
+  auto made =
+      scf::ForOp::create(b, scalar(op.getLowerBound()),
+                         scalar(op.getUpperBound()), scalar(op.getStep()));
+  Block *body = made.getBody();
+  if (!body->empty()) {
+    body->getTerminator()->erase();
+  }
+  inScope(made, op.getBody(), body, [&] {
+    scopes.back().scalars[op.getInductionVar()] = made.getInductionVar();
+    convertBlock(*op.getBody());
+    b.setInsertionPointToEnd(body);
+    scf::YieldOp::create(b);
+  });
+}

@@ -1,0 +1,142 @@
+//===- KernelConversion.cpp - One tile kernel becomes an sm kernel --------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "KernelConversion.h"
+
+#include "mlir/IR/Verifier.h"
+
+using namespace attn;
+
+KernelConversion::KernelConversion(tile::KernelOp kernel,
+                                   const TileToSMOptions &options)
+    : source(kernel), options(options),
+      b(kernel.getLoc(), kernel->getContext()) {}
+
+void KernelConversion::fail(Operation *op, const Twine &message) {
+  if (!failed) {
+    op->emitError() << message;
+  }
+  failed = true;
+}
+
+void KernelConversion::inScope(Operation *op, Block *from, Block *to,
+                               function_ref<void()> body) {
+  if (!scopes.empty()) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(op);
+    scopes.back().at = b.saveInsertionPoint();
+  }
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(to);
+  scopes.emplace_back();
+  scopes.back().source = from;
+  body();
+  scopes.pop_back();
+}
+
+KernelConversion::Scope &KernelConversion::scopeOf(Value value) {
+  for (Scope &scope : llvm::reverse(scopes)) {
+    if (scope.source == value.getParentBlock()) {
+      return scope;
+    }
+  }
+  fail(source, "expects a value of a block that is being converted");
+  return scopes.back();
+}
+
+Value KernelConversion::atDefinition(Value value, function_ref<Value()> make) {
+  Scope &scope = scopeOf(value);
+  OpBuilder::InsertionGuard guard(b);
+  if (&scope != &scopes.back()) {
+    b.restoreInsertionPoint(scope.at);
+  }
+  Location outer = b.getLoc();
+  b.setLoc(value.getLoc());
+  Value result = make();
+  b.setLoc(outer);
+  return result;
+}
+
+/// What has an effect asks for the rest.
+void KernelConversion::convertBlock(Block &block) {
+  for (Operation &op : block) {
+    if (failed) {
+      return;
+    }
+    b.setLoc(op.getLoc());
+    if (auto o = dyn_cast<tile::FoldOp>(op)) {
+      fold(o);
+    } else if (auto o = dyn_cast<tile::StoreOp>(op)) {
+      store(o);
+    } else if (auto o = dyn_cast<tile::FinishOp>(op)) {
+      finish(o);
+    } else if (auto o = dyn_cast<scf::ForOp>(op); o && o.getNumResults() == 0) {
+      loop(o);
+    } else if (op.getNumRegions() > 0 && !isMemoryEffectFree(&op)) {
+      fail(&op, "expects no '" + op.getName().getStringRef() +
+                    "' with an effect in a kernel for an SM");
+    }
+  }
+}
+
+LogicalResult KernelConversion::run() {
+  int64_t rows = source.getRows();
+  if (rows <= 0 || rows % 16) {
+    return source.emitError()
+           << "expects a multiple of 16 rows in a kernel for an SM, but got "
+           << rows;
+  }
+  // As many warps as rows can be shared by.
+  numWarps = options.warps;
+  while (rows / 16 % numWarps) {
+    --numWarps;
+  }
+  layout = sm::AccAttr::get(b.getContext(), numWarps, 1);
+  Block &body = source.getBody().front();
+  b.setInsertionPoint(source);
+  target = sm::KernelOp::create(
+      b, source.getSymNameAttr(),
+      TypeAttr::get(b.getFunctionType(body.getArgumentTypes(), {})),
+      b.getI64IntegerAttr(numWarps),
+      source.getKind() == tile::KernelKind::merge ? b.getUnitAttr()
+                                                  : UnitAttr(),
+      source.getSymVisibilityAttr(), source.getArgAttrsAttr(),
+      source.getResAttrsAttr());
+  SmallVector<Location> places(body.getNumArguments(), source.getLoc());
+  Block *entry =
+      b.createBlock(&target.getBody(), {}, body.getArgumentTypes(), places);
+  b.setInsertionPointToEnd(entry);
+  auto roles = sm::RolesOp::create(b, b.getStrArrayAttr({"all"}),
+                                   b.getDenseI64ArrayAttr({numWarps}),
+                                   b.getDenseI64ArrayAttr({0}), 1);
+  sm::ReturnOp::create(b);
+  b.createBlock(&roles.getBodies().front());
+  auto items = sm::ItemsOp::create(b, TypeRange(), ValueRange());
+  sm::YieldOp::create(b, ValueRange());
+  Block *work = b.createBlock(
+      &items.getBody(), {}, sm::ItemType::get(b.getContext()), source.getLoc());
+  item = work->getArgument(0);
+  inScope(items, &body, work, [&] {
+    for (auto [from, to] :
+         llvm::zip_equal(body.getArguments(), entry->getArguments())) {
+      scopes.back().scalars[from] = to;
+    }
+    convertBlock(body);
+    b.setInsertionPointToEnd(work);
+    sm::YieldOp::create(b, ValueRange());
+  });
+  if (failed || mlir::failed(mlir::verify(target))) {
+    target.erase();
+    return failure();
+  }
+  source.erase();
+  return success();
+}
+
+LogicalResult attn::convertKernelToSM(tile::KernelOp kernel,
+                                      const TileToSMOptions &options) {
+  return KernelConversion(kernel, options).run();
+}

@@ -1,0 +1,13 @@
+// RUN: attn-opt %S/../../../examples/block_lists.mlir --attn-split-sums --attn-defer --attn-partition=tile=64 --attn-online --convert-attn-to-tile="rows=64 row-step=16" --inline --canonicalize --cse --convert-tile-to-sm --canonicalize --cse | FileCheck %s
+
+// A tile that no row's list has is neither copied nor multiplied.
+
+// CHECK: sm.kernel @block_lists
+// CHECK: scf.for
+// CHECK: %[[VISIT:.+]] = scf.for
+// CHECK: memref.load
+// CHECK: scf.if %[[VISIT]]
+// CHECK: sm.fill
+// CHECK: sm.gemm
+// CHECK: } else {
+// CHECK: sm.return
