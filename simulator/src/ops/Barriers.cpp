@@ -81,9 +81,17 @@ static Step runBarrier(Warp &w, const Inst &in) {
     }
     if ((in.needsAllLanes || barrier.first->needsAllLanes) &&
         barrier.first != &in) {
-      report("aligned barrier " + std::to_string(id) + " is met at line " +
-             std::to_string(barrier.first->line()) +
-             " by other warps; different places need barrier.sync");
+      std::string text = "aligned barrier " + std::to_string(id) +
+                         " is met at line " +
+                         std::to_string(barrier.first->line()) +
+                         " by other warps; different places need barrier.sync";
+      // Producers and consumers meet so, in the manual's own example as well.
+      if (in.flags & barrier.first->flags & kHasCount) {
+        cta.group.launch.reporter.warn(w, in, "barriers", w.exec,
+                                       std::move(text));
+      } else {
+        report(std::move(text));
+      }
     }
     if (std::find(barrier.arrivals.begin(), barrier.arrivals.end(), w.number) !=
         barrier.arrivals.end()) {
