@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ptxsim/Device.h"
+#include "ptxsim/File.h"
 
 #include <algorithm>
 #include <bit>
@@ -20,7 +21,6 @@
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <thread>
@@ -67,22 +67,14 @@ template <class T> T take(Result<T> result) {
   return std::move(*result);
 }
 
-std::string read(const std::string &path) {
-  std::ifstream file(path);
-  if (!file) {
-    fail("cannot read '" + path + "'");
-  }
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// A kernel on a device with its arguments.
 class Bench {
 public:
   Bench(const Settings &settings, bool isHopper)
       : settings(settings), device(Device::create()),
         module(take(device->loadModule(
-            read(settings.kernels +
-                 (isHopper ? "/flash_hopper.ptx" : "/flash_128.ptx"))))),
+            take(readFile(settings.kernels + (isHopper ? "/flash_hopper.ptx"
+                                                       : "/flash_128.ptx")))))),
         kernel(take(module->kernel(isHopper ? "flash_hopper" : "flash"))) {
     int heads = settings.heads(), length = settings.length();
     size_t count = size_t(heads) * size_t(length) * kChannels;

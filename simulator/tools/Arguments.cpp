@@ -5,12 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Arguments.h"
+#include "ptxsim/File.h"
 
 #include <bit>
 #include <charconv>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <random>
 
 using namespace ptxsim;
@@ -145,14 +144,13 @@ static Result<Argument> makeBuffer(Device &device, Argument argument,
   return argument;
 }
 
-static Result<std::vector<std::byte>> readFile(const std::string &path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return Error{"cannot read '" + path + "'"};
+static Result<std::vector<std::byte>> readBytes(const std::string &path) {
+  Result<std::string> content = readFile(path);
+  if (!content) {
+    return content.error();
   }
-  std::vector<char> content((std::istreambuf_iterator<char>(file)), {});
-  std::vector<std::byte> data(content.size());
-  std::memcpy(data.data(), content.data(), content.size());
+  std::vector<std::byte> data(content->size());
+  std::memcpy(data.data(), content->data(), content->size());
   return data;
 }
 
@@ -222,7 +220,7 @@ static Result<Argument> makeMap(Device &device, const std::string &text,
   std::vector<std::byte> data(bytes);
   bool isWritten = parts[2] != "none";
   if (isWritten) {
-    Result<std::vector<std::byte>> read = readFile(parts[2]);
+    Result<std::vector<std::byte>> read = readBytes(parts[2]);
     if (!read) {
       return read.error();
     }
@@ -271,7 +269,7 @@ Result<Argument> makeArgument(Device &device, const std::string &text,
     if (parts.size() != 3) {
       return bad;
     }
-    Result<std::vector<std::byte>> data = readFile(parts[2]);
+    Result<std::vector<std::byte>> data = readBytes(parts[2]);
     return data ? makeBuffer(device, argument, *data, true, number)
                 : Result<Argument>(data.error());
   }

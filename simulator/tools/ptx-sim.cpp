@@ -9,12 +9,12 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Arguments.h"
+#include "ptxsim/File.h"
 
 #include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <sstream>
 
 using namespace ptxsim;
@@ -248,13 +248,10 @@ T &orStop(Result<T> &result, const std::string &prefix = "") {
 
 int main(int argc, char **argv) {
   CommandLine line = parseCommandLine(argc, argv);
-  std::ifstream file(line.file, std::ios::binary);
-  if (!file) {
-    badInput("cannot read '" + line.file + "'");
-  }
-  std::string text((std::istreambuf_iterator<char>(file)), {});
+  Result<std::string> text = readFile(line.file);
+  orStop(text);
   std::unique_ptr<Device> device = Device::create(line.options);
-  Result<std::unique_ptr<LoadedModule>> loaded = device->loadModule(text);
+  Result<std::unique_ptr<LoadedModule>> loaded = device->loadModule(*text);
   LoadedModule &module = *orStop(loaded, line.file + ": ");
   std::vector<KernelInfo> kernels = module.kernels();
   if (line.list) {

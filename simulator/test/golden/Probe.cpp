@@ -5,11 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Probe.h"
+#include "ptxsim/File.h"
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <sstream>
 
@@ -360,14 +359,6 @@ Result<Probe> ptxsim::golden::parseProbe(const std::string &name,
   return probe;
 }
 
-Result<std::string> ptxsim::golden::readText(const std::string &path) {
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) {
-    return Error{"expects a file '" + path + "'"};
-  }
-  return std::string(std::istreambuf_iterator<char>(stream), {});
-}
-
 Result<std::vector<Probe>>
 ptxsim::golden::readProbes(const std::string &folder) {
   namespace fs = std::filesystem;
@@ -385,7 +376,7 @@ ptxsim::golden::readProbes(const std::string &folder) {
   std::sort(paths.begin(), paths.end());
   std::vector<Probe> probes;
   for (const fs::path &path : paths) {
-    Result<std::string> text = readText(path.string());
+    Result<std::string> text = readFile(path.string());
     if (!text) {
       return text.error();
     }

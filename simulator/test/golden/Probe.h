@@ -104,8 +104,6 @@ Result<Probe> parseProbe(const std::string &name, const std::string &text);
 /// The probes in all subfolders of `folder`, sorted; a probe of
 /// folder/sm_80/add.ptx is named "sm_80/add".
 Result<std::vector<Probe>> readProbes(const std::string &folder);
-/// An error if there is no such file.
-Result<std::string> readText(const std::string &path);
 
 } // namespace ptxsim::golden
 

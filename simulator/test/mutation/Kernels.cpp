@@ -5,13 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Kernels.h"
+#include "ptxsim/File.h"
 
 #include <bit>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <random>
 
 using namespace ptxsim;
@@ -203,18 +202,17 @@ Outcome ptxsim::mutation::runFlashHopper(const AttentionProblem &problem,
                    problem.heads * problem.length);
 }
 
-std::string ptxsim::mutation::readFile(const std::string &path) {
-  std::ifstream file(path);
-  if (!file) {
-    std::fprintf(stderr, "expects a readable file, but got '%s'\n",
-                 path.c_str());
+std::string ptxsim::mutation::readOrStop(const std::string &path) {
+  Result<std::string> text = readFile(path);
+  if (!text) {
+    std::fprintf(stderr, "%s\n", text.message().c_str());
     std::exit(2);
   }
-  return {std::istreambuf_iterator<char>(file), {}};
+  return *text;
 }
 
 std::string TestKernel::text() const {
-  return readFile(std::string(PTXSIM_KERNELS) + "/" + file);
+  return readOrStop(std::string(PTXSIM_KERNELS) + "/" + file);
 }
 
 /// Wrong maps of flash_hopper.

@@ -66,7 +66,7 @@ struct TestKernel {
 const std::vector<TestKernel> &testKernels();
 
 /// Of a file that must be there: ends the program if it is not.
-std::string readFile(const std::string &path);
+std::string readOrStop(const std::string &path);
 
 /// test/kernels/flash.cu.
 Outcome runFlash(const AttentionProblem &problem, const std::string &ptx,

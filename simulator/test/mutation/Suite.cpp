@@ -38,8 +38,8 @@ struct Equivalent {
 };
 
 std::string readList(const std::string &name, const char *kind) {
-  return readFile(std::string(PTXSIM_MUTATION) + "/" + name + "." + kind +
-                  ".txt");
+  return readOrStop(std::string(PTXSIM_MUTATION) + "/" + name + "." + kind +
+                    ".txt");
 }
 
 std::vector<Equivalent> readEquivalent(const TestKernel &kernel,

@@ -20,7 +20,7 @@ using namespace ptxsim::mutation;
 namespace {
 
 std::string textOf(const char *file) {
-  return readFile(std::string(PTXSIM_KERNELS) + "/" + file);
+  return readOrStop(std::string(PTXSIM_KERNELS) + "/" + file);
 }
 
 class FlashTest : public ::testing::TestWithParam<const char *> {};

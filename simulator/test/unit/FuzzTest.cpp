@@ -14,6 +14,7 @@
 #include "fuzz/Mutator.h"
 #include "fuzz/Target.h"
 #include "ptxsim/Device.h"
+#include "ptxsim/File.h"
 #include "ptxsim/Parser.h"
 
 #include <algorithm>
@@ -21,7 +22,6 @@
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
-#include <iterator>
 #include <unistd.h>
 
 using namespace ptxsim;
@@ -39,12 +39,6 @@ unsigned baseSeed() {
 
 /// How often more than in the short run.
 unsigned factor() { return std::getenv("ATTN_TEST_LONG") ? 10 : 1; }
-
-std::string readFile(const std::filesystem::path &path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file),
-          std::istreambuf_iterator<char>()};
-}
 
 std::string repeat(const std::string &text, size_t count) {
   std::string all;
@@ -101,7 +95,7 @@ TEST_F(FuzzTest, KernelsWithDamage) {
   }
   ASSERT_FALSE(paths.empty());
   for (const auto &path : paths) {
-    std::string whole = readFile(path);
+    std::string whole = *readFile(path.string());
     Outcome undamaged = tryText(whole);
     ASSERT_TRUE(undamaged.isParsed) << path;
     ASSERT_GT(undamaged.numDecoded, 0u) << path;
@@ -121,7 +115,7 @@ TEST_F(FuzzTest, KernelsWithDamage) {
 /// Some instructions at a time, so that the others do not hide behind the first
 /// that is wrong.
 TEST_F(FuzzTest, InstructionsWithDamage) {
-  std::string whole = readFile(PTXSIM_FUZZ "/instructions.ptx");
+  std::string whole = *readFile(PTXSIM_FUZZ "/instructions.ptx");
   Outcome undamaged = tryText(whole);
   ASSERT_EQ(undamaged.complaint, "");
   ASSERT_EQ(undamaged.numDecoded, 1u) << errorOf(whole);
@@ -151,7 +145,7 @@ TEST_F(FuzzTest, InstructionsWithDamage) {
 }
 
 TEST_F(FuzzTest, EachDamageAlone) {
-  std::string whole = readFile(PTXSIM_FUZZ "/instructions.ptx");
+  std::string whole = *readFile(PTXSIM_FUZZ "/instructions.ptx");
   for (unsigned kind = 0; kind < unsigned(Damage::Count); ++kind) {
     unsigned numChanged = 0;
     for (unsigned seed = 0; seed < 10; ++seed) {

@@ -9,42 +9,23 @@
 // it writes is what the simulator gives, so the comparison must find it equal.
 //
 //===----------------------------------------------------------------------===//
+#include "Command.h"
 #include "Simulated.h"
+#include "ptxsim/File.h"
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 
 using namespace ptxsim;
 using namespace ptxsim::golden;
+using namespace ptxsim::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Ended {
-  int code = -1;
-  std::string text; // of both outputs
-};
-
-Ended runCommand(const std::string &command) {
-  Ended ended;
-  FILE *stream = popen((command + " 2>&1").c_str(), "r");
-  if (!stream) {
-    return ended;
-  }
-  char buffer[4096];
-  for (size_t got; (got = fread(buffer, 1, sizeof buffer, stream)) > 0;) {
-    ended.text.append(buffer, got);
-  }
-  int status = pclose(stream);
-  ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return ended;
-}
 
 Ended runFake(const std::string &capability, const std::string &arguments) {
   std::string gpu =
@@ -92,7 +73,7 @@ TEST_F(GoldenDriverTest, EveryProbeComesBackAsSimulated) {
   auto expected = std::count_if(probes->begin(), probes->end(),
                                 [](const Probe &p) { return p.hasFinding; });
   EXPECT_EQ(ended.code, expected ? 1 : 0) << ended.text;
-  Result<std::string> text = readText(out);
+  Result<std::string> text = readFile(out);
   ASSERT_TRUE(text) << text.message();
   Result<GoldenFile> file = readGolden(*text);
   ASSERT_TRUE(file) << file.message();
@@ -119,7 +100,7 @@ TEST_F(GoldenDriverTest, OnlyProbesThatTheChipRuns) {
     std::string out = folder + "/golden.json";
     Ended ended = runFake(capability, "--out='" + out + "' '" + folder + "'");
     EXPECT_EQ(ended.code, 0) << ended.text;
-    Result<GoldenFile> file = readGolden(*readText(out));
+    Result<GoldenFile> file = readGolden(*readFile(out));
     std::string list;
     for (const GoldenProbe &probe : file->probes) {
       list += probe.name + " ";
@@ -155,7 +136,7 @@ TEST_F(GoldenDriverTest, OneThatFailsDoesNotEndTheOthers) {
   EXPECT_TRUE(has(ended.text, "2 probes ran, 3 failed, 0 are for other GPUs"))
       << ended.text;
   Result<GoldenFile> file =
-      readGolden(*readText(folder + "/golden-simulated-gpu.json"));
+      readGolden(*readFile(folder + "/golden-simulated-gpu.json"));
   ASSERT_TRUE(file) << file.message();
   ASSERT_EQ(file->probes.size(), 5u);
   EXPECT_EQ(file->probes[3].error, "no end within 2 s");

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Simulated.h"
+#include "ptxsim/File.h"
 
 #include <algorithm>
 #include <cctype>
@@ -52,7 +53,7 @@ std::vector<std::string> probeFiles() {
 /// The results do not depend on what the output held, so that every byte of it
 /// was written, nor on the order of warps or the time of copies.
 TEST_P(ProbeTest, RunsCleanAndWritesItsOutput) {
-  Result<std::string> text = readText(PTXSIM_GOLDEN "/" + GetParam());
+  Result<std::string> text = readFile(PTXSIM_GOLDEN "/" + GetParam());
   ASSERT_TRUE(text) << text.message();
   Result<Probe> probe = parseProbe(GetParam(), *text);
   ASSERT_TRUE(probe) << probe.message();
@@ -102,7 +103,7 @@ TEST(GoldenTest, TheSimulatorIsAsTheGpus) {
   RecordProperty("goldenFiles", int(names.size()));
   for (const std::string &name : names) {
     SCOPED_TRACE(name);
-    Result<std::string> text = readText(name);
+    Result<std::string> text = readFile(name);
     ASSERT_TRUE(text) << text.message();
     Result<GoldenFile> file = readGolden(*text);
     ASSERT_TRUE(file) << file.message();

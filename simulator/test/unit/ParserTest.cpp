@@ -5,11 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ptxsim/Parser.h"
+#include "ptxsim/File.h"
 
 #include <filesystem>
-#include <fstream>
 #include <gtest/gtest.h>
-#include <iterator>
 #include <random>
 
 using namespace ptxsim;
@@ -197,9 +196,7 @@ TEST(ParserTest, SurvivesDamage) {
   for (const auto &entry :
        std::filesystem::directory_iterator(PTXSIM_KERNELS)) {
     if (entry.path().extension() == ".ptx") {
-      std::ifstream file(entry.path(), std::ios::binary);
-      texts.emplace_back(std::istreambuf_iterator<char>(file),
-                         std::istreambuf_iterator<char>());
+      texts.push_back(*readFile(entry.path().string()));
       Result<Module> module = parseModule(texts.back());
       EXPECT_TRUE(module) << entry.path() << ": "
                           << (module ? "" : module.message());
