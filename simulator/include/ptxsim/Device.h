@@ -32,8 +32,15 @@ using DevicePointer = uint64_t;
 
 struct Dim3 {
   uint32_t x = 1, y = 1, z = 1;
-  uint64_t count() const { return uint64_t(x) * y * z; }
+  /// The largest number there is if 64 bits cannot hold it.
+  uint64_t count() const {
+    uint64_t xy = uint64_t(x) * y;
+    return z && xy > ~uint64_t(0) / z ? ~uint64_t(0) : xy * z;
+  }
 };
+
+/// Each CTA of a launch has a number in the statistics: more have no room.
+constexpr uint64_t kMostCtas = uint64_t(1) << 26;
 
 /// Which warp runs next.
 enum class Schedule : uint8_t {
@@ -109,6 +116,12 @@ private:
   std::vector<Entry> list;
 };
 
+/// As a driver, a launch refuses
+/// - a grid of more than 2^31-1 CTAs in x or 65535 in y or z;
+/// - a block of more than 1024 threads in x or y, 64 in z, or
+///   DeviceProperties::maxThreads in all;
+/// - a cluster of more than 8 CTAs (nothing here allows more), or of more than
+///   one by a module whose target is older than sm_90.
 struct LaunchConfig {
   /// Without a cluster, what the kernel asks for (.reqnctapercluster).
   Dim3 grid, block, cluster;
@@ -172,9 +185,10 @@ public:
   virtual Result<std::unique_ptr<LoadedModule>>
   loadModule(std::string_view ptx) = 0;
 
-  /// Runs the grid. The arguments are held against the .param list, the shape
-  /// against .reqntid, .maxntid and the device. With a finding the launch still
-  /// runs on as far as it can; `findings` says what was seen.
+  /// Runs the grid of a kernel of this device. The arguments are held against
+  /// the .param list, the shape against .reqntid, .maxntid and the device. With
+  /// a finding the launch still runs on as far as it can; `findings` says what
+  /// was seen.
   virtual Result<bool> launch(Kernel &kernel, const LaunchConfig &config,
                               const KernelArguments &arguments) = 0;
 

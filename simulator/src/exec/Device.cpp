@@ -35,6 +35,8 @@ namespace ptxsim {
 class Kernel {
 public:
   std::unique_ptr<Program> program;
+  /// Whose addresses are in the program.
+  const Device *device = nullptr;
 };
 
 } // namespace ptxsim
@@ -43,6 +45,9 @@ namespace {
 
 class SimModule : public LoadedModule, public SymbolTable {
 public:
+  explicit SimModule(const Device &device) : device(device) {}
+
+  const Device &device;
   Module module;
   std::map<std::string, Buffer *, std::less<>> variables;
   std::map<std::string, ptxsim::Kernel, std::less<>> loaded;
@@ -70,6 +75,7 @@ public:
           return program.error();
         }
         kernel.program = std::move(*program);
+        kernel.device = &device;
       }
       return &kernel;
     }
@@ -249,7 +255,7 @@ SimDevice::loadModule(std::string_view ptx) {
   if (!parsed) {
     return parsed.error();
   }
-  auto owned = std::make_unique<SimModule>();
+  auto owned = std::make_unique<SimModule>(*this);
   SimModule &module = *owned;
   module.module = std::move(*parsed);
   for (const Variable &variable : module.module.variables) {
@@ -278,6 +284,48 @@ static std::string formatShape(const uint32_t *shape) {
          std::to_string(shape[2]);
 }
 
+/// What no kernel and no device of the family can have.
+static Result<bool> checkShape(const LaunchConfig &config, uint32_t chip) {
+  const Dim3 &grid = config.grid, &block = config.block;
+  if (grid.count() == 0 || block.count() == 0 || config.cluster.count() == 0) {
+    return Error{"expects a grid, block and cluster without a 0"};
+  }
+  struct Limit {
+    const char *what, *axis;
+    uint32_t value, most;
+  };
+  const Limit limits[] = {
+      {"CTAs of the grid", "x", grid.x, 0x7FFF'FFFF},
+      {"CTAs of the grid", "y", grid.y, 65535},
+      {"CTAs of the grid", "z", grid.z, 65535},
+      {"threads of a block", "x", block.x, 1024},
+      {"threads of a block", "y", block.y, 1024},
+      {"threads of a block", "z", block.z, 64},
+  };
+  for (const Limit &limit : limits) {
+    if (limit.value > limit.most) {
+      return Error{"expects at most " + std::to_string(limit.most) + " " +
+                   limit.what + " in " + limit.axis + ", but got " +
+                   std::to_string(limit.value)};
+    }
+  }
+  if (grid.count() > kMostCtas) {
+    return Error{"expects at most " + std::to_string(kMostCtas) +
+                 " CTAs, for the statistics of each, but got " +
+                 std::to_string(grid.count())};
+  }
+  uint64_t size = config.cluster.count();
+  if (size > 8) {
+    return Error{"expects at most 8 CTAs in a cluster, but got " +
+                 std::to_string(size)};
+  }
+  if (size > 1 && chip < 90) {
+    return Error{"expects a target from sm_90 on for clusters, but got sm_" +
+                 std::to_string(chip)};
+  }
+  return true;
+}
+
 Result<bool> SimDevice::checkLaunch(const Program &program,
                                     const LaunchConfig &config,
                                     const KernelArguments &arguments,
@@ -301,11 +349,11 @@ Result<bool> SimDevice::checkLaunch(const Program &program,
     std::memcpy(parameters.data() + program.parameters[i].offset,
                 arguments.bytes().data() + entry.offset, entry.size);
   }
+  if (Result<bool> fits = checkShape(config, program.module->chip); !fits) {
+    return fits;
+  }
   const uint32_t block[3] = {config.block.x, config.block.y, config.block.z};
   uint64_t threads = config.block.count();
-  if (config.grid.count() == 0 || threads == 0 || config.cluster.count() == 0) {
-    return Error{"expects a grid, block and cluster without a 0"};
-  }
   if (threads > theProperties.maxThreads) {
     return Error{"expects at most " + std::to_string(theProperties.maxThreads) +
                  " threads in a block, but got " + std::to_string(threads)};
@@ -349,6 +397,10 @@ Result<bool> SimDevice::launch(ptxsim::Kernel &kernel,
                                const LaunchConfig &asked,
                                const KernelArguments &arguments) {
   const Program &program = *kernel.program;
+  if (kernel.device != this) {
+    return Error{"expects a kernel of this device, but got '" +
+                 program.function->name + "' of another one"};
+  }
   LaunchConfig config = asked;
   const uint32_t *cluster = program.function->requiredCluster;
   if (cluster[0] && config.cluster.count() == 1) {

@@ -5,11 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ptxsim/Device.h"
+#include "ptxsim/File.h"
 
 #include <algorithm>
-#include <fstream>
 #include <gtest/gtest.h>
-#include <iterator>
 
 using namespace ptxsim;
 
@@ -36,9 +35,9 @@ public:
   }
   void launch(const std::string &file, const std::string &name,
               const LaunchConfig &config, const KernelArguments &arguments) {
-    std::ifstream stream(std::string(PTXSIM_KERNELS) + "/" + file);
-    std::string text((std::istreambuf_iterator<char>(stream)), {});
-    auto module = device->loadModule(text);
+    auto text = readFile(PTXSIM_KERNELS "/" + file);
+    ASSERT_TRUE(text) << text.message();
+    auto module = device->loadModule(*text);
     ASSERT_TRUE(module) << module.message();
     auto kernel = (*module)->kernel(name);
     ASSERT_TRUE(kernel) << kernel.message();
@@ -162,9 +161,9 @@ TEST(KernelsTest, AMissingBarrierIsARaceUnderEverySchedule) {
 
 TEST(KernelsTest, ArgumentsAreHeldAgainstTheParameters) {
   Session run;
-  std::ifstream stream(std::string(PTXSIM_KERNELS) + "/sum.ptx");
-  std::string text((std::istreambuf_iterator<char>(stream)), {});
-  auto module = run.device->loadModule(text);
+  auto text = readFile(PTXSIM_KERNELS "/sum.ptx");
+  ASSERT_TRUE(text) << text.message();
+  auto module = run.device->loadModule(*text);
   ASSERT_TRUE(module);
   EXPECT_EQ((*module)->kernel("nosuch").message(),
             "expects a kernel of the module (vadd, reduce, reduce_race), but "
@@ -184,7 +183,7 @@ TEST(KernelsTest, ArgumentsAreHeldAgainstTheParameters) {
             "expects 4 bytes for parameter 'reduce_param_2', but got 8");
   EXPECT_EQ(error(KernelArguments().add(pointer).add(pointer).add(int32_t(0)),
                   shape(1, 2048)),
-            "expects at most 1024 threads in a block, but got 2048");
+            "expects at most 1024 threads of a block in x, but got 2048");
 }
 
 } // namespace
