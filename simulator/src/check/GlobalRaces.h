@@ -28,7 +28,7 @@
 // - of two writes to different bytes of one word, the earlier one;
 // - lanes of a warp count as one thread; a release sequence is not ended by a
 //   plain store; scope .cluster counts as .gpu;
-// - launches of kMostTrackedCtas or more.
+// - launches of kMostTrackedCtas or more, of which a warning tells.
 //
 //===----------------------------------------------------------------------===//
 #ifndef PTXSIM_CHECK_GLOBALRACES_H

@@ -41,15 +41,22 @@ void Reporter::add(Finding finding) {
   }
 }
 
-static Finding startFinding(const Cta &cta, const Options &options,
+static Finding startFinding(const Function &kernel, const Options &options,
                             std::string_view check, std::string message) {
   Finding finding;
   finding.check = check;
   finding.message = std::move(message);
-  finding.kernel = cta.group.launch.program.function->name;
+  finding.kernel = kernel.name;
+  finding.seed = options.seed;
+  return finding;
+}
+
+static Finding startFinding(const Cta &cta, const Options &options,
+                            std::string_view check, std::string message) {
+  Finding finding = startFinding(*cta.group.launch.program.function, options,
+                                 check, std::move(message));
   std::copy(std::begin(cta.index), std::end(cta.index),
             std::begin(finding.cta));
-  finding.seed = options.seed;
   return finding;
 }
 
@@ -99,6 +106,16 @@ void Reporter::warn(const Warp &warp, const Inst &in, std::string_view check,
     return;
   }
   Finding finding = make(warp, in, check, lanes, std::move(message));
+  finding.isWarning = true;
+  add(std::move(finding));
+}
+
+void Reporter::warn(const Function &kernel, std::string_view check,
+                    std::string message) {
+  if (!isOn(check)) {
+    return;
+  }
+  Finding finding = startFinding(kernel, options, check, std::move(message));
   finding.isWarning = true;
   add(std::move(finding));
 }

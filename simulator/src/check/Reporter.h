@@ -31,6 +31,9 @@ public:
   /// What need not be a defect.
   void warn(const Warp &warp, const Inst &in, std::string_view check,
             Mask lanes, std::string message);
+  /// Of a launch, before it starts.
+  void warn(const Function &kernel, std::string_view check,
+            std::string message);
   /// Of a whole CTA that cannot go on, such as a deadlock, whatever the
   /// switches: a launch that fails must not look clean.
   void report(const Cta &cta, std::string_view check, std::string message);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "ptxsim/Device.h"
 #include "Grid.h"
+#include "check/GlobalRaces.h"
 #include "check/Reporter.h"
 #include "program/Decode.h"
 #include "ptxsim/Parser.h"
@@ -416,6 +417,14 @@ Result<bool> SimDevice::launch(ptxsim::Kernel &kernel,
   }
   context.sharedBytes = program.staticSharedBytes + config.dynamicSharedBytes;
   context.registersPerThread = countRegisters(*program.function, config);
+  if (config.grid.count() >= kMostTrackedCtas) {
+    reporter.warn(*program.function, "races",
+                  "races between CTAs in global memory are not looked for in "
+                  "launches of " +
+                      std::to_string(kMostTrackedCtas) +
+                      " CTAs or more, but got " +
+                      std::to_string(config.grid.count()));
+  }
   auto start = std::chrono::steady_clock::now();
   memory.startLaunch();
   LaunchStats stats;

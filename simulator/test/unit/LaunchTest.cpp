@@ -81,6 +81,34 @@ TEST(LaunchTest, GridsWithoutRoomForStatistics) {
             "got 67108865");
 }
 
+/// A warning says what is not looked for: CTAs have numbers of 21 bits there.
+TEST(LaunchTest, TooManyCtasForRaces) {
+  auto warnings = [](uint32_t ctas, const Checks &checks) {
+    Options options;
+    options.checks = checks;
+    auto device = Device::create(options);
+    auto module = device->loadModule(returnsAtOnce("sm_80"));
+    LaunchConfig config;
+    config.grid.x = ctas;
+    EXPECT_TRUE(device->launch(**(*module)->kernel("k"), config, {}));
+    EXPECT_EQ(device->numFindings(), 0u);
+    std::vector<std::string> list;
+    for (const Finding &finding : device->findings()) {
+      list.push_back(finding.format("k.ptx"));
+    }
+    return list;
+  };
+  constexpr uint32_t most = (1 << 21) - 1;
+  Checks races = Checks::none();
+  races.races = true;
+  EXPECT_EQ(warnings(most, races),
+            (std::vector<std::string>{
+                "k.ptx: warning: races: races between CTAs in global memory "
+                "are not looked for in launches of 2097151 CTAs or more, but "
+                "got 2097151 [kernel k, cta 0,0,0, seed 1]"}));
+  EXPECT_TRUE(warnings(most - 1, races).empty());
+}
+
 TEST(LaunchTest, Clusters) {
   EXPECT_EQ(launchError({{8, 1, 1}, {}, {8, 1, 1}}), "");
   EXPECT_EQ(launchError({{2, 2, 2}, {}, {2, 2, 2}}, "sm_90"), "");
