@@ -24,7 +24,8 @@ void ptxsim::join(VectorClock &into, const VectorClock &from) {
 RaceDetector::RaceDetector(uint32_t numCtas, uint32_t numWarps,
                            uint32_t sharedBytes)
     : numWarps(numWarps), cellsPerCta((sharedBytes + 15) / 16),
-      clocks(numCtas * numWarps), cells(size_t(numCtas) * cellsPerCta) {
+      clocks(numCtas * numWarps), cells(size_t(numCtas) * cellsPerCta),
+      visits(numCtas) {
   for (uint32_t rank = 0; rank < numCtas; ++rank) {
     for (uint32_t w = 0; w < numWarps; ++w) {
       Agent made = agent(AgentKind::Warp, rank, w);
@@ -76,6 +77,31 @@ void RaceDetector::acquireFrom(Agent warp, Agent other, uint32_t time) {
 void RaceDetector::fenceProxy(Agent warp) {
   clocks[warp].fenced = clocks[warp].seen;
   advance(warp);
+}
+
+//===--- CTAs that end ----------------------------------------------------===//
+
+/// Times of an agent ascend: who knows its last visit knows all of them.
+void RaceDetector::noteVisit(uint32_t rank, const Visit &visit) {
+  std::vector<Visit> &list = visits[rank];
+  if (list.size() <= visit.agent) {
+    list.resize(visit.agent + 1);
+  }
+  list[visit.agent] = visit;
+}
+
+std::vector<RaceDetector::Visit>
+RaceDetector::visitsAtEnd(uint32_t rank) const {
+  // A CTA is there as long as one of its warps.
+  std::vector<Visit> open = visits[rank];
+  std::erase_if(open, [&](const Visit &visit) {
+    bool isOver = visit.time == 0;
+    for (uint32_t w = 0; w < numWarps && !isOver; ++w) {
+      isOver = known(warp(rank, w), visit.agent) >= visit.time;
+    }
+    return isOver;
+  });
+  return open;
 }
 
 //===--- Reads ------------------------------------------------------------===//

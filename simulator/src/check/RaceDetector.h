@@ -121,6 +121,18 @@ public:
     return {agent, ++times[agent], &clocks[warp], isAsync, isInOrder};
   }
 
+  /// An access of an agent of another CTA to the shared memory of one.
+  struct Visit {
+    Agent agent;
+    uint32_t time; // 0: there was none
+    uint32_t inst;
+    uint32_t offset;
+    bool isWrite;
+  };
+  /// The last visits of agents to a CTA whose warps have all ended that none of
+  /// them knew to be over: its memory may have been gone.
+  std::vector<Visit> visitsAtEnd(uint32_t rank) const;
+
   /// The other side of a race.
   struct Conflict {
     Agent agent;
@@ -173,17 +185,20 @@ private:
   void addToCrowd(State &state, const Mark &mark);
   void freeCrowd(State &state);
   void splitCell(Cell &cell);
+  void noteVisit(uint32_t rank, const Visit &visit);
 
   uint32_t numWarps, cellsPerCta;
   std::vector<Clock> clocks;   // of warps
   std::vector<uint32_t> times; // of the others, by agent
-  using Key = std::tuple<AgentKind, uint32_t, uint32_t>;
+  using Key = std::tuple<AgentKind, uint32_t, uint32_t>; // rank, number
   std::map<Key, Agent> agents;
   std::vector<Key> names;
   std::vector<Cell> cells;
   std::vector<std::array<State, 4>> split;
   std::vector<Crowd> crowds;
   std::vector<uint32_t> freeSplits, freeCrowds;
+  /// By rank, then by agent: the last one.
+  std::vector<std::vector<Visit>> visits;
 };
 
 /// Records accesses of one instruction. Atomic accesses do not conflict with
@@ -192,7 +207,8 @@ class RaceDetector::Recorder {
 public:
   Recorder(RaceDetector &races, const Actor &actor, uint32_t inst, bool isWrite,
            bool isAtomic)
-      : races(races), actor(actor), isWrite(isWrite) {
+      : races(races), actor(actor), isWrite(isWrite),
+        ownRank(std::get<1>(races.names[actor.agent])) {
     mark.time = actor.time;
     mark.inst = inst;
     mark.agent = uint16_t(actor.agent);
@@ -204,6 +220,10 @@ public:
   /// An access to the shared memory of a CTA. If it conflicts, the first
   /// conflict is in `conflict`.
   bool access(uint32_t rank, uint32_t offset, uint32_t bytes) {
+    if (rank != ownRank) {
+      races.noteVisit(rank,
+                      {actor.agent, actor.time, mark.inst, offset, isWrite});
+    }
     if (bytes == 16 && offset % 16 == 0) {
       Cell &cell = races.cells[size_t(rank) * races.cellsPerCta + offset / 16];
       State &state = cell.whole;
@@ -230,6 +250,7 @@ private:
   Actor actor;
   Mark mark;
   const bool isWrite;
+  const uint32_t ownRank;
 };
 
 } // namespace ptxsim

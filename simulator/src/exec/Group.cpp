@@ -359,9 +359,28 @@ void Scheduler::finish(Warp &warp) {
   ++group.progress;
 }
 
+/// What other CTAs do with the shared memory of one that has ended, or may have
+/// when they come to it in another order.
+static void reportVisits(Cta &cta) {
+  const RaceDetector *races = cta.group.races.get();
+  if (!races || cta.group.ctas.size() == 1) {
+    return;
+  }
+  Warp &warp = *cta.warps.front();
+  for (const RaceDetector::Visit &visit : races->visitsAtEnd(cta.rank)) {
+    report(warp, warp.program.code[visit.inst], "races", kAllLanes,
+           std::string(visit.isWrite ? "write" : "read") + " of " +
+               describeAddress(warp, Space::Shared,
+                               sharedAddress(cta.rank, visit.offset)) +
+               " by " + races->name(visit.agent) +
+               " races with the end of that CTA");
+  }
+}
+
 /// What the warps have left undone. Copies on their way to a CTA that has ended
 /// would write to memory of others.
 void Scheduler::endCta(Cta &cta) {
+  reportVisits(cta);
   for (size_t g = 0; g < cta.warpgroups.size(); ++g) {
     for (const Warpgroup::Step &step : cta.warpgroups[g].open()) {
       bool isProduct = step.inst->isProduct;

@@ -25,6 +25,10 @@ std::string ptxsim::describeAddress(const Warp &warp, Space space,
                        : space == Space::Local ? program.local
                                                : program.parameters;
   std::string text;
+  if (space == Space::Shared &&
+      offset / kCtaWindowBytes > warp.cta.group.ctas.size()) {
+    return "shared+" + std::to_string(offset) + " (outside of the cluster)";
+  }
   if (space == Space::Shared && offset >= kCtaWindowBytes) {
     text = "cta rank " + std::to_string(offset / kCtaWindowBytes - 1) + " ";
     offset %= kCtaWindowBytes;
@@ -191,6 +195,23 @@ private:
         std::move(message));
   }
 
+  /// Of a CTA of others: copies outlive their own one.
+  bool hasEnded(const Cta &cta) const {
+    return &cta != &warp.cta && cta.numLive == 0;
+  }
+
+  /// Behind the address of a finding: why there is no memory.
+  std::string describeLack(Space space, uint64_t offset) const {
+    Cta *cta = space == Space::Shared ? warp.cta.findShared(offset) : nullptr;
+    if (!cta) {
+      return "";
+    }
+    return hasEnded(*cta)
+               ? ", but cta rank " + std::to_string(cta->rank) + " has ended"
+               : ", which is outside of the " +
+                     std::to_string(cta->shared.size()) + " bytes of the CTA";
+  }
+
   Place find(unsigned lane, Space space, uint64_t offset) {
     uint64_t bytes = access.bytes;
     auto inside = [&](uint64_t size) {
@@ -200,7 +221,7 @@ private:
     case Space::Shared: {
       Cta *cta = warp.cta.findShared(offset);
       offset %= kCtaWindowBytes;
-      if (!cta || !inside(cta->shared.size())) {
+      if (!cta || !inside(cta->shared.size()) || hasEnded(*cta)) {
         return {};
       }
       access.cta[lane] = cta;
@@ -306,7 +327,8 @@ private:
       if (checks.bounds) {
         report("bounds", lane,
                std::string(verb()) + " " + std::to_string(access.bytes) +
-                   " bytes at " + describe(space, offset));
+                   " bytes at " + describe(space, offset) +
+                   describeLack(space, offset));
       }
       return false;
     }

@@ -125,7 +125,14 @@ Step bulk::runLoad(Warp &w, const Inst &in) {
                  std::to_string(ranks));
     }
     for (auto &target : group.ctas) {
-      if (ranks >> target->rank & 1) {
+      if (!(ranks >> target->rank & 1)) {
+        continue;
+      }
+      if (target->numLive == 0) {
+        report(w, in, "bounds", Mask(1) << l,
+               "copies to cta rank " + std::to_string(target->rank) +
+                   ", which has ended");
+      } else {
         transfer->cta = target.get();
         load(w, in, l, *transfer, offset);
       }

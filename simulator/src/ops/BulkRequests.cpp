@@ -58,6 +58,12 @@ std::pair<Cta *, uint32_t> bulk::findShared(Warp &w, const Inst &in,
                describeAddress(w, Space::Shared, address));
     return {nullptr, 0};
   }
+  if (cta != &w.cta && cta->numLive == 0) {
+    report(w, in, "bounds", Mask(1) << lane,
+           "copies at " + describeAddress(w, Space::Shared, address) +
+               ", but cta rank " + std::to_string(cta->rank) + " has ended");
+    return {nullptr, 0};
+  }
   if (at % align) {
     report(w, in, "alignment", Mask(1) << lane,
            "copies at " + describeAddress(w, Space::Shared, address) +
