@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Every probe of test/golden runs here with every check on and must be clean.
-// For each golden-*.json beside them, its outputs are those of that GPU. There
-// may be none: GoldenFilesTest.cpp tests the comparison.
+// For each golden-*.json beside them, its outputs are those of that GPU. If
+// there is none, that test is skipped: GoldenFilesTest.cpp tests the
+// comparison.
 //
 //===----------------------------------------------------------------------===//
 #include "Simulated.h"
@@ -98,9 +99,11 @@ std::vector<std::string> goldenFiles() {
 }
 
 TEST(GoldenTest, TheSimulatorIsAsTheGpus) {
-  // Without a file this holds nothing: docs/status.md says "pending".
   std::vector<std::string> names = goldenFiles();
-  RecordProperty("goldenFiles", int(names.size()));
+  if (names.empty()) {
+    GTEST_SKIP() << "there is no golden-<gpu>.json in " PTXSIM_GOLDEN
+                    ": nothing holds the simulator to a GPU";
+  }
   for (const std::string &name : names) {
     SCOPED_TRACE(name);
     Result<std::string> text = readFile(name);
