@@ -176,8 +176,10 @@ public:
 private:
   void add(size_t i, const std::string &change,
            std::vector<Mutant::Edit> edits) {
-    mutants.push_back({labels[i] + " " + change, statements[i].line,
-                       statements[i].text(), std::move(edits)});
+    mutants.push_back({.name = labels[i] + " " + change,
+                       .line = statements[i].line,
+                       .instruction = statements[i].text(),
+                       .edits = std::move(edits)});
   }
 
   void replace(size_t i, const std::string &change, std::string text) {
@@ -251,6 +253,7 @@ private:
         operand = std::to_string(*value + step);
         replace(i, field.name + std::string(step > 0 ? "+1" : "-1"),
                 guard + statement.withOperands(operands));
+        mutants.back().mayBeRefused = true;
       }
       return;
     }

@@ -52,7 +52,11 @@ struct Mutant {
   uint32_t line = 0; // of the instruction
   std::string instruction;
   /// Do not overlap; in the order of the text.
-  std::vector<Edit> edits;
+  std::vector<Edit> edits = {};
+  /// It has another number, which may be one that the language does not know:
+  /// then it is found when it is refused. All else that cannot run is a mutant
+  /// made wrongly.
+  bool mayBeRefused = false;
 
   std::string apply(std::string_view ptx) const;
 };

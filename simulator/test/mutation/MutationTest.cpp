@@ -240,6 +240,17 @@ TEST(MutationTest, NumbersChangeByOne) {
   EXPECT_EQ(bodyOf("mbarrier.arrive.expect_tx.b64 _, [%r1], 64;",
                    "mbarrier.arrive.expect_tx.b64#1 bytes-1"),
             "mbarrier.arrive.expect_tx.b64 _, [%r1], 63;");
+  // Only a number of the text may be one that there is not.
+  for (const Mutant &mutant :
+       makeMutants(kernelOf("barrier.sync 1, %r9; mov.b32 %r2, 4; "
+                            "mov.b32 %r2, 5; " +
+                            init + "%r2;"),
+                   "k")) {
+    EXPECT_EQ(mutant.mayBeRefused,
+              mutant.name == "barrier.sync#1 barrier+1" ||
+                  mutant.name == "barrier.sync#1 barrier-1")
+        << mutant.name;
+  }
 }
 
 TEST(MutationTest, ListsOfMutantsAreChecked) {
@@ -349,6 +360,27 @@ TEST(SuiteRulesTest, ListedMutantsThatAreFoundAreWrong) {
   // Finds nothing.
   kernel.run = [&](const std::string &, const Options &) { return Outcome(); };
   EXPECT_GT(runSuite(kernel, {}).count(Verdict::Kind::Missed), 0u);
+}
+
+TEST(SuiteRulesTest, RefusedMutantsAreFoundWhereANumberChanged) {
+  TestKernel kernel = testKernels()[0];
+  auto run = kernel.run;
+  const std::string original = kernel.text();
+  kernel.run = [&](const std::string &ptx, const Options &options) {
+    Outcome outcome;
+    outcome.error = "refused";
+    return ptx == original ? run(ptx, options) : outcome;
+  };
+  SuiteResult result = runSuite(kernel, {});
+  size_t numChanged = 0;
+  for (const Verdict &verdict : result.verdicts) {
+    bool isFound = verdict.kind == Verdict::Kind::Found;
+    EXPECT_EQ(isFound, verdict.mutant.mayBeRefused) << verdict.mutant.name;
+    EXPECT_EQ(verdict.message, "refused");
+    numChanged += isFound;
+  }
+  EXPECT_GT(numChanged, 0u);
+  EXPECT_LT(numChanged, result.verdicts.size());
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, SuiteTest,

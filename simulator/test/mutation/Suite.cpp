@@ -66,10 +66,7 @@ std::vector<Equivalent> readEquivalent(const TestKernel &kernel,
 void judge(const TestKernel &kernel, const Outcome &outcome, Verdict &verdict) {
   if (!outcome.error.empty()) {
     verdict.message = outcome.error;
-    // Another number may be one that the language does not know. All else that
-    // cannot run is a mutant made wrongly.
-    char last = verdict.mutant.name.back();
-    if (last == '1' && verdict.mutant.edits.size() == 1) {
+    if (verdict.mutant.mayBeRefused) {
       verdict.kind = Verdict::Kind::Found;
       verdict.by = "refused";
     }
@@ -171,7 +168,7 @@ ptxsim::mutation::allMutants(const TestKernel &kernel) {
   }
   std::move(made->begin(), made->end(), std::back_inserter(mutants));
   for (const auto &[name, run] : kernel.launches) {
-    mutants.push_back({name, 0, "launch", {}});
+    mutants.push_back({.name = name, .instruction = "launch"});
   }
   return mutants;
 }
