@@ -10,6 +10,7 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <new>
 #include <random>
 
 using namespace ptxsim;
@@ -154,6 +155,14 @@ static Result<std::vector<std::byte>> readBytes(const std::string &path) {
   return data;
 }
 
+/// Of a buffer. What watches it takes several times as much.
+static constexpr uint64_t kMostBytes = uint64_t(1) << 34;
+
+static Error tooLarge(const std::string &text) {
+  return Error{"expects a buffer of at most " + std::to_string(kMostBytes) +
+               " bytes, but got '" + text + "'"};
+}
+
 /// "128,512" into an array of 5; the count, 0 if it is no such list.
 template <class T> static uint32_t parseList(const std::string &text, T *list) {
   std::vector<std::string> words = split(text, ',');
@@ -212,8 +221,11 @@ static Result<Argument> makeMap(Device &device, const std::string &text,
   uint64_t bytes = elementBytes(map.element);
   for (uint32_t d = 0; d < map.rank; ++d) {
     map.stride[d] = bytes;
-    if (map.dim[d] == 0 || map.dim[d] > (uint64_t(1) << 34) / bytes) {
+    if (map.dim[d] == 0) {
       return bad;
+    }
+    if (map.dim[d] > kMostBytes / bytes) {
+      return tooLarge(text);
     }
     bytes *= map.dim[d];
   }
@@ -247,8 +259,8 @@ static Result<Argument> makeMap(Device &device, const std::string &text,
   return made;
 }
 
-Result<Argument> makeArgument(Device &device, const std::string &text,
-                              size_t number) {
+static Result<Argument> makeAny(Device &device, const std::string &text,
+                                size_t number) {
   std::vector<std::string> parts = split(text, ':');
   if (parts[0] == "map") {
     return makeMap(device, text, parts, number);
@@ -258,10 +270,12 @@ Result<Argument> makeArgument(Device &device, const std::string &text,
   argument.type =
       isBuffer || isFile ? (parts.size() > 1 ? parts[1] : "") : parts[0];
   unsigned bytes = elementBytes(argument.type);
-  Error bad{"expects TYPE:VALUE, buf:TYPE:COUNT:rand|iota|zero|nan|none[:SEED] "
-            "or file:TYPE:PATH with TYPE of u8 s8 u16 s16 u32 s32 u64 s64 f16 "
-            "bf16 f32 f64, but got '" +
-            text + "'"};
+  Error bad{
+      "expects TYPE:VALUE, buf:TYPE:COUNT:rand|iota|zero|nan|none[:SEED], "
+      "file:TYPE:PATH or map:TYPE:PATH|none:DIM,..:BOX,..[:0|32|64|128] "
+      "with TYPE of u8 s8 u16 s16 u32 s32 u64 s64 f16 bf16 f32 f64, but "
+      "got '" +
+      text + "'"};
   if (bytes == 0) {
     return bad;
   }
@@ -284,9 +298,11 @@ Result<Argument> makeArgument(Device &device, const std::string &text,
   }
   uint64_t count, seed = number + 1;
   if (parts.size() < 4 || parts.size() > 5 || !parseNumber(parts[2], count) ||
-      count > (uint64_t(1) << 34) ||
       (parts.size() == 5 && !parseNumber(parts[4], seed))) {
     return bad;
+  }
+  if (count > kMostBytes / bytes) {
+    return tooLarge(text);
   }
   std::vector<std::byte> data(count * bytes);
   std::mt19937_64 random(seed);
@@ -306,6 +322,15 @@ Result<Argument> makeArgument(Device &device, const std::string &text,
     store(argument.type, value, data.data() + i * bytes);
   }
   return makeBuffer(device, argument, data, parts[3] != "none", number);
+}
+
+Result<Argument> makeArgument(Device &device, const std::string &text,
+                              size_t number) {
+  try {
+    return makeAny(device, text, number);
+  } catch (const std::bad_alloc &) {
+    return Error{"cannot allocate a buffer as large as '" + text + "'"};
+  }
 }
 
 Result<std::string> printBuffer(Device &device, const Argument &argument,

@@ -43,12 +43,14 @@ Runs a kernel of a PTX file without a GPU, checks every access and counts.
   --dump=I:PATH        write its bytes to a file
   --check=LIST         all (default), none, or some of bounds, alignment,
                        uninitialised, races, async, barriers, lanes; a leading
-                       '-' takes one out of all: --check=all,-races
+                       '-' takes one out of all: --check=all,-races; a launch
+                       that cannot end is a finding with none of them as well
   --schedule=NAME      round-robin (default), random, adversarial
   --completion=NAME    of asynchronous copies: lazy (default), eager, random
   --seed=N             of schedule and completion (default 1)
   --threads=N          host threads (default: one per core)
-  --max-instructions=N stop a CTA behind so many warp instructions
+  --max-instructions=N stop a CTA (or cluster) behind so many warp instructions
+                       (default: no limit)
   --stats=FILE         write counters as JSON; '-' prints them as text
   --list               print the kernels with their parameters and stop
 exit: 0 clean (warnings are none), 1 findings, 2 bad input
@@ -262,7 +264,7 @@ int main(int argc, char **argv) {
     line.kernel = kernels[0].name;
   }
   Result<Kernel *> kernel = module.kernel(line.kernel);
-  orStop(kernel);
+  orStop(kernel, line.file + ": ");
   if (!line.hasBlock) {
     line.config.block = {32, 1, 1};
     for (const KernelInfo &info : kernels) {

@@ -56,14 +56,15 @@ enum class Completion : uint8_t {
   Random, // at some point between, drawn from the seed
 };
 
-/// Each check on its own switch.
+/// Each check on its own switch. A launch that cannot end (a deadlock,
+/// Options::maxInstructions) is a finding with all of them off as well.
 struct Checks {
   bool bounds = true;        // outside of every buffer, freed, null
   bool alignment = true;     // of the whole vector that is accessed
   bool uninitialised = true; // memory and registers that nobody wrote
   bool races = true;         // in shared memory, between CTAs in global memory
   bool async = true;    // cp.async, wgmma: destinations used before the wait
-  bool barriers = true; // counts, divergence, deadlock
+  bool barriers = true; // counts, divergence, setmaxnreg
   bool lanes = true;    // shfl, vote, match, elect: masks and sources
 
   static Checks none();

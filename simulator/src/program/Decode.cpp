@@ -9,8 +9,6 @@
 
 #include <algorithm>
 
-#include <algorithm>
-
 using namespace ptxsim;
 
 const DecoderTable &ptxsim::decoders() {
@@ -184,6 +182,16 @@ static Error makeError(const Location &location, std::string message) {
   return Error{"line " + std::to_string(location.line) + ": " + message};
 }
 
+/// "vprintf"; empty if the call is through a register.
+static std::string calledFunction(const Instruction &call) {
+  for (const Operand &operand : call.operands) {
+    if (operand.kind == Operand::Kind::Symbol) {
+      return operand.name;
+    }
+  }
+  return "";
+}
+
 Result<std::unique_ptr<Program>> ptxsim::decode(const Module &module,
                                                 const Function &function,
                                                 const SymbolTable &symbols) {
@@ -194,6 +202,15 @@ Result<std::unique_ptr<Program>> ptxsim::decode(const Module &module,
     setSizes(*program, placeVariables(*program));
   } catch (const DecodeError &error) {
     return makeError(function.location, error.message);
+  }
+  // Before a call its parameters are set up, which nothing else knows: the
+  // first error is to be about the call.
+  for (const Instruction &text : function.body) {
+    if (text.opcode == "call") {
+      return makeError(text.location, "calls are unsupported, but got '" +
+                                          text.name() + " " +
+                                          calledFunction(text) + "'");
+    }
   }
   Builder builder(*program, symbols);
   program->code.resize(function.body.size() + 1);

@@ -199,6 +199,12 @@ TEST(BarriersTest, WithoutTheCheckNothingIsSaid) {
   options.checks.races = false;
   EXPECT_TRUE(
       runFour("bar.sync 0, 100;\nmov.b32 %d0, 0;", options).messages.empty());
+  // What cannot end must not look clean.
+  options.checks = Checks::none();
+  Outcome stuck = runFour("bar.sync 0, 160;\nmov.b32 %d0, 0;", options);
+  ASSERT_EQ(stuck.messages.size(), 1u);
+  EXPECT_EQ(stuck.checks[0], "barriers");
+  EXPECT_TRUE(mentions(stuck, "deadlock: warp 0 at line "));
 }
 
 } // namespace

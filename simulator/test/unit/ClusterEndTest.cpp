@@ -86,6 +86,19 @@ TEST(ClusterEndTest, Messages) {
   }
 }
 
+TEST(ClusterEndTest, AddressesOutsideNameWhatThereIs) {
+  Launch launch(".shared .align 4 .b32 words[3];",
+                "  mov.u32 %v0, 0xFF000010;\n  ld.shared.u32 %v1, [%v0];\n"
+                "  ld.shared.u32 %v1, [words+12];\n");
+  std::string all = launch.run(Options()).describe();
+  for (const char *message :
+       {"reads 4 bytes at shared+4278190096 (outside of the cluster)",
+        "reads 4 bytes at shared+12 (words+12), which is outside of the 12 "
+        "bytes of the CTA"}) {
+    EXPECT_NE(all.find(message), std::string::npos) << message << all;
+  }
+}
+
 /// A CTA is there for as long as one of its warps.
 TEST(ClusterEndTest, OneWarpIsEnough) {
   Launch launch = visit(kAccesses[0],

@@ -30,3 +30,20 @@ TEST(ControlTest, WhatChangesNothing) {
   program.run({}, ~0u, 32, 32);
   EXPECT_EQ(program.findings().size(), 1u);
 }
+
+/// As compilers print one of printf: its parameters are set up first.
+TEST(ControlTest, CallsAreUnsupportedByName) {
+  std::string setUp = "{\n.param .b64 format;\nst.param.b64 [format], 0;\n"
+                      ".param .b32 result;\n";
+  for (const auto &[call, name] :
+       {std::pair("call.uni (result), vprintf, (format);", "call.uni vprintf"),
+        std::pair("call (result), f, (format);", "call f"),
+        std::pair("call f;", "call f")}) {
+    std::string error = loadError(setUp + call + "\n}", {}, {});
+    EXPECT_TRUE(error.ends_with(": calls are unsupported, but got '" +
+                                std::string(name) + "'"))
+        << error;
+  }
+  expectRefused("call f, ();", {}, {},
+                "calls are unsupported, but got 'call f'");
+}
