@@ -1,0 +1,100 @@
+//===- Options.cpp - What attn-translate is asked for ---------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Options.h"
+
+#include "attn/Target/PTX/Chips.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace attn;
+
+static constexpr const char usage[] =
+    R"(usage: attn-translate --emit=ptx|cubin --chip=NAME [options] FILE [-o OUT]
+Makes PTX text, or the code of one chip, from kernels in the dialects llvm and
+nvvm (llvm.func with nvvm.kernel). FILE of "-" is standard input.
+  -o OUT            the file to write (default "-": standard output)
+  --emit=ptx        PTX text (default); CUDA is not needed for it
+  --emit=cubin      what ptxas makes of it for the chip
+  --chip=NAME       the GPU to serve, always asked for; PTX for sm_80 runs on
+                    later ones too, PTX for sm_90a on this one only
+  --ptx-level=N     the version of PTX times ten, as 70 (default: the lowest that
+                    the chip and the instructions need, for the oldest driver)
+  --ptxas=PATH      the assembler (default: ptxas on PATH, in CUDA_HOME/bin, in
+                    /usr/local/cuda/bin)
+  --ptxas-table     print what ptxas says of each kernel to standard error:
+                    registers per thread, barriers, bytes of shared memory per
+                    CTA, of stack per thread, stored and loaded for spills
+  --strict          exit with 1 if a kernel spills, or if ptxas says that it
+                    serialises products of matrices or drops setmaxnreg
+chips and their lowest levels:
+)";
+
+void attn::printTranslateHelp(raw_ostream &os) {
+  os << usage;
+  for (auto [i, chip] : llvm::enumerate(getPtxChips())) {
+    os << "  " << chip.name << ' ' << chip.lowestLevel;
+    os << (i % 6 == 5 ? "\n" : "");
+  }
+  os << "\nexit: 0 good, 1 --strict found something, 2 bad input\n";
+}
+
+LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
+                                          TranslateOptions &options,
+                                          std::string &error) {
+  auto fail = [&](const Twine &message) {
+    error = message.str();
+    return failure();
+  };
+  for (size_t i = 0; i < words.size(); ++i) {
+    StringRef word = words[i];
+    auto [key, value] = word.split('=');
+    if (word == "-o") {
+      if (++i == words.size()) {
+        return fail("expects a file behind -o");
+      }
+      options.out = words[i];
+    } else if (!word.starts_with("-") || word == "-") {
+      if (!options.file.empty()) {
+        return fail("expects one file, but got '" + word + "' as well");
+      }
+      options.file = word.str();
+    } else if (key == "--emit") {
+      if (value != "ptx" && value != "cubin") {
+        return fail("expects --emit of ptx, cubin, but got '" + value + "'");
+      }
+      options.emit =
+          value == "ptx" ? TranslateOptions::Ptx : TranslateOptions::Cubin;
+    } else if (key == "--chip") {
+      options.ptx.chip = value.str();
+    } else if (key == "--ptx-level") {
+      if (value.getAsInteger(10, options.ptx.level) || !options.ptx.level) {
+        return fail("expects a PTX version times ten, as 70, but got '" +
+                    value + "'");
+      }
+    } else if (key == "--ptxas") {
+      options.ptxas = value.str();
+    } else if (word == "--ptxas-table") {
+      options.printTable = true;
+    } else if (word == "--strict") {
+      options.strict = true;
+    } else if (word == "--help") {
+      options.help = true;
+      return success();
+    } else {
+      return fail("unknown option '" + word + "'");
+    }
+  }
+  if (options.file.empty()) {
+    return fail("expects a file (see --help)");
+  }
+  if (options.ptx.chip.empty()) {
+    return fail("expects --chip of " + listPtxChips());
+  }
+  if (failed(validatePtxOptions(options.ptx, error))) {
+    return failure();
+  }
+  return success();
+}

@@ -1,0 +1,37 @@
+//===- Options.h - What attn-translate is asked for -------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_TOOLS_ATTN_TRANSLATE_OPTIONS_H
+#define ATTN_TOOLS_ATTN_TRANSLATE_OPTIONS_H
+
+#include "attn/Target/PTX/PTX.h"
+#include "llvm/ADT/ArrayRef.h"
+#include <string>
+
+namespace attn {
+
+struct TranslateOptions {
+  enum Emit { Ptx, Cubin };
+
+  std::string file, out = "-", ptxas;
+  PtxOptions ptx;
+  Emit emit = Ptx;
+  bool printTable = false, strict = false, help = false;
+
+  /// Whether anything of it needs ptxas.
+  bool wantsAssembly() const { return emit == Cubin || printTable || strict; }
+};
+
+/// Fails with `error`, one line, for words that do not fit.
+LogicalResult parseTranslateOptions(ArrayRef<char *> words,
+                                    TranslateOptions &options,
+                                    std::string &error);
+
+void printTranslateHelp(raw_ostream &os);
+
+} // namespace attn
+
+#endif // ATTN_TOOLS_ATTN_TRANSLATE_OPTIONS_H
