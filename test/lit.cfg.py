@@ -42,6 +42,8 @@ config.environment["PATH"] = os.pathsep.join(
 )
 config.environment["ATTN_TEST_SEED"] = str(choice.seed)
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+if os.environ.get("CUDA_HOME"):
+    config.environment["CUDA_HOME"] = os.environ["CUDA_HOME"]
 
 config.substitutions += [
     ("%python", config.python),
@@ -55,11 +57,17 @@ config.substitutions += [
     ("%mlir_include_dirs", " ".join(config.mlir_include_dirs)),
 ]
 
-# Lint tools are not needed to build; their tests say UNSUPPORTED without them.
+# Not needed to build; their tests say UNSUPPORTED without them.
 for feature, programs in {
     "clang-format": ["clang-format-22", os.path.join(config.llvm_tools_dir, "clang-format")],
     "shellcheck": ["shellcheck"],
     "git": ["git"],
+    # CUDA's assembler: attn-translate looks in the same places.
+    "ptxas": [
+        "ptxas",
+        os.path.join(os.environ.get("CUDA_HOME") or "/usr/local/cuda", "bin", "ptxas"),
+        "/usr/local/cuda/bin/ptxas",
+    ],
 }.items():
     if any(shutil.which(program) for program in programs):
         config.available_features.add(feature)

@@ -41,8 +41,12 @@ static LogicalResult printDiagnostic(Diagnostic &diagnostic) {
   }
   llvm::errs() << "attn-translate: " << kind;
   if (auto place = diagnostic.getLocation()->findInstanceOf<FileLineColLoc>()) {
-    llvm::errs() << place.getFilename().getValue() << ':' << place.getLine()
-                 << ':' << place.getColumn() << ": ";
+    llvm::errs() << place.getFilename().getValue() << ':';
+    // A module that the file does not write down has no line.
+    if (place.getLine()) {
+      llvm::errs() << place.getLine() << ':' << place.getColumn() << ':';
+    }
+    llvm::errs() << ' ';
   }
   llvm::errs() << diagnostic.str() << '\n';
   return success();

@@ -19,7 +19,7 @@ namespace attn {
 /// must be that high. Fails with `error`, which names the instruction, the
 /// function, and what it needs.
 ///
-/// An intrinsic that is not in the tables of NeedsTable.h is an error as well:
+/// An intrinsic that is not in the tables of NeedTables.h is an error as well:
 /// LLVM would end the process at one that the chip lacks.
 LogicalResult checkNeeds(const llvm::Module &module, const PtxChip &chip,
                          unsigned &level, std::string &error);

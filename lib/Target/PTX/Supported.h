@@ -25,6 +25,12 @@ namespace attn {
 ///   - scopes of synchronisation but system, device, block, cluster and thread.
 LogicalResult checkSupported(const llvm::Module &module, std::string &error);
 
+/// Parts of it: f16, bf16, f32, f64, integers, pointers of PTX's spaces, and
+/// vectors, arrays and structures of them.
+bool hasPtxType(llvm::Type *type);
+LogicalResult checkPtxVariable(const llvm::GlobalVariable &variable,
+                               std::string &error);
+
 } // namespace attn
 
 #endif // ATTN_LIB_TARGET_PTX_SUPPORTED_H
