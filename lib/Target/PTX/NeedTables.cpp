@@ -88,9 +88,7 @@ static const Need intrinsicRows[] = {
     {"st.bulk*", Reach::From, 100, 86},
     {"tensormap.replace.swizzle.atomicity*", Reach::OwnOn, 100, 87},
     {"tensormap.replace.*", Reach::OwnOn, 90, 83},
-    {"prefetch.tensormap*", Reach::From, 90, 80},
-    {"prefetch.global.L2.evict*", Reach::From, 80, 74},
-    {"prefetch*", Reach::From, 80, 70},
+    {"prefetch*", Reach::From, 90, 80},
     {"applypriority.*", Reach::From, 80, 74},
     // Order and waiting.
     {"mbarrier.*.relaxed.*", Reach::From, 90, 86},
