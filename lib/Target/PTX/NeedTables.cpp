@@ -94,6 +94,7 @@ static const Need intrinsicRows[] = {
     {"mbarrier.*.relaxed.*", Reach::From, 90, 86},
     {"mbarrier.*scope.cluster*", Reach::From, 90, 80},
     {"mbarrier.*space.cluster*", Reach::From, 90, 80},
+    {"mbarrier.arrive*.scope.cta.space.cta*", Reach::From, 90, 80},
     {"mbarrier.*.tx.*", Reach::From, 90, 80},
     {"mbarrier.try.wait*", Reach::From, 90, 78},
     {"mbarrier.test.wait.parity*", Reach::From, 80, 71},

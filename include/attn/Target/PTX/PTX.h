@@ -57,8 +57,8 @@ void registerPtxTranslations(DialectRegistry &registry);
 ///
 /// Errors are reported at the module: options that do not validate; an op that
 /// is not of llvm or nvvm; an instruction that the chip lacks, or that needs a
-/// higher level than the options say (NeedTables.cpp lists what is known); anything
-/// that LLVM's code generator would end the process for (Supported.h).
+/// higher level than the options say (NeedTables.cpp lists what is known);
+/// anything that LLVM's code generator would end the process for (Supported.h).
 FailureOr<std::string> emitPtx(ModuleOp module, const PtxOptions &options);
 
 } // namespace attn
