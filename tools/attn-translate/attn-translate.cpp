@@ -13,6 +13,7 @@
 #include "attn/Target/PTX/PTX.h"
 #include "attn/Target/PTX/Ptxas.h"
 
+#include "mlir/Dialect/DLTI/DLTI.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Diagnostics.h"
@@ -72,7 +73,8 @@ static std::error_code write(StringRef path, StringRef bytes) {
 
 static int translate(const TranslateOptions &options) {
   DialectRegistry registry;
-  registry.insert<LLVM::LLVMDialect, NVVM::NVVMDialect>();
+  // No ops are in dlti: modules that other tools lowered carry its attributes.
+  registry.insert<DLTIDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
   registerPtxTranslations(registry);
   MLIRContext context(registry);
   ScopedDiagnosticHandler handler(&context, printDiagnostic);

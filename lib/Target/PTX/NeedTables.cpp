@@ -65,6 +65,7 @@ static const Need intrinsicRows[] = {
     {"mma.*", Reach::From, 80, 70},
     {"wgmma.*", Reach::Own, 90, 80},
     {"setmaxnreg.*", Reach::OwnOn, 90, 80},
+    {"tcgen05.mma.sp*", Reach::From, 0, 0},
     {"tcgen05.shift.*", Reach::From, 0, 0},
     {"tcgen05.mma.*scale_d*", Reach::Family, 100, 86},
     {"tcgen05.mma.*block_scale.block*", Reach::TensorMemory, 100, 88},

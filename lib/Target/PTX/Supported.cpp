@@ -34,12 +34,11 @@ static Form findForm(StringRef name) {
               "ssub.with.overflow", "usub.with.overflow", "smul.with.overflow",
               "umul.with.overflow"},
              Form::Always)
-      .Cases({"fma",        "fmuladd",    "sqrt",       "fabs",
-              "copysign",   "floor",      "ceil",       "trunc",
-              "rint",       "nearbyint",  "round",      "roundeven",
-              "maxnum",     "minnum",     "maximum",    "minimum",
-              "maximumnum", "minimumnum", "is.fpclass", "fptosi.sat",
-              "fptoui.sat"},
+      .Cases({"fma",        "fmuladd",    "sqrt",       "fabs",   "copysign",
+              "floor",      "ceil",       "trunc",      "rint",   "nearbyint",
+              "round",      "roundeven",  "maxnum",     "minnum", "maximum",
+              "minimum",    "maximumnum", "minimumnum", "ldexp",  "frexp",
+              "is.fpclass", "fptosi.sat", "fptoui.sat"},
              Form::Always)
       .Cases({"memcpy", "memcpy.inline", "memmove", "memset", "memset.inline",
               "lifetime.start", "lifetime.end", "invariant.start",
