@@ -102,9 +102,9 @@ TEST(PtxasLog, AMessageWithoutANameIsOfTheOnlyKernel) {
 }
 
 TEST(PtxasLog, ReadsErrorsWithTheirLines) {
-  PtxasLog log = parsePtxasLog(
-      "ptxas a b.ptx, line 14; error   : Unknown symbol 'x : y'\n"
-      "ptxas fatal   : Ptx assembly aborted due to errors\n");
+  PtxasLog log =
+      parsePtxasLog("ptxas a b.ptx, line 14; error   : Unknown symbol 'x : y'\n"
+                    "ptxas fatal   : Ptx assembly aborted due to errors\n");
   ASSERT_EQ(log.errors.size(), 2u);
   EXPECT_EQ(log.errors[0], "line 14: Unknown symbol 'x : y'");
   EXPECT_EQ(log.errors[1], "Ptx assembly aborted due to errors");
