@@ -1,0 +1,78 @@
+//===- sim.h - Runs compiled kernels on a simulated GPU -------*- C -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The PTX that a GPU would get, executed by ptx-sim with its checks on. A
+// stage's tensors are copied to the device in front of its launches and what
+// changed is copied back behind them. In a library of its own (attnrt_sim): it
+// needs the simulator.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTNRT_SIM_H
+#define ATTNRT_SIM_H
+
+#include "attnrt/plan_format.h"
+#include "attnrt/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// A device with one module. One thread at a time may use it.
+typedef struct attnrt_sim attnrt_sim;
+
+typedef struct attnrt_sim_options {
+  uint64_t seed;      ///< of schedule and completion
+  int32_t schedule;   ///< 0 = round robin, 1 = random, 2 = adversarial
+  int32_t completion; ///< of asynchronous copies: 0 = as late as it may be,
+                      ///< 1 = at once, 2 = random
+  int32_t no_checks;  ///< 1 = only run
+  int32_t threads;    ///< host threads; 0 = one per core
+} attnrt_sim_options;
+
+/// A kernel of the module: `.entry name(args, plan, stage)`.
+typedef struct attnrt_sim_kernel {
+  const char *name;
+  uint32_t threads;      ///< of a CTA
+  uint32_t shared_bytes; ///< dynamic, of a CTA
+} attnrt_sim_kernel;
+
+/// `ptx` is null-terminated. Options may be null (all zero). INVALID_ARGUMENT
+/// with the line if the text cannot be parsed.
+ATTNRT_API attnrt_status attnrt_sim_create(const char *ptx,
+                                           const attnrt_sim_options *options,
+                                           attnrt_sim **out);
+
+/// Null is allowed.
+ATTNRT_API void attnrt_sim_destroy(attnrt_sim *sim);
+
+/// What a stage is launched with, on the host.
+typedef struct attnrt_sim_launch {
+  const attnrt_plan *plan; ///< verified, or made by the planner
+  int32_t stage;
+  const attnrt_sim_kernel *items;  ///< null where the stage has no items
+  const attnrt_sim_kernel *merges; ///< null where it has no merges
+  const attnrt_tensor *tensors;    ///< args.tensors with host pointers
+  const uint8_t *fresh; ///< by tensor: 1 = nobody reads it before the stage
+                        ///< writes it (results, states); it counts as unwritten
+  int64_t num_tensors;
+  const uint64_t *scalars;
+  int64_t num_scalars;
+  const int32_t *lengths; ///< may be null
+  int64_t num_lengths;
+} attnrt_sim_launch;
+
+/// Items, then merges, one CTA for each worker. INTERNAL with the first finding
+/// as message if the checks find a defect in the kernels; what they wrote is
+/// copied back all the same.
+ATTNRT_API attnrt_status attnrt_sim_run(attnrt_sim *sim,
+                                        const attnrt_sim_launch *launch);
+
+#ifdef __cplusplus
+} // extern "C"
+#endif
+
+#endif // ATTNRT_SIM_H

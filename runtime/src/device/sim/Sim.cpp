@@ -1,0 +1,256 @@
+//===- Sim.cpp - Runs compiled kernels on a simulated GPU -----------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "attnrt/sim.h"
+
+#include "../../Status.h"
+#include "ptxsim/Device.h"
+
+#include <cstring>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+using namespace attnrt;
+using ptxsim::DevicePointer;
+
+namespace {
+
+/// What does not fit in a status on the way out; caught at the C border.
+struct Failure {
+  attnrt_status status;
+  std::string message;
+};
+
+template <class T> T take(ptxsim::Result<T> result) {
+  if (!result) {
+    throw Failure{ATTNRT_INVALID_ARGUMENT, result.message()};
+  }
+  return std::move(*result);
+}
+
+uint64_t elementBytes(uint32_t dtype) {
+  switch (dtype) {
+  case ATTNRT_F64:
+  case ATTNRT_I64:
+  case ATTNRT_U64:
+    return 8;
+  case ATTNRT_F32:
+  case ATTNRT_I32:
+  case ATTNRT_U32:
+    return 4;
+  case ATTNRT_F16:
+  case ATTNRT_BF16:
+  case ATTNRT_I16:
+  case ATTNRT_U16:
+    return 2;
+  default:
+    return 1;
+  }
+}
+
+/// Bytes from the first element of a tensor to behind its last one.
+uint64_t extentOf(const attnrt_tensor &tensor, int64_t number) {
+  uint64_t last = 0;
+  for (uint32_t axis = 0; axis < tensor.rank; ++axis) {
+    if (tensor.shape[axis] == 0) {
+      return 0;
+    }
+    if (tensor.stride[axis] < 0) {
+      throw Failure{ATTNRT_INVALID_ARGUMENT,
+                    "expects strides of at least 0, but tensor " +
+                        std::to_string(number) + " has " +
+                        std::to_string(tensor.stride[axis])};
+    }
+    last += uint64_t(tensor.shape[axis] - 1) * uint64_t(tensor.stride[axis]);
+  }
+  return (last + 1) * elementBytes(tensor.dtype);
+}
+
+/// Device memory that is given back at the end of a run.
+class Memory {
+public:
+  explicit Memory(ptxsim::Device &device) : device(device) {}
+  ~Memory() {
+    for (DevicePointer pointer : pointers) {
+      (void)device.free(pointer);
+    }
+  }
+  Memory(const Memory &) = delete;
+  Memory &operator=(const Memory &) = delete;
+
+  DevicePointer allocate(uint64_t bytes, const std::string &name) {
+    // An empty tensor has an address too.
+    pointers.push_back(take(device.allocate(bytes ? bytes : 1, name)));
+    return pointers.back();
+  }
+  DevicePointer copy(const void *data, uint64_t bytes,
+                     const std::string &name) {
+    DevicePointer pointer = allocate(bytes, name);
+    if (bytes) {
+      take(device.copyIn(pointer, data, bytes));
+    }
+    return pointer;
+  }
+
+private:
+  ptxsim::Device &device;
+  std::vector<DevicePointer> pointers;
+};
+
+/// A tensor on the device.
+struct Copy {
+  DevicePointer at = 0;
+  uint64_t bytes = 0;
+};
+
+/// Only what differs is written: arguments that no kernel writes may lie in
+/// memory that is read-only.
+void copyBack(ptxsim::Device &device, const Copy &copy, void *host) {
+  std::vector<std::byte> now(copy.bytes);
+  take(device.copyOut(now.data(), copy.at, copy.bytes));
+  if (std::memcmp(now.data(), host, copy.bytes) != 0) {
+    std::memcpy(host, now.data(), copy.bytes);
+  }
+}
+
+template <class F> attnrt_status guard(F f) {
+  try {
+    return f();
+  } catch (const Failure &failure) {
+    return fail(failure.status, "%s", failure.message.c_str());
+  } catch (const std::bad_alloc &) {
+    return fail(ATTNRT_RESOURCE_EXHAUSTED, "not enough memory");
+  } catch (const std::exception &e) {
+    return fail(ATTNRT_INTERNAL, "%s", e.what());
+  }
+}
+
+} // namespace
+
+struct attnrt_sim {
+  std::unique_ptr<ptxsim::Device> device;
+  std::unique_ptr<ptxsim::LoadedModule> module;
+
+  void launch(const attnrt_sim_kernel &kernel, int32_t workers,
+              DevicePointer args, DevicePointer plan, int32_t stage) {
+    ptxsim::LaunchConfig config;
+    config.grid.x = uint32_t(workers);
+    config.block.x = kernel.threads;
+    config.dynamicSharedBytes = kernel.shared_bytes;
+    ptxsim::KernelArguments arguments;
+    arguments.add(args).add(plan).add(stage);
+    take(device->launch(*take(module->kernel(kernel.name)), config, arguments));
+  }
+  attnrt_status run(const attnrt_sim_launch &launch);
+};
+
+attnrt_status attnrt_sim::run(const attnrt_sim_launch &l) {
+  const attnrt_plan *plan = l.plan;
+  if (!plan || l.stage < 0 || uint32_t(l.stage) >= plan->stages.count) {
+    return fail(ATTNRT_INVALID_ARGUMENT,
+                "expects a stage of the plan, but got %d", int(l.stage));
+  }
+  const attnrt_stage &stage = attnrt_plan_stages(plan)[l.stage];
+  Memory memory(*device);
+  std::vector<attnrt_tensor> tensors(l.tensors, l.tensors + l.num_tensors);
+  std::vector<Copy> copies(tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    attnrt_tensor &tensor = tensors[i];
+    copies[i].bytes = extentOf(tensor, int64_t(i));
+    std::string name = "tensor" + std::to_string(i);
+    bool isFresh = l.fresh && l.fresh[i];
+    copies[i].at = isFresh ? memory.allocate(copies[i].bytes, name)
+                           : memory.copy(tensor.data, copies[i].bytes, name);
+    tensor.data = reinterpret_cast<void *>(copies[i].at);
+  }
+  DevicePointer planCopy = memory.copy(plan, plan->bytes, "plan");
+  auto array = [&](const attnrt_plan_array &a) {
+    return planCopy + a.offset;
+  };
+  attnrt_args args{};
+  auto set = [](auto &field, DevicePointer pointer) {
+    std::memcpy(&field, &pointer, sizeof(pointer));
+  };
+  set(args.tensors, memory.copy(tensors.data(),
+                                tensors.size() * sizeof(attnrt_tensor),
+                                "tensors"));
+  set(args.scalars, memory.copy(l.scalars, uint64_t(l.num_scalars) * 8,
+                                "scalars"));
+  set(args.segments, array(plan->segments));
+  set(args.rows, array(plan->rows));
+  set(args.masks, array(plan->masks));
+  set(args.merge_slots, array(plan->merge_slots));
+  if (l.lengths) {
+    set(args.lengths,
+        memory.copy(l.lengths, uint64_t(l.num_lengths) * 4, "lengths"));
+  }
+  DevicePointer argsCopy = memory.copy(&args, sizeof(args), "args");
+  device->clearFindings();
+  if (stage.item_count && l.items) {
+    launch(*l.items, stage.workers, argsCopy, planCopy, l.stage);
+  }
+  if (stage.merge_count && l.merges) {
+    launch(*l.merges, stage.workers, argsCopy, planCopy, l.stage);
+  }
+  for (size_t i = 0; i < copies.size(); ++i) {
+    if (copies[i].bytes) {
+      copyBack(*device, copies[i], l.tensors[i].data);
+    }
+  }
+  for (const ptxsim::Finding &finding : device->findings()) {
+    if (!finding.isWarning) {
+      return fail(ATTNRT_INTERNAL, "%s", finding.format("ptx").c_str());
+    }
+  }
+  return ATTNRT_OK;
+}
+
+attnrt_status attnrt_sim_create(const char *ptx,
+                                const attnrt_sim_options *given,
+                                attnrt_sim **out) {
+  return guard([&] {
+    if (!ptx || !out) {
+      return fail(ATTNRT_INVALID_ARGUMENT, "expects PTX and a place for the "
+                                           "device, but got null");
+    }
+    *out = nullptr;
+    attnrt_sim_options o = given ? *given : attnrt_sim_options{};
+    if (o.schedule < 0 || o.schedule > 2 || o.completion < 0 ||
+        o.completion > 2 || o.threads < 0) {
+      return fail(ATTNRT_INVALID_ARGUMENT,
+                  "expects a schedule and a completion of 0 to 2 and no "
+                  "negative number of threads, but got %d, %d and %d",
+                  int(o.schedule), int(o.completion), int(o.threads));
+    }
+    ptxsim::Options options;
+    if (o.no_checks) {
+      options.checks = ptxsim::Checks::none();
+    }
+    constexpr ptxsim::Schedule schedules[] = {ptxsim::Schedule::RoundRobin,
+                                              ptxsim::Schedule::Random,
+                                              ptxsim::Schedule::Adversarial};
+    constexpr ptxsim::Completion completions[] = {ptxsim::Completion::Lazy,
+                                                  ptxsim::Completion::Eager,
+                                                  ptxsim::Completion::Random};
+    options.schedule = schedules[o.schedule];
+    options.completion = completions[o.completion];
+    options.seed = o.seed;
+    options.threads = unsigned(o.threads);
+    auto sim = std::make_unique<attnrt_sim>();
+    sim->device = ptxsim::Device::create(options);
+    sim->module = take(sim->device->loadModule(ptx));
+    *out = sim.release();
+    return ATTNRT_OK;
+  });
+}
+
+void attnrt_sim_destroy(attnrt_sim *sim) { delete sim; }
+
+attnrt_status attnrt_sim_run(attnrt_sim *sim, const attnrt_sim_launch *launch) {
+  return guard([&] { return sim->run(*launch); });
+}
