@@ -8,6 +8,7 @@
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Dialect/Attn/Transforms/Passes.h"
 #include "attn/Dialect/SM/IR/SM.h"
+#include "attn/Dialect/SM/Transforms/Passes.h"
 #include "attn/Dialect/Tile/IR/Tile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -33,6 +34,7 @@ int main(int argc, char **argv) {
   attn::registerAttnPasses();
   mlir::registerTransformsPasses();
   attn::registerAttnConversionPasses();
+  attn::registerSMPasses();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "attn-mlir optimizer driver\n", registry));
 }

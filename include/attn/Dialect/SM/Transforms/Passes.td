@@ -1,0 +1,32 @@
+//===- Passes.td - Passes of the sm dialect ----------------*- tablegen -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTN_DIALECT_SM_TRANSFORMS_PASSES_TD
+#define ATTN_DIALECT_SM_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def SMAllocateSharedPass : Pass<"sm-allocate-shared"> {
+  let summary = "gives slots and rings their places in shared memory";
+  let description = [{
+    Every sm.alloc and sm.ring gets the attribute `offset`, in bytes, and every
+    sm.kernel `shared_bytes`. Places are aligned as the swizzle of their blocks
+    wants it; none is used twice.
+  }];
+  let dependentDialects = ["::attn::sm::SMDialect"];
+}
+
+def SMPlaceWaitsPass : Pass<"sm-place-waits"> {
+  let summary = "counts how many groups of copies may stay in flight at a wait";
+  let description = [{
+    Every sm.wait and sm.take gets the attribute `pending`: so many groups of
+    copies are certain to begin behind those that it waits for. 0 where that is
+    not known, which waits for all. The order of ops is final from here on.
+  }];
+  let dependentDialects = ["::attn::sm::SMDialect"];
+}
+
+#endif // ATTN_DIALECT_SM_TRANSFORMS_PASSES_TD

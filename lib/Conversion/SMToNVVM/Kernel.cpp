@@ -1,0 +1,120 @@
+//===- Kernel.cpp - A kernel of one role as a function --------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Lowering.h"
+
+#include "attn/Dialect/SM/Transforms/SharedPlacement.h"
+#include "attnrt/plan_format.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace attn;
+using namespace attn::sm;
+
+/// All kernels of a module name the same room: how long it is, the launch says.
+static constexpr StringLiteral kSharedName = "sm_shared";
+static constexpr int64_t kSharedAlignment = 1024;
+
+static Value getShared(ImplicitLocOpBuilder &b, KernelOp kernel) {
+  auto module = kernel->getParentOfType<ModuleOp>();
+  if (!module.lookupSymbol(kSharedName)) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(module.getBody());
+    LLVM::GlobalOp::create(b, LLVM::LLVMArrayType::get(b.getI8Type(), 0),
+                           /*isConstant=*/false, LLVM::Linkage::External,
+                           kSharedName, Attribute(), kSharedAlignment,
+                           kSharedSpace);
+  }
+  auto type = LLVM::LLVMPointerType::get(b.getContext(), kSharedSpace);
+  return LLVM::AddressOfOp::create(b, type, kSharedName);
+}
+
+/// Arguments of the program: tensors and scalars are counted apart.
+static LogicalResult bindArguments(ImplicitLocOpBuilder &b, KernelOp kernel,
+                                   const KernelValues &values) {
+  auto pointer = globalPointer(b.getContext());
+  int64_t tensors = 0, scalars = 0;
+  for (BlockArgument argument : kernel.getBody().getArguments()) {
+    Type type = argument.getType();
+    if (isa<MemRefType>(type)) {
+      Value records =
+          loadField(b, values.args, offsetof(attnrt_args, tensors), pointer);
+      Value record = addBytes(b, records, tensors++ * sizeof(attnrt_tensor));
+      argument.replaceAllUsesWith(
+          UnrealizedConversionCastOp::create(b, type, record).getResult(0));
+      continue;
+    }
+    if (!type.isIntOrIndexOrFloat()) {
+      return kernel.emitOpError("expects memory and scalars as arguments, but "
+                                "got ")
+             << type;
+    }
+    Value cells =
+        loadField(b, values.args, offsetof(attnrt_args, scalars), pointer);
+    int64_t offset = 8 * scalars++;
+    Value value;
+    if (type.isIndex()) {
+      value = loadIndex(b, cells, offset, 64);
+    } else if (type.isInteger(1)) {
+      value = fromMemory(b, loadField(b, cells, offset, b.getI8Type()), type);
+    } else {
+      value = loadField(b, cells, offset, type);
+    }
+    argument.replaceAllUsesWith(value);
+  }
+  return success();
+}
+
+static LLVM::LLVMFuncOp createEmpty(ImplicitLocOpBuilder &b, KernelOp kernel) {
+  auto pointer = globalPointer(b.getContext());
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                  {pointer, pointer, b.getI32Type()});
+  auto func = LLVM::LLVMFuncOp::create(b, kernel.getSymName(), type);
+  int64_t threads = FragmentLayout::kLanes * kernel.getWarps();
+  func->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
+  func->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                b.getDenseI32ArrayAttr({int32_t(threads)}));
+  // Else each exp2 treats values that are too small apart.
+  func.setDenormalFpMathF32("preserve-sign,preserve-sign");
+  auto bytes = kernel->getAttrOfType<IntegerAttr>(kSharedBytesAttr);
+  func->setAttr("sm.shared_bytes", bytes ? bytes : b.getI64IntegerAttr(0));
+  return func;
+}
+
+FailureOr<LLVM::LLVMFuncOp> sm::createFunction(KernelOp kernel,
+                                               KernelValues &values) {
+  RolesOp roles = *kernel.getBody().getOps<RolesOp>().begin();
+  if (roles.getBodies().size() != 1) {
+    return roles.emitOpError("expects one role of all warps, but got ")
+           << roles.getBodies().size()
+           << ": this lowering has no barriers between roles";
+  }
+  ImplicitLocOpBuilder b(kernel.getLoc(), kernel);
+  LLVM::LLVMFuncOp func = createEmpty(b, kernel);
+  Block *entry = func.addEntryBlock(b);
+  b.setInsertionPointToStart(entry);
+  values.merges = kernel.getMerges();
+  values.args = entry->getArgument(0);
+  values.plan = entry->getArgument(1);
+  values.stage = entry->getArgument(2);
+  values.shared = getShared(b, kernel);
+  values.thread = ThreadPosition(b);
+  if (failed(bindArguments(b, kernel, values))) {
+    func.erase();
+    return failure();
+  }
+  Block &body = kernel.getBody().front();
+  Block &role = roles.getBodies().front().front();
+  body.getTerminator()->erase();
+  role.getTerminator()->erase();
+  body.getOperations().splice(Block::iterator(roles), role.getOperations());
+  roles.erase();
+  entry->getOperations().splice(entry->end(), body.getOperations());
+  b.setInsertionPointToEnd(entry);
+  LLVM::ReturnOp::create(b, ValueRange());
+  kernel.erase();
+  return func;
+}

@@ -1,0 +1,172 @@
+//===- Rings.cpp - Slots, rings, and who waits for them -------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// All warps are one role here: a place of a ring is full when each thread has
+// waited for its own copies and has met the others, and empty when they have
+// met again behind their last read.
+//
+//===----------------------------------------------------------------------===//
+#include "Lowering.h"
+
+#include "attn/Dialect/SM/Transforms/SharedPlacement.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace attn;
+using namespace attn::sm;
+
+/// Where the buffers of a place lie.
+static SmallVector<Value> getBuffers(ImplicitLocOpBuilder &b, RingType type,
+                                     Value ring, Value cursor) {
+  RingPlacement placement = RingPlacement::get(type);
+  Value away =
+      arith::MulIOp::create(b, cursor, constantI32(b, placement.stride));
+  Value place = arith::AddIOp::create(b, ring, away);
+  SmallVector<Value> buffers;
+  for (int64_t offset : placement.offsets) {
+    buffers.push_back(arith::AddIOp::create(b, place, constantI32(b, offset)));
+  }
+  return buffers;
+}
+
+/// All but the newest `pending` groups of every thread are there behind it.
+static void waitForCopies(ImplicitLocOpBuilder &b, Operation *op) {
+  auto pending = op->getAttrOfType<IntegerAttr>(kPendingAttr);
+  NVVM::CpAsyncWaitGroupOp::create(b, uint32_t(pending ? pending.getInt() : 0));
+  NVVM::BarrierOp::create(b);
+}
+
+namespace {
+/// sm.alloc and sm.ring.
+template <class Op> class PlaceLowering : public Lowering<Op> {
+public:
+  using Lowering<Op>::Lowering;
+
+  LogicalResult
+  matchAndRewrite(Op op, typename Op::Adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto offset = op->template getAttrOfType<IntegerAttr>(kOffsetAttr);
+    if (!offset) {
+      return op.emitOpError("expects a place in shared memory, but got none: "
+                            "sm-allocate-shared gives it");
+    }
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    rewriter.replaceOp(op, constantI32(b, offset.getInt()));
+    return success();
+  }
+};
+
+class CursorLowering : public Lowering<CursorOp> {
+public:
+  using Lowering::Lowering;
+
+  LogicalResult
+  matchAndRewrite(CursorOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    rewriter.replaceOp(op, constantI32(b, 0));
+    return success();
+  }
+};
+
+class AdvanceLowering : public Lowering<AdvanceOp> {
+public:
+  using Lowering::Lowering;
+
+  LogicalResult
+  matchAndRewrite(AdvanceOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    int64_t slots = cast<RingType>(op.getRing().getType()).getSlots();
+    Value next =
+        arith::AddIOp::create(b, adaptor.getCursor(), constantI32(b, 1));
+    Value around = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next,
+                                         constantI32(b, slots));
+    rewriter.replaceOp(
+        op, arith::SelectOp::create(b, around, constantI32(b, 0), next)
+                .getResult());
+    return success();
+  }
+};
+
+/// The copies inside are one group.
+class FillLowering : public Lowering<FillOp> {
+public:
+  using Lowering::Lowering;
+
+  LogicalResult
+  matchAndRewrite(FillOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    SmallVector<Value> slots =
+        getBuffers(b, cast<RingType>(op.getRing().getType()), adaptor.getRing(),
+                   adaptor.getCursor());
+    FailureOr<Block *> body =
+        rewriter.convertRegionTypes(&op.getBody(), *getTypeConverter());
+    if (failed(body)) {
+      return failure();
+    }
+    rewriter.eraseOp((*body)->getTerminator());
+    rewriter.inlineBlockBefore(*body, op, slots);
+    b.setInsertionPoint(op);
+    NVVM::CpAsyncCommitGroupOp::create(b);
+    rewriter.replaceOp(op, constantI32(b, 0));
+    return success();
+  }
+};
+
+class TakeLowering : public Lowering<TakeOp> {
+public:
+  using Lowering::Lowering;
+
+  LogicalResult
+  matchAndRewrite(TakeOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    waitForCopies(b, op);
+    rewriter.replaceOp(op, getBuffers(b, cast<RingType>(op.getRing().getType()),
+                                      adaptor.getRing(), adaptor.getCursor()));
+    return success();
+  }
+};
+
+class ReleaseLowering : public Lowering<ReleaseOp> {
+public:
+  using Lowering::Lowering;
+
+  LogicalResult
+  matchAndRewrite(ReleaseOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    NVVM::BarrierOp::create(b);
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+class WaitLowering : public Lowering<WaitOp> {
+public:
+  using Lowering::Lowering;
+
+  LogicalResult
+  matchAndRewrite(WaitOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    waitForCopies(b, op);
+    rewriter.replaceOp(op, adaptor.getSlot());
+    return success();
+  }
+};
+} // namespace
+
+void sm::populateRings(const TypeConverter &converter,
+                       const KernelValues &kernel,
+                       RewritePatternSet &patterns) {
+  patterns.add<PlaceLowering<AllocOp>, PlaceLowering<RingOp>, CursorLowering,
+               AdvanceLowering, FillLowering, TakeLowering, ReleaseLowering,
+               WaitLowering>(converter, patterns.getContext(), kernel);
+}

@@ -1,0 +1,104 @@
+//===- SMToNVVM.cpp - convert-sm-to-nvvm ----------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Lowering.h"
+
+#include "attn/Conversion/Passes.h"
+
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/Transforms/Patterns.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace attn {
+#define GEN_PASS_DEF_CONVERTSMTONVVMPASS
+#include "attn/Conversion/Passes.h.inc"
+} // namespace attn
+
+using namespace attn;
+using namespace attn::sm;
+
+/// From what a block holds to what a thread does.
+static LogicalResult lowerToThreads(LLVM::LLVMFuncOp func,
+                                    const KernelValues &kernel) {
+  MLIRContext *context = func.getContext();
+  ThreadTypeConverter converter;
+  RewritePatternSet patterns(context);
+  ConversionTarget target(*context);
+  populateElementwise(converter, patterns);
+  populateRecords(converter, kernel, patterns);
+  populateArguments(converter, kernel, patterns);
+  populateLayouts(converter, kernel, patterns);
+  populateGlobalMemory(converter, kernel, patterns);
+  populateRings(converter, kernel, patterns);
+  populateCopies(converter, kernel, patterns);
+  populateMatrices(converter, kernel, patterns);
+  target.addIllegalDialect<SMDialect>();
+  target.addLegalOp<UnrealizedConversionCastOp>();
+  target.markUnknownOpDynamicallyLegal(
+      [&](Operation *op) { return converter.isLegal(op); });
+  scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns,
+                                                       target);
+  if (failed(applyFullConversion(func, target, std::move(patterns)))) {
+    return failure();
+  }
+  // Arguments were their records all the time.
+  func.walk([](UnrealizedConversionCastOp cast) {
+    if (cast.use_empty()) {
+      cast.erase();
+    }
+  });
+  return success();
+}
+
+/// From there upstream goes on.
+static LogicalResult lowerToLLVM(LLVM::LLVMFuncOp func) {
+  MLIRContext *context = func.getContext();
+  {
+    RewritePatternSet patterns(context);
+    populateSCFToControlFlowConversionPatterns(patterns);
+    ConversionTarget target(*context);
+    target.addIllegalDialect<scf::SCFDialect>();
+    target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+    if (failed(applyPartialConversion(func, target, std::move(patterns)))) {
+      return failure();
+    }
+  }
+  LLVMTypeConverter converter(context);
+  RewritePatternSet patterns(context);
+  cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
+  arith::populateCeilFloorDivExpandOpsPatterns(patterns);
+  arith::populateArithToLLVMConversionPatterns(converter, patterns);
+  populateMathToLLVMConversionPatterns(converter, patterns);
+  populateMath(converter, patterns);
+  populateVectorToLLVMConversionPatterns(converter, patterns);
+  ConversionTarget target(*context);
+  target.addLegalDialect<LLVM::LLVMDialect, NVVM::NVVMDialect>();
+  return applyFullConversion(func, target, std::move(patterns));
+}
+
+namespace {
+struct ConvertSMToNVVM : attn::impl::ConvertSMToNVVMPassBase<ConvertSMToNVVM> {
+  void runOnOperation() override {
+    SmallVector<KernelOp> kernels(getOperation().getOps<KernelOp>());
+    for (KernelOp kernel : kernels) {
+      KernelValues values;
+      FailureOr<LLVM::LLVMFuncOp> func = createFunction(kernel, values);
+      if (failed(func) || failed(lowerToThreads(*func, values)) ||
+          failed(lowerToLLVM(*func))) {
+        return signalPassFailure();
+      }
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,164 @@
+//===- PlaceWaits.cpp - sm-place-waits ------------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A thread's copies complete in the order of their groups, and a wait names how
+// many of the newest groups may still be under way. So it must be told how many
+// groups begin between the one that a token stands for and the wait, on every
+// path at least. What is counted is a lower bound: fewer waits longer, and is
+// right as well.
+//
+//===----------------------------------------------------------------------===//
+#include "attn/Dialect/SM/Transforms/Passes.h"
+#include "attn/Dialect/SM/Transforms/SharedPlacement.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/SmallPtrSet.h"
+
+namespace attn {
+#define GEN_PASS_DEF_SMPLACEWAITSPASS
+#include "attn/Dialect/SM/Transforms/Passes.h.inc"
+} // namespace attn
+
+using namespace attn;
+using namespace attn::sm;
+
+/// More groups than any kernel begins: the bound of a path that nothing takes.
+static constexpr int64_t kNever = 1 << 20;
+
+static int64_t countGroups(Block &block);
+
+/// Groups that the op begins, at least.
+static int64_t countGroups(Operation *op) {
+  if (isa<CopyOp, FillOp>(op)) {
+    return 1;
+  }
+  if (auto branch = dyn_cast<scf::IfOp>(op)) {
+    if (branch.getElseRegion().empty()) {
+      return 0;
+    }
+    return std::min(countGroups(branch.getThenRegion().front()),
+                    countGroups(branch.getElseRegion().front()));
+  }
+  // A loop may run not at all.
+  return 0;
+}
+
+/// From an op of the block, none: from its begin, up to another, none: its end.
+static int64_t countGroups(Block &block, Operation *after, Operation *before) {
+  int64_t count = 0;
+  Operation *op = after ? after->getNextNode() : &block.front();
+  for (; op && op != before; op = op->getNextNode()) {
+    count += countGroups(op);
+  }
+  return count;
+}
+
+static int64_t countGroups(Block &block) {
+  return countGroups(block, nullptr, nullptr);
+}
+
+namespace {
+/// Follows a token back to the group that it stands for.
+class Distance {
+public:
+  /// Groups that begin behind the token's own and before `at`, which stands in
+  /// the block that sees the token.
+  int64_t get(Value token, Operation *at) {
+    Block *block = at->getBlock();
+    int64_t begun = 0;
+    // A wait deeper in, under loops and branches: what is in front of it there
+    // counts as well, as does what is in front of those.
+    while (token.getParentBlock() != block) {
+      begun += countGroups(*block, nullptr, at);
+      at = block->getParentOp();
+      block = at ? at->getBlock() : nullptr;
+      if (!block) {
+        return 0;
+      }
+    }
+    return begun + inBlock(token, at);
+  }
+
+private:
+  int64_t inBlock(Value token, Operation *at) {
+    Block *block = token.getParentBlock();
+    if (auto argument = dyn_cast<BlockArgument>(token)) {
+      return carried(argument) + countGroups(*block, nullptr, at);
+    }
+    Operation *op = token.getDefiningOp();
+    int64_t behind = countGroups(*block, op, at);
+    if (isa<CopyOp, FillOp>(op)) {
+      return behind;
+    }
+    unsigned number = cast<OpResult>(token).getResultNumber();
+    if (auto loop = dyn_cast<scf::ForOp>(op)) {
+      return behind + entering(loop.getRegionIterArgs()[number],
+                               loop.getInitArgs()[number], op,
+                               loop.getBody()->getTerminator(), number);
+    }
+    if (auto items = dyn_cast<ItemsOp>(op)) {
+      Block &body = items.getBody().front();
+      return behind + entering(body.getArgument(number + 1),
+                               items.getInit()[number], op,
+                               body.getTerminator(), number);
+    }
+    // Nothing is known of it: everything is waited for.
+    return 0;
+  }
+
+  /// Of a loop's argument, where its block begins.
+  int64_t carried(BlockArgument argument) {
+    Operation *op = argument.getOwner()->getParentOp();
+    unsigned number = argument.getArgNumber();
+    if (auto loop = dyn_cast_or_null<scf::ForOp>(op); loop && number) {
+      return entering(argument, loop.getInitArgs()[number - 1], op,
+                      loop.getBody()->getTerminator(), number - 1);
+    }
+    if (auto items = dyn_cast_or_null<ItemsOp>(op); items && number) {
+      return entering(argument, items.getInit()[number - 1], op,
+                      argument.getOwner()->getTerminator(), number - 1);
+    }
+    return -kNever;
+  }
+
+  /// The nearer of what comes from outside and what comes around.
+  int64_t entering(BlockArgument argument, Value init, Operation *loop,
+                   Operation *yield, unsigned number) {
+    if (!visited.insert(argument).second) {
+      // Around and around it only moves away.
+      return kNever;
+    }
+    int64_t outside = get(init, loop);
+    int64_t around = get(yield->getOperand(number), yield);
+    visited.erase(argument);
+    return std::min(outside, around);
+  }
+
+  llvm::SmallPtrSet<Value, 4> visited;
+};
+
+struct SMPlaceWaits : attn::impl::SMPlaceWaitsPassBase<SMPlaceWaits> {
+  void runOnOperation() override {
+    getOperation()->walk([](Operation *op) {
+      if (!isa<WaitOp, TakeOp>(op)) {
+        return;
+      }
+      int64_t pending = kNever;
+      bool any = false;
+      for (Value operand : op->getOperands()) {
+        if (isa<TokenType>(operand.getType())) {
+          pending = std::min(pending, Distance().get(operand, op));
+          any = true;
+        }
+      }
+      pending = any && pending < kNever ? std::max<int64_t>(pending, 0) : 0;
+      op->setAttr(kPendingAttr, Builder(op).getI64IntegerAttr(pending));
+    });
+  }
+};
+} // namespace

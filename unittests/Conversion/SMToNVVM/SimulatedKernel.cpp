@@ -1,0 +1,354 @@
+//===- SimulatedKernel.cpp - An sm kernel on the simulated device ---------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "SimulatedKernel.h"
+
+#include "attn/Conversion/Passes.h"
+#include "attn/Dialect/SM/Transforms/Passes.h"
+#include "ptxsim/Device.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/APFloat.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "gtest/gtest.h"
+#include <cstring>
+#include <functional>
+
+using namespace attn;
+
+//===----------------------------------------------------------------------===//
+// From text to PTX
+//===----------------------------------------------------------------------===//
+
+static std::string emit(mlir::ModuleOp module) {
+  LLVMInitializeNVPTXTargetInfo();
+  LLVMInitializeNVPTXTarget();
+  LLVMInitializeNVPTXTargetMC();
+  LLVMInitializeNVPTXAsmPrinter();
+  llvm::LLVMContext context;
+  auto llvmModule = mlir::translateModuleToLLVMIR(module, context);
+  llvm::Triple triple("nvptx64-nvidia-cuda");
+  std::string error;
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!llvmModule || !target) {
+    ADD_FAILURE() << "expects a translation: " << error;
+    return "";
+  }
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      triple, "sm_80", "+ptx70", llvm::TargetOptions(), std::nullopt));
+  llvmModule->setTargetTriple(triple);
+  llvmModule->setDataLayout(machine->createDataLayout());
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopUnrolling = tuning.LoopVectorization = false;
+  llvm::PassBuilder builder(machine.get(), tuning);
+  llvm::LoopAnalysisManager lam;
+  llvm::FunctionAnalysisManager fam;
+  llvm::CGSCCAnalysisManager cgam;
+  llvm::ModuleAnalysisManager mam;
+  builder.registerModuleAnalyses(mam);
+  builder.registerCGSCCAnalyses(cgam);
+  builder.registerFunctionAnalyses(fam);
+  builder.registerLoopAnalyses(lam);
+  builder.crossRegisterProxies(lam, fam, cgam, mam);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
+      .run(*llvmModule, mam);
+  llvm::SmallString<0> ptx;
+  llvm::raw_svector_ostream os(ptx);
+  llvm::legacy::PassManager passes;
+  machine->addPassesToEmitFile(passes, os, nullptr,
+                               llvm::CodeGenFileType::AssemblyFile);
+  passes.run(*llvmModule);
+  return ptx.str().str();
+}
+
+std::string compileKernel(const std::string &text, uint32_t *sharedBytes) {
+  mlir::DialectRegistry registry;
+  registry.insert<sm::SMDialect, tile::TileDialect, mlir::arith::ArithDialect,
+                  mlir::math::MathDialect, mlir::memref::MemRefDialect,
+                  mlir::scf::SCFDialect>();
+  mlir::registerBuiltinDialectTranslation(registry);
+  mlir::registerLLVMDialectTranslation(registry);
+  mlir::registerNVVMDialectTranslation(registry);
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  if (!module) {
+    ADD_FAILURE() << "expects a kernel that verifies, but got\n" << text;
+    return "";
+  }
+  mlir::PassManager passes(&context);
+  passes.addPass(createSMAllocateSharedPass());
+  passes.addPass(createSMPlaceWaitsPass());
+  passes.addPass(createConvertSMToNVVMPass());
+  passes.addPass(mlir::createCSEPass());
+  if (failed(passes.run(*module))) {
+    ADD_FAILURE() << "expects a kernel that can be lowered, but got\n" << text;
+    return "";
+  }
+  for (mlir::Operation &op : module->getOps()) {
+    bool isLLVM =
+        !op.walk([](mlir::Operation *in) {
+             return llvm::isa<mlir::LLVM::LLVMDialect, mlir::NVVM::NVVMDialect>(
+                        in->getDialect())
+                        ? mlir::WalkResult::advance()
+                        : mlir::WalkResult::interrupt();
+           }).wasInterrupted();
+    EXPECT_TRUE(isLLVM) << "expects nothing but llvm and nvvm";
+  }
+  for (auto func : module->getOps<mlir::LLVM::LLVMFuncOp>()) {
+    *sharedBytes =
+        func->getAttrOfType<mlir::IntegerAttr>("sm.shared_bytes").getInt();
+  }
+  return emit(*module);
+}
+
+//===----------------------------------------------------------------------===//
+// Records on the device
+//===----------------------------------------------------------------------===//
+
+TestPlan TestPlan::get(int items, int rows) {
+  TestPlan plan;
+  attnrt_segment segment = {};
+  segment.select = segment.len_ref = segment.head = -1;
+  plan.segments.push_back(segment);
+  for (int i = 0; i < items; ++i) {
+    attnrt_item item = {};
+    item.row_begin = i * rows;
+    item.row_count = rows;
+    item.kv_count = 1;
+    item.slot = item.carry = item.mask = -1;
+    item.sub_count = 1;
+    plan.items.push_back(item);
+    for (int r = 0; r < rows; ++r) {
+      attnrt_row row = {};
+      row.q = row.coord = i * rows + r;
+      row.len_ref = -1;
+      plan.rows.push_back(row);
+    }
+  }
+  return plan;
+}
+
+namespace {
+/// The block that a plan is, and where its arrays begin.
+class PlanBlock {
+public:
+  explicit PlanBlock(const TestPlan &plan) : bytes(sizeof(attnrt_plan)) {
+    attnrt_plan header = {};
+    header.magic = ATTNRT_PLAN_MAGIC;
+    header.format = ATTNRT_PLAN_FORMAT;
+    bool merges = !plan.merges.empty();
+    std::vector<int32_t> work = plan.work;
+    if (work.empty()) {
+      work = {0, int32_t(merges ? plan.merges.size() : plan.items.size())};
+    }
+    workers = uint32_t(work.size()) - 1;
+    // Stage 1 is what runs; a kernel that reads stage 0 finds no work there.
+    attnrt_stage stages[2] = {};
+    stages[1].work_begin = merges ? 0 : 3;
+    stages[1].merge_work_begin = merges ? 3 : 0;
+    stages[1].workers = int32_t(workers);
+    work.insert(work.begin(), 3, 0);
+    header.segments = add(plan.segments);
+    header.rows = add(plan.rows);
+    header.items = add(plan.items);
+    header.merges = add(plan.merges);
+    header.stages = add(std::vector<attnrt_stage>(stages, stages + 2));
+    header.work = add(work);
+    header.merge_slots = add(plan.mergeSlots);
+    header.bytes = bytes.size();
+    std::memcpy(bytes.data(), &header, sizeof(header));
+  }
+
+  template <class T>
+  T *at(ptxsim::DevicePointer base,
+        const attnrt_plan_array attnrt_plan::*array) const {
+    auto *header = reinterpret_cast<const attnrt_plan *>(bytes.data());
+    return reinterpret_cast<T *>(base + (header->*array).offset);
+  }
+
+  std::vector<uint8_t> bytes;
+  uint32_t workers;
+
+private:
+  template <class T> attnrt_plan_array add(const std::vector<T> &records) {
+    bytes.resize((bytes.size() + 63) / 64 * 64);
+    attnrt_plan_array array = {bytes.size(), uint32_t(records.size()),
+                               uint32_t(records.size())};
+    auto *data = reinterpret_cast<const uint8_t *>(records.data());
+    bytes.insert(bytes.end(), data, data + records.size() * sizeof(T));
+    return array;
+  }
+};
+
+/// One device with everything that a launch names.
+class Bench {
+public:
+  explicit Bench(const ptxsim::Options &options)
+      : device(ptxsim::Device::create(options)) {}
+
+  ptxsim::DevicePointer put(const void *data, size_t bytes, const char *name) {
+    auto pointer = device->allocate(std::max<size_t>(bytes, 16), name);
+    if (!pointer || (bytes && !device->copyIn(*pointer, data, bytes))) {
+      ADD_FAILURE() << "expects room on the device";
+      return 0;
+    }
+    return *pointer;
+  }
+
+  void run(const std::string &ptx, uint32_t sharedBytes, const TestPlan &plan,
+           std::vector<TestTensor> &tensors) {
+    std::vector<attnrt_tensor> records;
+    std::vector<ptxsim::DevicePointer> data;
+    for (TestTensor &tensor : tensors) {
+      data.push_back(put(tensor.bytes.data(), tensor.bytes.size(), "tensor"));
+      attnrt_tensor record = {};
+      record.data = reinterpret_cast<void *>(data.back());
+      record.shape[0] = tensor.rows;
+      record.shape[1] = tensor.columns;
+      record.stride[0] = tensor.columns;
+      record.stride[1] = 1;
+      record.rank = 2;
+      records.push_back(record);
+    }
+    PlanBlock block(plan);
+    uint64_t planAt = put(block.bytes.data(), block.bytes.size(), "plan");
+    attnrt_args args = {};
+    args.tensors = reinterpret_cast<attnrt_tensor *>(
+        put(records.data(), records.size() * sizeof(attnrt_tensor), "records"));
+    args.scalars = reinterpret_cast<uint64_t *>(
+        put(plan.scalars.data(), plan.scalars.size() * 8, "scalars"));
+    args.segments = block.at<attnrt_segment>(planAt, &attnrt_plan::segments);
+    args.rows = block.at<attnrt_row>(planAt, &attnrt_plan::rows);
+    args.merge_slots = block.at<int32_t>(planAt, &attnrt_plan::merge_slots);
+    uint64_t argsAt = put(&args, sizeof(args), "args");
+
+    auto module = device->loadModule(ptx);
+    ASSERT_TRUE(bool(module)) << module.message() << "\n" << ptx;
+    auto kernel = (*module)->kernel((*module)->kernels()[0].name);
+    ASSERT_TRUE(bool(kernel)) << kernel.message() << "\n" << ptx;
+    ptxsim::LaunchConfig config;
+    config.grid = {block.workers, 1, 1};
+    config.block = (*module)->kernels()[0].requiredThreads;
+    config.dynamicSharedBytes = sharedBytes;
+    ptxsim::KernelArguments arguments;
+    arguments.add(argsAt).add(planAt).add(int32_t(1));
+    auto done = device->launch(**kernel, config, arguments);
+    ASSERT_TRUE(bool(done)) << done.message() << "\n" << ptx;
+    for (const ptxsim::Finding &finding : device->findings()) {
+      ADD_FAILURE() << finding.message << "\n" << ptx;
+      break;
+    }
+    for (auto [tensor, at] : llvm::zip_equal(tensors, data)) {
+      ASSERT_TRUE(
+          bool(device->copyOut(tensor.bytes.data(), at, tensor.bytes.size())));
+    }
+  }
+
+  const ptxsim::LaunchStats &getStats() const { return device->stats(); }
+
+private:
+  std::unique_ptr<ptxsim::Device> device;
+};
+} // namespace
+
+SharedAccesses runKernel(const std::string &text, TestPlan plan,
+                         std::vector<TestTensor> &tensors) {
+  uint32_t sharedBytes = 0;
+  std::string ptx = compileKernel(text, &sharedBytes);
+  if (ptx.empty()) {
+    return {};
+  }
+  ptxsim::Options options;
+  std::vector<TestTensor> first = tensors;
+  Bench bench(options);
+  bench.run(ptx, sharedBytes, plan, first);
+  const ptxsim::Counters &total = bench.getStats().total;
+  SharedAccesses accesses{total.sharedWavefronts, total.sharedIdealWavefronts};
+  for (uint64_t seed : {1, 2, 3}) {
+    options.schedule = ptxsim::Schedule::Adversarial;
+    options.completion =
+        seed == 1 ? ptxsim::Completion::Lazy : ptxsim::Completion::Random;
+    options.seed = seed;
+    std::vector<TestTensor> again = tensors;
+    Bench(options).run(ptx, sharedBytes, plan, again);
+    for (auto [a, b] : llvm::zip_equal(first, again)) {
+      EXPECT_EQ(a.bytes, b.bytes) << "expects one result in every order";
+    }
+  }
+  tensors = std::move(first);
+  return accesses;
+}
+
+//===----------------------------------------------------------------------===//
+// Text
+//===----------------------------------------------------------------------===//
+
+std::string wrapKernel(const std::string &aliases, const std::string &arguments,
+                       int warps, const std::string &body, bool merges) {
+  std::string count = std::to_string(warps);
+  return aliases + "sm.kernel " + (merges ? "merges " : "") + "@kernel(" +
+         arguments + ") warps(" + count + ") {\n  sm.roles [\"all\"] warps [" +
+         count +
+         "] registers [0] {\n  sm.items {\n  ^bb0(%item: !sm.item):\n"
+         "  %zero = arith.constant 0 : index\n" +
+         body + "  sm.yield\n  }\n  sm.yield\n  }\n  sm.return\n}\n";
+}
+
+std::string rowAddresses(const std::string &name, const std::string &tensor,
+                         const std::string &type, int rows, int elementBytes,
+                         const std::string &layout) {
+  std::string n = "%" + name;
+  std::string shape = "tensor<" + std::to_string(rows) + "x";
+  std::string i32 = shape + "i32, " + layout + ">";
+  std::string i64 = shape + "i64, " + layout + ">";
+  return n + "_b = sm.address " + tensor + " : " + type + "\n" + n +
+         "_s = sm.stride " + tensor + ", 0 : " + type + "\n" + n +
+         "_s1 = arith.index_cast " + n + "_s : index to i64\n" + n +
+         "_e = arith.constant " + std::to_string(elementBytes) + " : i64\n" +
+         n + "_s2 = arith.muli " + n + "_s1, " + n + "_e : i64\n" + n +
+         "_n = sm.coord %zero : " + i32 + "\n" + n + "_n1 = arith.extsi " + n +
+         "_n : " + i32 + " to " + i64 + "\n" + n + "_s3 = sm.splat " + n +
+         "_s2 : i64 -> " + i64 + "\n" + n + "_a = arith.muli " + n + "_n1, " +
+         n + "_s3 : " + i64 + "\n" + n + "_b1 = sm.splat " + n +
+         "_b : i64 -> " + i64 + "\n" + n + " = arith.addi " + n + "_b1, " + n +
+         "_a : " + i64 + "\n" + n +
+         "_live = arith.constant dense<true> : " + shape + "i1, " + layout +
+         ">\n";
+}
+
+float halfToFloat(uint16_t bits) {
+  llvm::APFloat value(llvm::APFloat::IEEEhalf(), llvm::APInt(16, bits));
+  bool lost;
+  value.convert(llvm::APFloat::IEEEsingle(), llvm::APFloat::rmNearestTiesToEven,
+                &lost);
+  return value.convertToFloat();
+}
+
+uint16_t floatToHalf(float number) {
+  llvm::APFloat value(number);
+  bool lost;
+  value.convert(llvm::APFloat::IEEEhalf(), llvm::APFloat::rmNearestTiesToEven,
+                &lost);
+  return uint16_t(value.bitcastToAPInt().getZExtValue());
+}
