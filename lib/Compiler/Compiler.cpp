@@ -10,7 +10,9 @@
 #include "attn/Conversion/Passes.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Dialect/Attn/Transforms/Passes.h"
+#include "attn/Dialect/SM/IR/SM.h"
 #include "attn/Dialect/Tile/IR/Tile.h"
+#include "attn/Target/PTX/PTX.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -26,11 +28,12 @@
 using namespace attn;
 
 void attn::registerCompilerDialects(DialectRegistry &registry) {
-  registry.insert<AttnDialect, tile::TileDialect, arith::ArithDialect,
-                  func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
-                  memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect,
-                  vector::VectorDialect>();
+  registry.insert<AttnDialect, sm::SMDialect, tile::TileDialect,
+                  arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                  tensor::TensorDialect, vector::VectorDialect>();
   func::registerInlinerExtension(registry);
+  registerPtxTranslations(registry);
 }
 
 /// Runs passes on one function. Its module may hold others that do not concern
@@ -82,8 +85,8 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
     }
   }
   if (!options.derive) {
-    return convertAttnToTile(func,
-                             {options.rows, /*rowStep=*/0, options.countTiles});
+    return convertAttnToTile(
+        func, {options.rows, options.rowStep, options.countTiles});
   }
   // A derived form that no kernel can be made of is no reason to refuse the
   // program: it then runs as written, in as many passes as that takes.
@@ -101,7 +104,7 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
     });
     if (succeeded(derive(func, options)) &&
         succeeded(convertAttnToTile(
-            func, {options.rows, /*rowStep=*/0, options.countTiles}))) {
+            func, {options.rows, options.rowStep, options.countTiles}))) {
       return success();
     }
   }
@@ -112,7 +115,7 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
   module.push_back(func);
   func.emitRemark("compiled as written: ") << why;
   return convertAttnToTile(func,
-                           {options.rows, /*rowStep=*/0, options.countTiles});
+                           {options.rows, options.rowStep, options.countTiles});
 }
 
 LogicalResult attn::compileToVector(ModuleOp module,

@@ -7,8 +7,10 @@
 #include "attn/JIT/Executable.h"
 
 #include "ProgramInfo.h"
+#include "attn/Compiler/CompileToPtx.h"
 #include "attnrt/cpu.h"
 #include "attnrt/plan.h"
+#include "attnrt/sim.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -107,6 +109,11 @@ struct Executable::Impl {
   ExtentsFn extents = nullptr;
   std::vector<Stage> stages;
   CompileTimes times;
+  /// Where folds run if not here.
+  PtxCode ptx;
+  attnrt_sim *sim = nullptr;
+
+  ~Impl() { attnrt_sim_destroy(sim); }
 
   // One call of run().
   struct Call {
@@ -130,6 +137,7 @@ struct Executable::Impl {
     LogicalResult allocate();
     LogicalResult runFold(Stage &stage, const RunOptions &options);
     LogicalResult runFlat(Stage &stage);
+    attnrt_status runSimulated(const Stage &stage, const attnrt_plan *plan);
     int64_t product(ArrayRef<int64_t> extents) {
       int64_t n = 1;
       for (int64_t e : extents) {
@@ -150,7 +158,8 @@ const CompileTimes &Executable::times() const { return impl->times; }
 
 std::unique_ptr<Executable>
 Executable::compile(ModuleOp original, StringRef entry, CompileOptions options,
-                    const HostOptions &host, std::string &error) {
+                    const HostOptions &host, std::string &error,
+                    const DeviceOptions &device) {
   MLIRContext *ctx = original.getContext();
   // The first error is the one a caller sees; remarks go to the caller's
   // handler.
@@ -172,8 +181,28 @@ Executable::compile(ModuleOp original, StringRef entry, CompileOptions options,
   HostVectorUnit unit = hostVectorUnit(host);
   options.lanes = unit.lanes;
   options.registers = unit.registers;
+  if (!device.simulatedChip.empty()) {
+    options = getPtxTileOptions(options);
+  }
   if (failed(compileToTile(*module, entry, options))) {
     return fail("cannot be compiled");
+  }
+  if (!device.simulatedChip.empty()) {
+    PtxCompileOptions toPtx;
+    toPtx.chip = device.simulatedChip;
+    FailureOr<PtxCode> code = compileToPtx(*module, toPtx);
+    if (failed(code)) {
+      return fail("cannot be compiled to PTX");
+    }
+    impl.ptx = std::move(*code);
+    attnrt_sim_options how{};
+    how.seed = device.seed;
+    how.schedule = device.schedule;
+    how.completion = device.completion;
+    if (attnrt_sim_create(impl.ptx.text.c_str(), &how, &impl.sim) !=
+        ATTNRT_OK) {
+      return fail(attnrt_last_message());
+    }
   }
   FailureOr<ProgramInfo> info = readProgram(*module);
   if (failed(info)) {
@@ -366,6 +395,37 @@ LogicalResult Executable::Impl::Call::runFlat(Stage &stage) {
   return status == ATTNRT_OK ? success() : fail(attnrt_last_message());
 }
 
+/// The fold's kernels as PTX. Results and states count as unwritten.
+attnrt_status Executable::Impl::Call::runSimulated(const Stage &stage,
+                                                   const attnrt_plan *plan) {
+  auto kernelOf = [&](const std::string &name) {
+    const PtxKernel &kernel = impl.ptx.kernels.find(name)->second;
+    return attnrt_sim_kernel{kernel.symbol.c_str(), kernel.threads,
+                             kernel.sharedBytes};
+  };
+  attnrt_sim_kernel items = kernelOf(stage.info.kernel);
+  attnrt_sim_kernel merges = kernelOf(stage.info.merge);
+  std::vector<uint8_t> fresh(tensors.size());
+  for (auto [n, b] : llvm::enumerate(impl.program.buffers)) {
+    if (b.memory && (b.kind == tile::BufferKind::state ||
+                     b.kind == tile::BufferKind::result)) {
+      // What one stage has written another one may go on with.
+      fresh[tensorOfBuffer[n]] = b.kind == tile::BufferKind::state ||
+                                 (!b.zero && stats.folds + stats.stages == 0);
+    }
+  }
+  attnrt_sim_launch launch{};
+  launch.plan = plan;
+  launch.items = &items;
+  launch.merges = &merges;
+  launch.tensors = tensors.data();
+  launch.fresh = fresh.data();
+  launch.num_tensors = int64_t(tensors.size());
+  launch.scalars = scalars.data();
+  launch.num_scalars = int64_t(scalars.size());
+  return attnrt_sim_run(impl.sim, &launch);
+}
+
 LogicalResult Executable::Impl::Call::runFold(Stage &stage,
                                               const RunOptions &options) {
   const LaunchInfo &l = stage.info;
@@ -431,8 +491,10 @@ LogicalResult Executable::Impl::Call::runFold(Stage &stage,
     arrays[tensorOfBuffer[n]] = *a;
     tensors[tensorOfBuffer[n]] = tensorOf(*a);
   }
-  attnrt_status status = attnrt_cpu_run(plan, 0, stage.item, stage.merge, &args,
-                                        pool, stage.scratch);
+  attnrt_status status = impl.sim
+                             ? runSimulated(stage, plan)
+                             : attnrt_cpu_run(plan, 0, stage.item, stage.merge,
+                                              &args, pool, stage.scratch);
   if (status != ATTNRT_OK) {
     return fail(attnrt_last_message());
   }

@@ -78,6 +78,7 @@ class Runner:
         self.folder = pathlib.Path(folder)
         self.verbose = verbose
         self.specs = []
+        self.num_simulated = 0
 
     def take(self, args):
         self.specs = []
@@ -97,6 +98,15 @@ class Runner:
         command = ["attn-run", self.example, f"--entry={entry}", f"--device={device}"]
         if device != "reference":
             command += [f"--workers={workers}", f"--split={split}"]
+        if device == "sim":
+            # Each run has its own order of what may happen in any order.
+            n = self.num_simulated
+            self.num_simulated += 1
+            command += [
+                f"--sim-seed={n + 1}",
+                f"--schedule={n % 3}",
+                f"--completion={n // 3 % 3}",
+            ]
         command += self.specs + [f"--out={out}" for out in outs]
         if self.verbose:
             print(" ".join(command))

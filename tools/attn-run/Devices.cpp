@@ -24,6 +24,7 @@ struct NamedDevice {
 static const NamedDevice kDevices[] = {
     {"reference", runOnReference},
     {"cpu", runOnCpu},
+    {"sim", runOnSimulator},
 };
 
 Device attn::findDevice(StringRef name) {

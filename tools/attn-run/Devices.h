@@ -33,6 +33,11 @@ struct RunRequest {
   int64_t splits = 0;
   /// Reference: folds run in random parts that are merged in a random tree.
   std::optional<uint64_t> mergeSeed;
+  /// Simulator: the chip that PTX is made for, and the order of what may happen
+  /// in any order.
+  std::string chip = "sm_80";
+  uint64_t simSeed = 1;
+  int schedule = 0, completion = 0;
   /// More runs after the first one, each timed.
   int64_t repeats = 0;
   /// Whether the response's stats are to hold tile counts and passes.
@@ -61,6 +66,8 @@ std::string deviceNames();
 FailureOr<RunResponse> runOnReference(const RunRequest &request,
                                       std::string &error);
 FailureOr<RunResponse> runOnCpu(const RunRequest &request, std::string &error);
+FailureOr<RunResponse> runOnSimulator(const RunRequest &request,
+                                      std::string &error);
 
 } // namespace attn
 

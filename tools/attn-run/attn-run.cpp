@@ -38,7 +38,12 @@ using namespace attn;
 
 static constexpr const char kUsage[] =
     R"(usage: attn-run FILE --entry=NAME [options] --arg=SPEC ...
-  --device=NAME     reference (default) or cpu
+  --device=NAME     reference (default), cpu, or sim: the PTX of a GPU, run and
+                    checked by the simulator; a defect is an error
+  --chip=NAME       sim: the chip to compile for (default sm_80)
+  --sim-seed=N      sim: of what is drawn (default 1)
+  --schedule=0|1|2  sim: warps in turn, at random, one as far as it gets
+  --completion=0|1|2  sim: copies as late as they may be, at once, at random
   --workers=N       threads of a device that has them (default: all cores)
   --split=K         run each fold in K parts (default: as planned)
   --merge-seed=N    reference: run folds in random parts, merged in a random tree
@@ -72,6 +77,9 @@ struct Options {
   SmallVector<std::pair<unsigned, std::string>> outArgs;
   std::optional<uint64_t> mergeSeed;
   int64_t workers = 0, splits = 0, repeats = 0;
+  std::string chip = "sm_80";
+  uint64_t simSeed = 1;
+  int schedule = 0, completion = 0;
   double rtol = 1e-5;
   bool print = false, help = false;
 };
@@ -124,6 +132,16 @@ static std::optional<Options> parseOptions(ArrayRef<char *> words) {
     } else if (key == "split") {
       isNumber = !value.getAsInteger(10, options.splits) &&
                  options.splits >= 1 && options.splits <= 4096;
+    } else if (key == "chip") {
+      options.chip = value.str();
+    } else if (key == "sim-seed") {
+      isNumber = !value.getAsInteger(10, options.simSeed);
+    } else if (key == "schedule") {
+      isNumber = !value.getAsInteger(10, options.schedule) &&
+                 options.schedule >= 0 && options.schedule <= 2;
+    } else if (key == "completion") {
+      isNumber = !value.getAsInteger(10, options.completion) &&
+                 options.completion >= 0 && options.completion <= 2;
     } else if (key == "merge-seed") {
       isNumber = !value.getAsInteger(10, options.mergeSeed.emplace());
     } else if (key == "bench") {
@@ -319,6 +337,10 @@ static int run(const Options &options) {
   request.splits = options.splits;
   request.mergeSeed = options.mergeSeed;
   request.repeats = options.repeats;
+  request.chip = options.chip;
+  request.simSeed = options.simSeed;
+  request.schedule = options.schedule;
+  request.completion = options.completion;
   request.wantStats = !options.stats.empty();
   FailureOr<RunResponse> response = device(request, error);
   if (failed(response)) {

@@ -13,11 +13,13 @@ using namespace attn;
 
 static constexpr const char usage[] =
     R"(usage: attn-translate --emit=ptx|cubin --chip=NAME [options] FILE [-o OUT]
-Makes PTX text, or the code of one chip, from kernels in the dialects llvm and
+Makes PTX text, or the code of one chip, from a function with a cascade or from
+kernels in the dialects llvm and
 nvvm (llvm.func with nvvm.kernel). FILE of "-" is standard input.
   -o OUT            the file to write (default "-": standard output)
   --emit=ptx        PTX text (default); CUDA is not needed for it
   --emit=cubin      what ptxas makes of it for the chip
+  --entry=NAME      the function, where a file has several
   --chip=NAME       the GPU to serve, always asked for; PTX for sm_80 runs on
                     later ones too, PTX for sm_90a on this one only
   --ptx-level=N     the version of PTX times ten, as 70 (default: the lowest that
@@ -67,6 +69,8 @@ LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
       }
       options.emit =
           value == "ptx" ? TranslateOptions::Ptx : TranslateOptions::Cubin;
+    } else if (key == "--entry") {
+      options.entry = value.str();
     } else if (key == "--chip") {
       options.ptx.chip = value.str();
     } else if (key == "--ptx-level") {

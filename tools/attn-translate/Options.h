@@ -16,7 +16,7 @@ namespace attn {
 struct TranslateOptions {
   enum Emit { Ptx, Cubin };
 
-  std::string file, out = "-", ptxas;
+  std::string file, out = "-", ptxas, entry;
   PtxOptions ptx;
   Emit emit = Ptx;
   bool printTable = false, strict = false, help = false;

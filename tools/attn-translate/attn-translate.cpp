@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Options.h"
+#include "attn/Compiler/CompileToPtx.h"
 #include "attn/Target/PTX/PTX.h"
 #include "attn/Target/PTX/Ptxas.h"
 
@@ -53,10 +54,29 @@ static LogicalResult printDiagnostic(Diagnostic &diagnostic) {
   return success();
 }
 
-/// The place of the passes that make kernels of anything above llvm and nvvm;
-/// what has none of its ops passes through.
-static LogicalResult lowerToKernels(ModuleOp, const TranslateOptions &) {
-  return success();
+/// Functions of cascades become kernels; a module without one passes through.
+static LogicalResult lowerToKernels(ModuleOp module,
+                                    const TranslateOptions &options) {
+  SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
+  llvm::erase_if(functions, [](func::FuncOp f) { return f.isExternal(); });
+  if (functions.empty()) {
+    return success();
+  }
+  if (functions.size() > 1 && options.entry.empty()) {
+    return module.emitError("expects --entry, as there are ")
+           << functions.size() << " functions";
+  }
+  StringRef entry = options.entry.empty() ? functions.front().getName()
+                                          : StringRef(options.entry);
+  PtxCompileOptions toPtx;
+  toPtx.chip = options.ptx.chip;
+  toPtx.level = options.ptx.level;
+  std::string error;
+  if (failed(validatePtxOptions(options.ptx, error))) {
+    return module.emitError(error);
+  }
+  return success(succeeded(compileToTile(module, entry, getPtxTileOptions())) &&
+                 succeeded(lowerToNVVM(module, toPtx)));
 }
 
 static std::error_code write(StringRef path, StringRef bytes) {
@@ -75,7 +95,7 @@ static int translate(const TranslateOptions &options) {
   DialectRegistry registry;
   // No ops are in dlti: modules that other tools lowered carry its attributes.
   registry.insert<DLTIDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
-  registerPtxTranslations(registry);
+  registerCompilerDialects(registry);
   MLIRContext context(registry);
   ScopedDiagnosticHandler handler(&context, printDiagnostic);
   OwningOpRef<ModuleOp> module =

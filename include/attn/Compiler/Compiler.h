@@ -22,6 +22,8 @@ struct CompileOptions {
   int64_t tile = 0;
   /// Most packed rows of a work item; 0: likewise.
   int64_t rows = 0;
+  /// Packed rows are a multiple of this; 0: whatever there is.
+  int64_t rowStep = 0;
   /// Code that counts empty, partial and full tiles, for RunStats.
   bool countTiles = false;
   /// False: the cascade runs as written, one stage per einsum.

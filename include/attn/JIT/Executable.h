@@ -24,6 +24,17 @@ struct CompileTimes {
   HostTimes host;
 };
 
+/// Where folds run.
+struct DeviceOptions {
+  /// A chip whose PTX the simulator runs; empty: this CPU. What is in no fold
+  /// runs on this CPU either way.
+  std::string simulatedChip;
+  /// Of the simulator: seed, and 0 to 2 for schedule and completion of copies
+  /// (attnrt/sim.h).
+  uint64_t seed = 1;
+  int schedule = 0, completion = 0;
+};
+
 struct RunOptions {
   /// Threads, the caller included.
   int workers = 1;
@@ -50,7 +61,8 @@ public:
   static std::unique_ptr<Executable> compile(ModuleOp module, StringRef entry,
                                              CompileOptions options,
                                              const HostOptions &host,
-                                             std::string &error);
+                                             std::string &error,
+                                             const DeviceOptions &device = {});
   ~Executable();
 
   /// Arguments in the order of the function; nothing is written to them except

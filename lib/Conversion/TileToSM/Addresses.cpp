@@ -219,7 +219,7 @@ RowInteger RowLocator::addressOf(Value memory, ArrayRef<RowInteger> at) {
   auto type = cast<MemRefType>(memory.getType());
   Value target = c.scalar(memory);
   auto [strides, offset] = type.getStridesAndOffset();
-  int64_t bytes = type.getElementTypeBitWidth() / 8;
+  int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
   RowInteger address{sm::AddressOp::create(b, target), {}};
   for (auto [axis, coordinate] : llvm::enumerate(at)) {
     RowInteger step;

@@ -83,10 +83,19 @@ Value KernelConversion::loadFragment(tile::LoadOp load, Attribute layout) {
   if (!where) {
     return load.getResult();
   }
-  if (isBlock) {
-    return sm::LoadRowsOp::create(b, type, where->addresses, where->live);
+  // A flag in memory is a byte.
+  bool isFlag = type.getElementType().isInteger(1);
+  RankedTensorType stored = isFlag ? type.clone(b.getI8Type()) : type;
+  Value value =
+      isBlock ? sm::LoadRowsOp::create(b, stored, where->addresses, where->live)
+                    .getResult()
+              : sm::LoadOp::create(b, stored, where->addresses, where->live)
+                    .getResult();
+  if (!isFlag) {
+    return value;
   }
-  return sm::LoadOp::create(b, type, where->addresses, where->live);
+  Value zero = arith::ConstantOp::create(b, stored, b.getZeroAttr(stored));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, value, zero);
 }
 
 Value KernelConversion::buffer(tile::LoadOp load) {

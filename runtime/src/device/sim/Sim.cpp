@@ -169,18 +169,16 @@ attnrt_status attnrt_sim::run(const attnrt_sim_launch &l) {
     tensor.data = reinterpret_cast<void *>(copies[i].at);
   }
   DevicePointer planCopy = memory.copy(plan, plan->bytes, "plan");
-  auto array = [&](const attnrt_plan_array &a) {
-    return planCopy + a.offset;
-  };
+  auto array = [&](const attnrt_plan_array &a) { return planCopy + a.offset; };
   attnrt_args args{};
   auto set = [](auto &field, DevicePointer pointer) {
     std::memcpy(&field, &pointer, sizeof(pointer));
   };
-  set(args.tensors, memory.copy(tensors.data(),
-                                tensors.size() * sizeof(attnrt_tensor),
-                                "tensors"));
-  set(args.scalars, memory.copy(l.scalars, uint64_t(l.num_scalars) * 8,
-                                "scalars"));
+  set(args.tensors,
+      memory.copy(tensors.data(), tensors.size() * sizeof(attnrt_tensor),
+                  "tensors"));
+  set(args.scalars,
+      memory.copy(l.scalars, uint64_t(l.num_scalars) * 8, "scalars"));
   set(args.segments, array(plan->segments));
   set(args.rows, array(plan->rows));
   set(args.masks, array(plan->masks));

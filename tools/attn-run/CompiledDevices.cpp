@@ -1,4 +1,4 @@
-//===- CpuDevice.cpp - The compiled program on this CPU -------------------===//
+//===- CompiledDevices.cpp - Compiled programs, here or simulated ---------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,8 +15,9 @@
 
 using namespace attn;
 
-FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
-                                      std::string &error) {
+static FailureOr<RunResponse> runCompiled(const RunRequest &request,
+                                          const DeviceOptions &device,
+                                          std::string &error) {
   func::FuncOp entry = request.entry;
   // The first error is handed back as the one line; it is not printed as well.
   ScopedDiagnosticHandler quiet(entry.getContext(), [](Diagnostic &diagnostic) {
@@ -27,7 +28,7 @@ FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
   bool countTiles = request.wantStats && request.repeats == 0;
   compileOptions.countTiles = countTiles;
   std::unique_ptr<Executable> exe = Executable::compile(
-      request.module, entry.getName(), compileOptions, {}, error);
+      request.module, entry.getName(), compileOptions, {}, error, device);
   if (!exe) {
     return failure();
   }
@@ -78,4 +79,19 @@ FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
   response.stats["folds"] = stats.folds;
   response.stats["stages"] = stats.stages;
   return response;
+}
+
+FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
+                                      std::string &error) {
+  return runCompiled(request, {}, error);
+}
+
+FailureOr<RunResponse> attn::runOnSimulator(const RunRequest &request,
+                                            std::string &error) {
+  DeviceOptions device;
+  device.simulatedChip = request.chip;
+  device.seed = request.simSeed;
+  device.schedule = request.schedule;
+  device.completion = request.completion;
+  return runCompiled(request, device, error);
 }
