@@ -60,7 +60,7 @@ struct SharedAccesses {
 /// Runs it in several orders of its warps with all checks on; what it leaves in
 /// the tensors must not depend on them. Expects no finding.
 SharedAccesses runKernel(const std::string &text, TestPlan plan,
-               std::vector<TestTensor> &tensors);
+                         std::vector<TestTensor> &tensors);
 
 /// "sm.kernel" around what a role does with a record.
 std::string wrapKernel(const std::string &aliases, const std::string &arguments,
