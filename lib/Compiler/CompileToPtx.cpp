@@ -6,14 +6,14 @@
 //===----------------------------------------------------------------------===//
 #include "attn/Compiler/CompileToPtx.h"
 
-#include "attn/Conversion/Passes.h"
-#include "attn/Dialect/SM/Transforms/Passes.h"
+#include "attn/Compiler/Passes.h"
+#include "attn/Support/Stopwatch.h"
 #include "attn/Target/PTX/PTX.h"
+#include "attn/TargetModel/GpuTargetModel.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Transforms/Passes.h"
 
 using namespace attn;
 
@@ -24,68 +24,104 @@ CompileOptions attn::getPtxTileOptions(CompileOptions options) {
   return options;
 }
 
-LogicalResult attn::lowerToNVVM(ModuleOp module,
-                                const PtxCompileOptions &options) {
-  for (Operation &op : llvm::make_early_inc_range(*module.getBody())) {
-    auto kernel = dyn_cast<tile::KernelOp>(op);
-    bool staysOnHost = isa<tile::ProgramOp>(op) ||
-                       (kernel && kernel.getKind() != tile::KernelKind::items &&
-                        kernel.getKind() != tile::KernelKind::merge);
-    if (staysOnHost) {
-      op.erase();
-    }
-  }
-  PassManager pm(module.getContext());
-  pm.enableVerifier(false);
-  // The derived merge is called by its kernel, and by nobody else afterwards.
-  pm.addPass(createInlinerPass({}, [](OpPassManager &) {}));
-  pm.addPass(createSymbolDCEPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-  ConvertTileToSMPassOptions toSM;
-  toSM.warps = options.warps;
-  toSM.stages = options.stages;
-  pm.addPass(createConvertTileToSMPass(toSM));
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-  pm.addPass(createSMAllocateSharedPass());
-  pm.addPass(createSMPlaceWaitsPass());
-  pm.addPass(createConvertSMToNVVMPass());
-  if (failed(pm.run(module))) {
+LogicalResult attn::validatePtxCompile(const PtxCompileOptions &options,
+                                       const CompileOptions &tiles,
+                                       std::string &error) {
+  auto fail = [&](const Twine &message) {
+    error = message.str();
+    return failure();
+  };
+  if (failed(validatePtxOptions({options.chip, options.level}, error))) {
     return failure();
   }
-  // PTX has no '.' in names.
-  for (auto func : module.getOps<LLVM::LLVMFuncOp>()) {
-    std::string symbol = func.getName().str();
-    llvm::replace(symbol, '.', '$');
-    func->setAttr("attn.name", func.getSymNameAttr());
-    func.setSymName(symbol);
+  std::optional<GpuTargetModel> model = getGpuTargetModel(options.chip);
+  if (!model) {
+    return fail("expects a chip of " + listGpuTargetModels() +
+                " to choose tiles for, but got '" + options.chip +
+                "': PTX for an earlier chip runs on it too");
+  }
+  for (auto [name, value, step] :
+       {std::tuple("rows", tiles.rows, kPtxRowStep),
+        std::tuple("tile", tiles.tile, kPtxColumnStep)}) {
+    if (value == 0 || (value > 0 && value % step == 0)) {
+      continue;
+    }
+    int64_t below = value / step * step;
+    return fail("expects '" + Twine(name) + "' to be a multiple of " +
+                Twine(step) +
+                ", as the fragments of matrix products are, but "
+                "got " +
+                Twine(value) + ": " +
+                (below > 0 ? Twine(below) + " or " + Twine(below + step)
+                           : Twine(step)) +
+                " would fit");
+  }
+  int64_t most = std::min<int64_t>(kMostWarps, model->threadsPerCta /
+                                                   model->threadsPerWarp);
+  if (options.warps < 1 || options.warps > most) {
+    return fail("expects 'warps' of 1 to " + Twine(most) + ", but got " +
+                Twine(options.warps));
+  }
+  if (options.stages < 1 || options.stages > kMostStages) {
+    return fail("expects 'stages' of 1 to " + Twine(kMostStages) +
+                ", but got " + Twine(options.stages));
   }
   return success();
 }
 
-FailureOr<PtxCode> attn::compileToPtx(ModuleOp module,
-                                      const PtxCompileOptions &options) {
+LogicalResult attn::compileToPtxKernels(ModuleOp module, StringRef entry,
+                                        const PtxCompileOptions &options,
+                                        const CompileOptions &tiles) {
   std::string error;
-  if (failed(validatePtxOptions({options.chip, options.level}, error))) {
+  if (failed(validatePtxCompile(options, tiles, error))) {
+    return module.emitError(error);
+  }
+  return compileToTile(module, entry, getPtxTileOptions(tiles));
+}
+
+LogicalResult attn::lowerToNVVM(ModuleOp module,
+                                const PtxCompileOptions &options) {
+  PassManager pm(module.getContext());
+  pm.enableVerifier(false);
+  buildKernelsToNVVMPipeline(pm, options);
+  return pm.run(module);
+}
+
+std::optional<PtxKernel> attn::getPtxKernel(LLVM::LLVMFuncOp func) {
+  auto threads = func->getAttrOfType<DenseI32ArrayAttr>(
+      NVVM::NVVMDialect::getReqntidAttrName());
+  auto bytes = func->getAttrOfType<IntegerAttr>("sm.shared_bytes");
+  if (!threads || !bytes) {
+    return std::nullopt;
+  }
+  return PtxKernel{func.getName().str(), unsigned(threads[0]),
+                   unsigned(bytes.getInt())};
+}
+
+FailureOr<PtxCode> attn::compileToPtx(ModuleOp module,
+                                      const PtxCompileOptions &options,
+                                      PtxCompileTimes *given) {
+  Stopwatch watch;
+  PtxCompileTimes unused, &times = given ? *given : unused;
+  std::string error;
+  if (failed(validatePtxCompile(options, {}, error))) {
     return module.emitError(error);
   }
   OwningOpRef<ModuleOp> copy(module.clone());
   if (failed(lowerToNVVM(*copy, options))) {
     return failure();
   }
+  times.kernels = watch.lap();
   PtxCode code;
   for (auto func : copy->getOps<LLVM::LLVMFuncOp>()) {
-    auto threads = func->getAttrOfType<DenseI32ArrayAttr>(
-        NVVM::NVVMDialect::getReqntidAttrName());
-    auto bytes = func->getAttrOfType<IntegerAttr>("sm.shared_bytes");
-    auto name = func->getAttrOfType<StringAttr>("attn.name");
-    if (threads && bytes && name) {
-      code.kernels[name.getValue()] = {
-          func.getName().str(), unsigned(threads[0]), unsigned(bytes.getInt())};
+    std::optional<PtxKernel> kernel = getPtxKernel(func);
+    auto name = func->getAttrOfType<StringAttr>(kProgramNameAttr);
+    if (kernel && name) {
+      code.kernels[name.getValue()] = *kernel;
     }
   }
-  FailureOr<std::string> text = emitPtx(*copy, {options.chip, options.level});
+  FailureOr<std::string> text =
+      emitPtx(*copy, {options.chip, options.level}, &times.ptx);
   if (failed(text)) {
     return failure();
   }

@@ -181,15 +181,16 @@ Executable::compile(ModuleOp original, StringRef entry, CompileOptions options,
   HostVectorUnit unit = hostVectorUnit(host);
   options.lanes = unit.lanes;
   options.registers = unit.registers;
-  if (!device.simulatedChip.empty()) {
-    options = getPtxTileOptions(options);
-  }
-  if (failed(compileToTile(*module, entry, options))) {
+  PtxCompileOptions toPtx;
+  toPtx.chip = device.simulatedChip;
+  toPtx.warps = device.warps;
+  toPtx.stages = device.stages;
+  if (failed(toPtx.chip.empty()
+                 ? compileToTile(*module, entry, options)
+                 : compileToPtxKernels(*module, entry, toPtx, options))) {
     return fail("cannot be compiled");
   }
   if (!device.simulatedChip.empty()) {
-    PtxCompileOptions toPtx;
-    toPtx.chip = device.simulatedChip;
     FailureOr<PtxCode> code = compileToPtx(*module, toPtx);
     if (failed(code)) {
       return fail("cannot be compiled to PTX");

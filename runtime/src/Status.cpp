@@ -34,6 +34,8 @@ const char *attnrt_status_name(attnrt_status status) {
     return "invalid plan";
   case ATTNRT_INTERNAL:
     return "internal error";
+  case ATTNRT_UNAVAILABLE:
+    return "unavailable";
   }
   return "unknown status";
 }

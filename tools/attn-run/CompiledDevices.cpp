@@ -24,6 +24,8 @@ static FailureOr<RunResponse> runCompiled(const RunRequest &request,
     return success(diagnostic.getSeverity() == DiagnosticSeverity::Error);
   });
   CompileOptions compileOptions;
+  compileOptions.rows = request.rows;
+  compileOptions.tile = request.tile;
   // Code that counts would be measured as well.
   bool countTiles = request.wantStats && request.repeats == 0;
   compileOptions.countTiles = countTiles;
@@ -90,6 +92,8 @@ FailureOr<RunResponse> attn::runOnSimulator(const RunRequest &request,
                                             std::string &error) {
   DeviceOptions device;
   device.simulatedChip = request.chip;
+  device.warps = request.warps;
+  device.stages = request.stages;
   device.seed = request.simSeed;
   device.schedule = request.schedule;
   device.completion = request.completion;

@@ -41,6 +41,10 @@ static constexpr const char kUsage[] =
   --device=NAME     reference (default), cpu, or sim: the PTX of a GPU, run and
                     checked by the simulator; a defect is an error
   --chip=NAME       sim: the chip to compile for (default sm_80)
+  --rows=N, --tile=N  cpu, sim: most packed rows of a work item, and keys of a
+                    tile (default: chosen)
+  --warps=N, --stages=N  sim: most warps of a kernel (default 4), tiles that are
+                    brought while one is computed with (default 2)
   --sim-seed=N      sim: of what is drawn (default 1)
   --schedule=0|1|2  sim: warps in turn, at random, one as far as it gets
   --completion=0|1|2  sim: copies as late as they may be, at once, at random
@@ -78,6 +82,7 @@ struct Options {
   std::optional<uint64_t> mergeSeed;
   int64_t workers = 0, splits = 0, repeats = 0;
   std::string chip = "sm_80";
+  int64_t rows = 0, tile = 0, warps = 4, stages = 2;
   uint64_t simSeed = 1;
   int schedule = 0, completion = 0;
   double rtol = 1e-5;
@@ -134,6 +139,14 @@ static std::optional<Options> parseOptions(ArrayRef<char *> words) {
                  options.splits >= 1 && options.splits <= 4096;
     } else if (key == "chip") {
       options.chip = value.str();
+    } else if (key == "rows") {
+      isNumber = !value.getAsInteger(10, options.rows) && options.rows >= 0;
+    } else if (key == "tile") {
+      isNumber = !value.getAsInteger(10, options.tile) && options.tile >= 0;
+    } else if (key == "warps") {
+      isNumber = !value.getAsInteger(10, options.warps);
+    } else if (key == "stages") {
+      isNumber = !value.getAsInteger(10, options.stages);
     } else if (key == "sim-seed") {
       isNumber = !value.getAsInteger(10, options.simSeed);
     } else if (key == "schedule") {
@@ -338,6 +351,10 @@ static int run(const Options &options) {
   request.mergeSeed = options.mergeSeed;
   request.repeats = options.repeats;
   request.chip = options.chip;
+  request.rows = options.rows;
+  request.tile = options.tile;
+  request.warps = options.warps;
+  request.stages = options.stages;
   request.simSeed = options.simSeed;
   request.schedule = options.schedule;
   request.completion = options.completion;

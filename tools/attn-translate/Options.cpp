@@ -7,28 +7,36 @@
 #include "Options.h"
 
 #include "attn/Target/PTX/Chips.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace attn;
 
 static constexpr const char usage[] =
-    R"(usage: attn-translate --emit=ptx|cubin --chip=NAME [options] FILE [-o OUT]
+    R"(usage: attn-translate --emit=ptx|cubin|bundle --chip=NAME [options] FILE [-o OUT]
 Makes PTX text, or the code of one chip, from a function with a cascade or from
-kernels in the dialects llvm and
-nvvm (llvm.func with nvvm.kernel). FILE of "-" is standard input.
+kernels in the dialects llvm and nvvm (llvm.func with nvvm.kernel). FILE of "-" is standard input.
   -o OUT            the file to write (default "-": standard output)
   --emit=ptx        PTX text (default); CUDA is not needed for it
   --emit=cubin      what ptxas makes of it for the chip
+  --emit=bundle     a new folder OUT with all that a launch needs: kernels.ptx,
+                    host.so (extents, and what rows see) and program.json
   --entry=NAME      the function, where a file has several
   --chip=NAME       the GPU to serve, always asked for; PTX for sm_80 runs on
                     later ones too, PTX for sm_90a on this one only
   --ptx-level=N     the version of PTX times ten, as 70 (default: the lowest that
                     the chip and the instructions need, for the oldest driver)
+  --rows=N          most packed rows of a work item, a multiple of 16
+  --tile=N          keys of a tile, a multiple of 16 (both: chosen)
+  --warps=N         most warps of a kernel (default 4)
+  --stages=N        tiles that are brought while one is computed with (default 2)
   --ptxas=PATH      the assembler (default: ptxas on PATH, in CUDA_HOME/bin, in
                     /usr/local/cuda/bin)
   --ptxas-table     print what ptxas says of each kernel to standard error:
                     registers per thread, barriers, bytes of shared memory per
                     CTA, of stack per thread, stored and loaded for spills
+  --times=FILE      write where the time went as JSON, in milliseconds
+  --repeat=N        make the PTX N times, one after the other, for --times
   --strict          exit with 1 if a kernel spills, or if ptxas says that it
                     serialises products of matrices or drops setmaxnreg
 chips and their lowest levels:
@@ -64,11 +72,17 @@ LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
       }
       options.file = word.str();
     } else if (key == "--emit") {
-      if (value != "ptx" && value != "cubin") {
-        return fail("expects --emit of ptx, cubin, but got '" + value + "'");
+      auto emit =
+          llvm::StringSwitch<std::optional<TranslateOptions::Emit>>(value)
+              .Case("ptx", TranslateOptions::Ptx)
+              .Case("cubin", TranslateOptions::Cubin)
+              .Case("bundle", TranslateOptions::Bundle)
+              .Default(std::nullopt);
+      if (!emit) {
+        return fail("expects --emit of ptx, cubin, bundle, but got '" + value +
+                    "'");
       }
-      options.emit =
-          value == "ptx" ? TranslateOptions::Ptx : TranslateOptions::Cubin;
+      options.emit = *emit;
     } else if (key == "--entry") {
       options.entry = value.str();
     } else if (key == "--chip") {
@@ -77,6 +91,22 @@ LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
       if (value.getAsInteger(10, options.ptx.level) || !options.ptx.level) {
         return fail("expects a PTX version times ten, as 70, but got '" +
                     value + "'");
+      }
+    } else if (int64_t *number = llvm::StringSwitch<int64_t *>(key)
+                                     .Case("--rows", &options.tiles.rows)
+                                     .Case("--tile", &options.tiles.tile)
+                                     .Case("--warps", &options.lowering.warps)
+                                     .Case("--stages", &options.lowering.stages)
+                                     .Default(nullptr)) {
+      if (value.getAsInteger(10, *number)) {
+        return fail("expects " + key + " to be a number, but got '" + value +
+                    "'");
+      }
+    } else if (key == "--times") {
+      options.times = value.str();
+    } else if (key == "--repeat") {
+      if (value.getAsInteger(10, options.repeats) || options.repeats < 1) {
+        return fail("expects --repeat of at least 1, but got '" + value + "'");
       }
     } else if (key == "--ptxas") {
       options.ptxas = value.str();
@@ -94,11 +124,16 @@ LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
   if (options.file.empty()) {
     return fail("expects a file (see --help)");
   }
+  if (options.emit == TranslateOptions::Bundle && options.out == "-") {
+    return fail("expects -o with the folder of the bundle");
+  }
   if (options.ptx.chip.empty()) {
     return fail("expects --chip of " + listPtxChips());
   }
   if (failed(validatePtxOptions(options.ptx, error))) {
     return failure();
   }
+  options.lowering.chip = options.ptx.chip;
+  options.lowering.level = options.ptx.level;
   return success();
 }

@@ -7,6 +7,7 @@
 #ifndef ATTN_TOOLS_ATTN_TRANSLATE_OPTIONS_H
 #define ATTN_TOOLS_ATTN_TRANSLATE_OPTIONS_H
 
+#include "attn/Compiler/CompileToPtx.h"
 #include "attn/Target/PTX/PTX.h"
 #include "llvm/ADT/ArrayRef.h"
 #include <string>
@@ -14,10 +15,15 @@
 namespace attn {
 
 struct TranslateOptions {
-  enum Emit { Ptx, Cubin };
+  enum Emit { Ptx, Cubin, Bundle };
 
-  std::string file, out = "-", ptxas, entry;
+  std::string file, out = "-", ptxas, entry, times;
+  /// How often it is made; only the times of all but the first differ.
+  unsigned repeats = 1;
   PtxOptions ptx;
+  /// Of kernels that are made here: rows, tile; warps, stages.
+  CompileOptions tiles;
+  PtxCompileOptions lowering;
   Emit emit = Ptx;
   bool printTable = false, strict = false, help = false;
 

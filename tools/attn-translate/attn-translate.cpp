@@ -11,6 +11,8 @@
 //===----------------------------------------------------------------------===//
 #include "Options.h"
 #include "attn/Compiler/CompileToPtx.h"
+#include "attn/JIT/Bundle.h"
+#include "attn/Support/Stopwatch.h"
 #include "attn/Target/PTX/PTX.h"
 #include "attn/Target/PTX/Ptxas.h"
 
@@ -19,6 +21,9 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace attn;
@@ -54,31 +59,6 @@ static LogicalResult printDiagnostic(Diagnostic &diagnostic) {
   return success();
 }
 
-/// Functions of cascades become kernels; a module without one passes through.
-static LogicalResult lowerToKernels(ModuleOp module,
-                                    const TranslateOptions &options) {
-  SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
-  llvm::erase_if(functions, [](func::FuncOp f) { return f.isExternal(); });
-  if (functions.empty()) {
-    return success();
-  }
-  if (functions.size() > 1 && options.entry.empty()) {
-    return module.emitError("expects --entry, as there are ")
-           << functions.size() << " functions";
-  }
-  StringRef entry = options.entry.empty() ? functions.front().getName()
-                                          : StringRef(options.entry);
-  PtxCompileOptions toPtx;
-  toPtx.chip = options.ptx.chip;
-  toPtx.level = options.ptx.level;
-  std::string error;
-  if (failed(validatePtxOptions(options.ptx, error))) {
-    return module.emitError(error);
-  }
-  return success(succeeded(compileToTile(module, entry, getPtxTileOptions())) &&
-                 succeeded(lowerToNVVM(module, toPtx)));
-}
-
 static std::error_code write(StringRef path, StringRef bytes) {
   std::error_code code;
   llvm::raw_fd_ostream os(path, code); // "-": standard output
@@ -91,6 +71,85 @@ static std::error_code write(StringRef path, StringRef bytes) {
   return code;
 }
 
+/// From text to PTX. Functions of cascades become kernels; a module without one
+/// is PTX's already.
+static FailureOr<std::string> makePtx(MLIRContext &context,
+                                      const TranslateOptions &options,
+                                      llvm::json::Array &runs) {
+  Stopwatch watch;
+  OwningOpRef<ModuleOp> module =
+      parseSourceFile<ModuleOp>(options.file, &context);
+  if (!module) {
+    return failure();
+  }
+  PtxCompileTimes times;
+  double parse = watch.lap();
+  FailureOr<std::string> entry = findEntry(*module, options.entry);
+  FailureOr<std::string> text = failure();
+  if (failed(entry)) {
+    return failure();
+  }
+  if (entry->empty()) {
+    text = emitPtx(*module, options.ptx, &times.ptx);
+  } else {
+    if (failed(compileToPtxKernels(*module, *entry, options.lowering,
+                                   options.tiles))) {
+      return failure();
+    }
+    times.tile = watch.lap();
+    FailureOr<PtxCode> code = compileToPtx(*module, options.lowering, &times);
+    if (succeeded(code)) {
+      text = std::move(code->text);
+    }
+  }
+  if (failed(text)) {
+    return failure();
+  }
+  runs.push_back(llvm::json::Object{{"parse", parse},
+                                    {"tile", times.tile},
+                                    {"kernels", times.kernels},
+                                    {"lower", times.ptx.lower},
+                                    {"translate", times.ptx.translate},
+                                    {"optimise", times.ptx.optimise},
+                                    {"codegen", times.ptx.codegen},
+                                    {"total", parse + times.total()}});
+  return text;
+}
+
+static int writeBundle(MLIRContext &context, const TranslateOptions &options) {
+  OwningOpRef<ModuleOp> module =
+      parseSourceFile<ModuleOp>(options.file, &context);
+  FailureOr<std::string> entry = failure();
+  if (module) {
+    entry = findEntry(*module, options.entry);
+  }
+  if (failed(entry)) {
+    return 2;
+  }
+  if (entry->empty()) {
+    return badInput("expects a function with a cascade for a bundle");
+  }
+  FailureOr<Bundle> bundle =
+      makeBundle(*module, *entry, options.lowering, options.tiles);
+  if (failed(bundle)) {
+    return 2;
+  }
+  if (std::error_code code = llvm::sys::fs::create_directories(options.out)) {
+    return badInput("cannot make '" + options.out + "': " + code.message());
+  }
+  for (auto [name, bytes] :
+       {std::pair("kernels.ptx", StringRef(bundle->ptx)),
+        std::pair("host.so",
+                  StringRef(bundle->host.data(), bundle->host.size())),
+        std::pair("program.json", StringRef(bundle->program))}) {
+    std::string path = options.out + "/" + name;
+    if (std::error_code code = write(path, bytes)) {
+      return badInput("cannot write '" + path + "': " + code.message());
+    }
+  }
+  return 0;
+}
+
 static int translate(const TranslateOptions &options) {
   DialectRegistry registry;
   // No ops are in dlti: modules that other tools lowered carry its attributes.
@@ -98,21 +157,31 @@ static int translate(const TranslateOptions &options) {
   registerCompilerDialects(registry);
   MLIRContext context(registry);
   ScopedDiagnosticHandler handler(&context, printDiagnostic);
-  OwningOpRef<ModuleOp> module =
-      parseSourceFile<ModuleOp>(options.file, &context);
-  if (!module || failed(lowerToKernels(*module, options))) {
-    return 2;
+  if (options.emit == TranslateOptions::Bundle) {
+    return writeBundle(context, options);
   }
-  FailureOr<std::string> ptx = emitPtx(*module, options.ptx);
-  if (failed(ptx)) {
-    return 2;
+  llvm::json::Array runs;
+  FailureOr<std::string> ptx = failure();
+  for (unsigned i = 0; i < options.repeats; ++i) {
+    ptx = makePtx(context, options, runs);
+    if (failed(ptx)) {
+      return 2;
+    }
+  }
+  if (!options.times.empty()) {
+    std::string text =
+        llvm::formatv("{0:2}\n", llvm::json::Value(std::move(runs))).str();
+    if (std::error_code code = write(options.times, text)) {
+      return badInput("cannot write '" + options.times +
+                      "': " + code.message());
+    }
   }
   bool isClean = true;
   StringRef result = *ptx;
   FailureOr<Assembly> assembly = failure();
   if (options.wantsAssembly()) {
-    assembly =
-        assemblePtx(*ptx, options.ptx.chip, module->getLoc(), options.ptxas);
+    Location loc = FileLineColLoc::get(&context, options.file, 0, 0);
+    assembly = assemblePtx(*ptx, options.ptx.chip, loc, options.ptxas);
     if (failed(assembly)) {
       return 2;
     }

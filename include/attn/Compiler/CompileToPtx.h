@@ -8,7 +8,10 @@
 #define ATTN_COMPILER_COMPILETOPTX_H
 
 #include "attn/Compiler/Compiler.h"
+#include "attn/Target/PTX/PTX.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/StringMap.h"
+#include <optional>
 #include <string>
 
 namespace attn {
@@ -19,6 +22,19 @@ struct PtxCompileOptions {
   unsigned level = 0;
   /// Most warps of a CTA, and places of the rings that columns come through.
   int64_t warps = 4, stages = 2;
+};
+
+/// Where the time from a module of cascades to PTX went, in milliseconds:
+/// derivation and lowering to tile kernels, to functions of LLVM and NVVM, and
+/// what the PTX target says. The phases add up to the total.
+struct PtxCompileTimes {
+  double tile = 0, kernels = 0;
+  PtxTimes ptx;
+
+  double total() const {
+    return tile + kernels + ptx.lower + ptx.translate + ptx.optimise +
+           ptx.codegen;
+  }
 };
 
 /// What a launch of a kernel must say.
@@ -39,19 +55,48 @@ struct PtxCode {
 /// The rows of a work item are a multiple of this on a GPU: options.rowStep.
 constexpr int64_t kPtxRowStep = 16;
 
+/// Likewise the points of a tile, which products contract over in steps.
+constexpr int64_t kPtxColumnStep = 16;
+/// Most warps of a kernel, and places of a ring, that can be asked for.
+constexpr int64_t kMostWarps = 16, kMostStages = 8;
+/// On a function: the name of a kernel in its tile.program.
+constexpr llvm::StringLiteral kProgramNameAttr = "attn.name";
+
+/// Fails with `error`, which says what would fit, for a chip that has no model
+/// and for choices that no kernel can be made with, whatever the cascade is.
+/// What a kernel's blocks need is known later: sm-check-limits.
+LogicalResult validatePtxCompile(const PtxCompileOptions &options,
+                                 const CompileOptions &tiles,
+                                 std::string &error);
+
+/// The function that is compiled: `name`, else the only one with a body; empty
+/// if there is none. Fails with an error at the module if there are several.
+FailureOr<std::string> findEntry(ModuleOp module, StringRef name);
+
+/// What a launch of a kernel that lowerToNVVM made must say; none if it is
+/// none.
+std::optional<PtxKernel> getPtxKernel(LLVM::LLVMFuncOp func);
+
 /// What compileToTile is asked for where nothing else is said: row blocks and
 /// tiles of 64, which every chip since sm_80 has room for up to 128 channels.
 CompileOptions getPtxTileOptions(CompileOptions options = {});
+
+/// validatePtxCompile, then compileToTile with what getPtxTileOptions makes of
+/// `tiles`. Errors are reported at the module or at what cannot be compiled.
+LogicalResult compileToPtxKernels(ModuleOp module, StringRef entry,
+                                  const PtxCompileOptions &options,
+                                  const CompileOptions &tiles);
 
 /// Replaces the kernels of items and merges of such a module by functions of
 /// LLVM and NVVM, and erases what stays on the host.
 LogicalResult lowerToNVVM(ModuleOp module, const PtxCompileOptions &options);
 
-/// Of a module that compileToTile made with rowStep = kPtxRowStep: its kernels
+/// Of a module that compileToPtxKernels made: its kernels
 /// of items and merges as PTX. The module stays as it is. Errors are reported
-/// at the kernel that has no form on a GPU.
+/// at the kernel that has no form on a GPU. Of `times`, all but `tile` is set.
 FailureOr<PtxCode> compileToPtx(ModuleOp module,
-                                const PtxCompileOptions &options);
+                                const PtxCompileOptions &options,
+                                PtxCompileTimes *times = nullptr);
 
 } // namespace attn
 

@@ -29,6 +29,8 @@ struct DeviceOptions {
   /// A chip whose PTX the simulator runs; empty: this CPU. What is in no fold
   /// runs on this CPU either way.
   std::string simulatedChip;
+  /// Of its kernels, as in PtxCompileOptions.
+  int64_t warps = 4, stages = 2;
   /// Of the simulator: seed, and 0 to 2 for schedule and completion of copies
   /// (attnrt/sim.h).
   uint64_t seed = 1;

@@ -11,7 +11,7 @@
 #include "Link.h"
 #include "Machine.h"
 #include "Object.h"
-#include "Stopwatch.h"
+#include "attn/Support/Stopwatch.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"

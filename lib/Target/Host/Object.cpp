@@ -7,7 +7,7 @@
 #include "Object.h"
 
 #include "Machine.h"
-#include "Stopwatch.h"
+#include "attn/Support/Stopwatch.h"
 
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"

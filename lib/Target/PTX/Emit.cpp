@@ -11,6 +11,7 @@
 #include "Needs.h"
 #include "Supported.h"
 #include "Text.h"
+#include "attn/Support/Stopwatch.h"
 
 #include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -51,8 +52,10 @@ static LogicalResult expandAssembly(ModuleOp module) {
   return passes.run(module);
 }
 
-FailureOr<std::string> attn::emitPtx(ModuleOp module,
-                                     const PtxOptions &options) {
+FailureOr<std::string> attn::emitPtx(ModuleOp module, const PtxOptions &options,
+                                     PtxTimes *given) {
+  Stopwatch watch;
+  PtxTimes unused, &times = given ? *given : unused;
   std::string error;
   auto fail = [&]() -> FailureOr<std::string> {
     return module.emitError(error), failure();
@@ -69,6 +72,7 @@ FailureOr<std::string> attn::emitPtx(ModuleOp module,
   if (failed(expandAssembly(*copy))) {
     return failure();
   }
+  times.lower = watch.lap();
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(*copy, context);
   if (!code) {
@@ -96,12 +100,15 @@ FailureOr<std::string> attn::emitPtx(ModuleOp module,
     error = "gives broken LLVM IR: " + broken;
     return fail();
   }
+  times.translate = watch.lap();
   optimisePtx(*code, *machine);
+  times.optimise = watch.lap();
   // Again: the optimiser may bring in what was not there.
   if (failed(checkSupported(*code, error)) ||
       failed(checkNeeds(*code, chip, level, error))) {
     return fail();
   }
   FailureOr<std::string> text = printPtx(*code, *machine, error);
+  times.codegen = watch.lap();
   return failed(text) ? fail() : text;
 }

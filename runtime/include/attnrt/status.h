@@ -35,7 +35,9 @@ typedef enum attnrt_status {
   /// not a plan.
   ATTNRT_INVALID_PLAN = 3,
   /// A defect of the runtime itself.
-  ATTNRT_INTERNAL = 4
+  ATTNRT_INTERNAL = 4,
+  /// A device or its driver is not there.
+  ATTNRT_UNAVAILABLE = 5
 } attnrt_status;
 
 /// Lower-case name of a code ("ok", "invalid argument", ...); never null.

@@ -46,6 +46,12 @@ struct PtxOptions {
   unsigned level = 0;
 };
 
+/// Where the time of emitPtx went, in milliseconds: checks and inline assembly
+/// in MLIR, to LLVM IR (its checks included), LLVM's passes, code generation.
+struct PtxTimes {
+  double lower = 0, translate = 0, optimise = 0, codegen = 0;
+};
+
 /// Fails with `error` if the chip is not supported, or if there is no such
 /// level, or it is below the lowest of the chip.
 LogicalResult validatePtxOptions(const PtxOptions &options, std::string &error);
@@ -59,7 +65,8 @@ void registerPtxTranslations(DialectRegistry &registry);
 /// is not of llvm or nvvm; an instruction that the chip lacks, or that needs a
 /// higher level than the options say (NeedTables.cpp lists what is known);
 /// anything that LLVM's code generator would end the process for (Supported.h).
-FailureOr<std::string> emitPtx(ModuleOp module, const PtxOptions &options);
+FailureOr<std::string> emitPtx(ModuleOp module, const PtxOptions &options,
+                               PtxTimes *times = nullptr);
 
 } // namespace attn
 

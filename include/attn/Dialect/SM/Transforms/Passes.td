@@ -19,6 +19,19 @@ def SMAllocateSharedPass : Pass<"sm-allocate-shared"> {
   let dependentDialects = ["::attn::sm::SMDialect"];
 }
 
+def SMCheckLimitsPass : Pass<"sm-check-limits"> {
+  let summary = "holds kernels against what a chip has room for";
+  let description = [{
+    An error, which says what would fit, at a kernel whose shared memory
+    (`shared_bytes`) or threads a CTA of the chip does not have, or whose loops
+    carry more values from iteration to iteration than a thread has registers.
+    Nothing changes.
+  }];
+  let options = [Option<"chip", "chip", "std::string", "\"sm_80\"",
+      "a chip that has a model (attn/TargetModel)">];
+  let dependentDialects = ["::attn::sm::SMDialect"];
+}
+
 def SMPlaceWaitsPass : Pass<"sm-place-waits"> {
   let summary = "counts how many groups of copies may stay in flight at a wait";
   let description = [{

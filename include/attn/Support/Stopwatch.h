@@ -4,8 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef ATTN_LIB_TARGET_HOST_STOPWATCH_H
-#define ATTN_LIB_TARGET_HOST_STOPWATCH_H
+#ifndef ATTN_SUPPORT_STOPWATCH_H
+#define ATTN_SUPPORT_STOPWATCH_H
 
 #include <chrono>
 
@@ -26,4 +26,4 @@ private:
 };
 } // namespace attn
 
-#endif // ATTN_LIB_TARGET_HOST_STOPWATCH_H
+#endif // ATTN_SUPPORT_STOPWATCH_H

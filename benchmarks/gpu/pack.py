@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Makes what the GPU benchmark carries: kernels, the runtime, the programs.
+
+    pack.py --build=BUILD -o FOLDER [--chips=sm_80,sm_90] [--programs=a,b] [--tar]
+
+FOLDER then runs on a machine with a GPU, PyTorch and NumPy, without LLVM and
+without CUDA's toolkit: python3 FOLDER/run.py. --tar packs it as FOLDER.tar.gz.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent / "cpu"))
+
+import machine  # noqa: E402
+import programs  # noqa: E402
+
+# From benchmarks/gpu, and from benchmarks/cpu what both use.
+SCRIPTS = ["run.py", "attnrt.py", "cases.py", "devices.py", "peers.py", "checks.py", "programs.py",
+           "report.py"]
+SHARED = ["plot.py", "machine.py"]
+
+
+def compile_one(translate, folder, program, chip):
+    source = folder / "programs" / f"{program.name}.mlir"
+    source.write_text(program.text(), encoding="utf-8")
+    out = folder / "bundles" / chip / program.name
+    done = subprocess.run(
+        [translate, f"--chip={chip}", "--emit=bundle", source, "-o", out],
+        capture_output=True, text=True, check=False,
+    )
+    return program.name, chip, done.stderr.strip() if done.returncode else None
+
+
+def make(build, folder, chips, names=None):
+    """Fills the folder; returns the programs that could not be compiled."""
+    build = pathlib.Path(build).resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "programs").mkdir(parents=True)
+    wanted = [p for p in programs.all_programs() if not names or p.name in names]
+    if not wanted:
+        sys.exit("expects programs of " + ", ".join(p.name for p in programs.all_programs()))
+    jobs = [(build / "bin/attn-translate", folder, p, chip) for p in wanted for chip in chips]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = list(pool.map(lambda job: compile_one(*job), jobs))
+    failed = [(name, chip, error) for name, chip, error in done if error is not None]
+    for name in SCRIPTS:
+        shutil.copy(HERE / name, folder)
+    for name in SHARED:
+        shutil.copy(HERE.parent / "cpu" / name, folder)
+    shutil.copy(build / "runtime/libattnrt.so", folder)
+    facts = {"commit": machine.commit(ROOT), "date": machine.today(), "chips": list(chips)}
+    (folder / "pack.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", required=True)
+    parser.add_argument("-o", dest="out", type=pathlib.Path, required=True)
+    parser.add_argument("--chips", default=",".join(programs.CHIPS))
+    parser.add_argument("--programs")
+    parser.add_argument("--tar", action="store_true")
+    options = parser.parse_args()
+    names = options.programs.split(",") if options.programs else None
+    failed = make(options.build, options.out, options.chips.split(","), names)
+    for name, chip, error in failed:
+        print(f"{name} for {chip}: {error}", file=sys.stderr)
+    if options.tar:
+        with tarfile.open(f"{options.out}.tar.gz", "w:gz") as tar:
+            tar.add(options.out, arcname=options.out.name)
+        print(f"wrote {options.out}.tar.gz")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+//===- Driver.cpp - libcuda's functions on the simulator ------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What attnrt/cuda.h asks of a driver, and no more, so that a program for a GPU
+// machine can be tried out where there is none: attnrt_cuda_options.library is
+// this file. Launches run at once, with the simulator's checks on; a finding
+// makes the launch fail, and goes to standard error.
+//
+//===----------------------------------------------------------------------===//
+#include "../cuda/Driver.h"
+
+#include "ptxsim/Device.h"
+
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <memory>
+
+using namespace attnrt::cuda;
+
+namespace {
+
+constexpr Status kGood = 0, kInvalid = 1, kNoMemory = 2, kBadCode = 218,
+                 kNotFound = 500, kFailed = 719;
+
+struct Loaded {
+  std::unique_ptr<ptxsim::LoadedModule> module;
+  std::map<std::string, std::unique_ptr<struct Entry>> entries;
+};
+
+struct Entry {
+  ptxsim::Kernel *kernel;
+  ptxsim::KernelInfo info;
+};
+
+ptxsim::Device &simulated() {
+  static std::unique_ptr<ptxsim::Device> device = ptxsim::Device::create();
+  return *device;
+}
+
+bool holdsContext = false;
+
+template <class T> T as(const void *pointer) {
+  return reinterpret_cast<T>(const_cast<void *>(pointer));
+}
+
+} // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT Status cuInit(unsigned) { return kGood; }
+
+EXPORT Status cuGetErrorString(Status status, const char **text) {
+  *text = status == kNoMemory   ? "out of memory"
+          : status == kBadCode  ? "a PTX JIT compilation failed"
+          : status == kNotFound ? "named symbol not found"
+          : status == kFailed   ? "the simulator found a defect"
+                                : "invalid argument";
+  return kGood;
+}
+
+EXPORT Status cuDeviceGet(Device *device, int ordinal) {
+  *device = ordinal;
+  return ordinal == 0 ? kGood : kInvalid;
+}
+
+EXPORT Status cuDeviceGetName(char *name, int bytes, Device) {
+  std::snprintf(name, size_t(bytes), "ptx-sim");
+  return kGood;
+}
+
+EXPORT Status cuDeviceGetAttribute(int *value, int attribute, Device) {
+  // A small device: few workers make small plans.
+  switch (attribute) {
+  case kMultiprocessors:
+    *value = 4;
+    return kGood;
+  case kL2Bytes:
+    *value = 1 << 16;
+    return kGood;
+  case kMajor:
+    *value = 9;
+    return kGood;
+  case kMinor:
+    *value = 0;
+    return kGood;
+  case kSharedBytesPerCta:
+    *value = int(simulated().properties().maxSharedBytes);
+    return kGood;
+  }
+  return kInvalid;
+}
+
+EXPORT Status cuDevicePrimaryCtxRetain(Context *context, Device) {
+  *context = as<Context>(&holdsContext);
+  return kGood;
+}
+EXPORT Status cuDevicePrimaryCtxRelease_v2(Device) { return kGood; }
+EXPORT Status cuCtxGetCurrent(Context *context) {
+  *context = holdsContext ? as<Context>(&holdsContext) : nullptr;
+  return kGood;
+}
+EXPORT Status cuCtxSetCurrent(Context context) {
+  holdsContext = context != nullptr;
+  return kGood;
+}
+EXPORT Status cuCtxGetDevice(Device *device) {
+  *device = 0;
+  return kGood;
+}
+EXPORT Status cuCtxSynchronize() { return kGood; }
+
+EXPORT Status cuModuleLoadDataEx(Module *module, const void *image,
+                                 unsigned count, int *options, void **values) {
+  auto result = simulated().loadModule(static_cast<const char *>(image));
+  if (!result) {
+    // The log goes where a driver would write it.
+    char *log = nullptr;
+    size_t bytes = 0;
+    for (unsigned i = 0; i < count; ++i) {
+      if (options[i] == kErrorLog) {
+        log = static_cast<char *>(values[i]);
+      } else if (options[i] == kErrorLogBytes) {
+        bytes = reinterpret_cast<size_t>(values[i]);
+      }
+    }
+    if (log && bytes) {
+      std::snprintf(log, bytes, "%s", result.message().c_str());
+    }
+    return kBadCode;
+  }
+  auto loaded = std::make_unique<Loaded>();
+  loaded->module = std::move(*result);
+  *module = as<Module>(loaded.release());
+  return kGood;
+}
+
+EXPORT Status cuModuleUnload(Module module) {
+  delete as<Loaded *>(module);
+  return kGood;
+}
+
+EXPORT Status cuModuleGetFunction(Function *function, Module module,
+                                  const char *name) {
+  Loaded &loaded = *as<Loaded *>(module);
+  auto found = loaded.entries.find(name);
+  if (found == loaded.entries.end()) {
+    auto kernel = loaded.module->kernel(name);
+    if (!kernel) {
+      std::fprintf(stderr, "ptx-sim: %s\n", kernel.message().c_str());
+      return kNotFound;
+    }
+    for (const ptxsim::KernelInfo &info : loaded.module->kernels()) {
+      if (info.name == name) {
+        found =
+            loaded.entries
+                .emplace(name, std::make_unique<Entry>(Entry{*kernel, info}))
+                .first;
+      }
+    }
+  }
+  *function = as<Function>(found->second.get());
+  return kGood;
+}
+
+EXPORT Status cuFuncGetAttribute(int *value, int, Function) {
+  *value = 0; // registers and local bytes are ptxas's
+  return kGood;
+}
+EXPORT Status cuFuncSetAttribute(Function, int, int) { return kGood; }
+EXPORT Status cuOccupancyMaxActiveBlocksPerMultiprocessor(int *ctas, Function,
+                                                          int, size_t) {
+  *ctas = 1;
+  return kGood;
+}
+
+EXPORT Status cuMemAlloc_v2(Pointer *pointer, size_t bytes) {
+  auto made = simulated().allocate(bytes, "memory");
+  if (!made) {
+    return kNoMemory;
+  }
+  *pointer = *made;
+  return kGood;
+}
+EXPORT Status cuMemFree_v2(Pointer pointer) {
+  return simulated().free(pointer) ? kGood : kInvalid;
+}
+EXPORT Status cuMemcpyHtoD_v2(Pointer to, const void *from, size_t bytes) {
+  return simulated().copyIn(to, from, bytes) ? kGood : kInvalid;
+}
+EXPORT Status cuMemcpyDtoH_v2(void *to, Pointer from, size_t bytes) {
+  return simulated().copyOut(to, from, bytes) ? kGood : kInvalid;
+}
+
+EXPORT Status cuLaunchKernel(Function function, unsigned gx, unsigned gy,
+                             unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                             unsigned sharedBytes, Stream, void **parameters,
+                             void **) {
+  Entry &entry = *as<Entry *>(function);
+  ptxsim::LaunchConfig config;
+  config.grid = {gx, gy, gz};
+  config.block = {bx, by, bz};
+  config.dynamicSharedBytes = sharedBytes;
+  ptxsim::KernelArguments arguments;
+  for (size_t i = 0; i < entry.info.parameters.size(); ++i) {
+    const auto &parameter = entry.info.parameters[i];
+    arguments.addBytes(parameters[i], parameter.bytes, parameter.align);
+  }
+  simulated().clearFindings();
+  auto done = simulated().launch(*entry.kernel, config, arguments);
+  if (!done) {
+    std::fprintf(stderr, "ptx-sim: %s\n", done.message().c_str());
+    return kFailed;
+  }
+  for (const ptxsim::Finding &finding : simulated().findings()) {
+    if (!finding.isWarning) {
+      std::fprintf(stderr, "ptx-sim: %s\n", finding.format("ptx").c_str());
+      return kFailed;
+    }
+  }
+  return kGood;
+}
