@@ -35,6 +35,7 @@ class Torch:
     """A GPU. Memory, streams and clocks are PyTorch's."""
 
     is_dry = False
+    place = "cuda"
 
     def __init__(self, runtime):
         import torch
@@ -42,7 +43,7 @@ class Torch:
         self.torch = torch
         if not torch.cuda.is_available():
             raise RuntimeError("PyTorch sees no GPU")
-        torch.zeros(1, device="cuda")  # its context is the one that is used
+        torch.zeros(1, device=self.place)  # its context is the one that is used
         self.driver = None
         self.info = runtime.describe()
         self.free_bytes = torch.cuda.mem_get_info()[0]
@@ -53,11 +54,11 @@ class Torch:
         return Array(tensor.data_ptr(), tensor.shape, names[tensor.dtype], tensor.stride(), host, tensor)
 
     def empty(self, dtype, shape):
-        return self.wrap(self.torch.empty(shape, dtype=self.dtypes[dtype], device="cuda"))
+        return self.wrap(self.torch.empty(shape, dtype=self.dtypes[dtype], device=self.place))
 
     def randn(self, shape, seed):
-        generator = self.torch.Generator(device="cuda").manual_seed(seed)
-        made = self.torch.empty(shape, dtype=self.torch.bfloat16, device="cuda")
+        generator = self.torch.Generator(device=self.place).manual_seed(seed)
+        made = self.torch.empty(shape, dtype=self.torch.bfloat16, device=self.place)
         flat = made.view(-1)
         step = 1 << 28  # a part at a time: randn makes f32 on the way
         for begin in range(0, flat.numel(), step):
@@ -66,7 +67,7 @@ class Torch:
 
     def put(self, values):
         """A NumPy array of integers, whose values the host sees too."""
-        return self.wrap(self.torch.from_numpy(values).cuda(), host=values)
+        return self.wrap(self.torch.from_numpy(values).to(self.place), host=values)
 
     def view(self, array, first, shape):
         """A part of an array, from element `first` on, in another shape."""
@@ -136,15 +137,15 @@ class Torch:
 
     def copy_bandwidth(self):
         """GB/s, what is read and what is written."""
-        source = self.torch.empty(1 << 30, dtype=self.torch.uint8, device="cuda")
+        source = self.torch.empty(1 << 30, dtype=self.torch.uint8, device=self.place)
         target = self.torch.empty_like(source)
         milliseconds, _ = self.time([lambda: target.copy_(source)])
         return 2 * source.numel() / milliseconds / 1e6
 
     def matmul_rate(self, size=8192):
         """TFLOP/s of bf16 on random data."""
-        a = self.torch.randn(size, size, device="cuda").bfloat16()
-        b = self.torch.randn(size, size, device="cuda").bfloat16()
+        a = self.torch.randn(size, size, device=self.place).bfloat16()
+        b = self.torch.randn(size, size, device=self.place).bfloat16()
         out = self.torch.empty_like(a)
         milliseconds, _ = self.time([lambda: self.torch.mm(a, b, out=out)])
         return 2 * size**3 / milliseconds / 1e9

@@ -44,6 +44,8 @@ def contiguous(device, setting):
 
 def sdpa(backend):
     def prepare(device, setting):
+        if setting.program.page:
+            raise Missing("it has no pages: see the contiguous case")
         from torch.nn.attention import SDPBackend, sdpa_kernel
         from torch.nn.functional import scaled_dot_product_attention
 
@@ -55,7 +57,7 @@ def sdpa(backend):
 
         def call(k, v):
             with sdpa_kernel(kind):
-                scaled_dot_product_attention(q, k, v, is_causal=setting.program.causal,
+                return scaled_dot_product_attention(q, k, v, is_causal=setting.program.causal,
                                              scale=setting.scale, **more)
 
         return [lambda k=k, v=v: call(k, v) for k, v in sets]
@@ -68,9 +70,17 @@ COMPILED = {}
 
 def flex(device, setting):
     torch = device.torch
+    if setting.program.page:
+        raise Missing("it has no pages: see the contiguous case")
+    if setting.program.kind == "decode" and setting.case.batch != 16:
+        raise Missing("each shape is compiled: only batches of 16 are timed")
     from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
     if "flex" not in COMPILED:
+        # Behind its limit it would run what was not compiled, without a word.
+        for limit in ("recompile_limit", "cache_size_limit"):
+            if hasattr(torch._dynamo.config, limit):
+                setattr(torch._dynamo.config, limit, 1000)
         COMPILED["flex"] = torch.compile(flex_attention, dynamic=False)
     q, sets = contiguous(device, setting)
     mask = None
@@ -89,8 +99,8 @@ def flashinfer(device, setting):
     except ImportError as error:
         raise Missing(str(error)) from error
     program, case = setting.program, setting.case
-    workspace = torch.empty(256 << 20, dtype=torch.uint8, device="cuda")
-    counts = torch.arange(case.batch + 1, dtype=torch.int32, device="cuda")
+    workspace = torch.empty(256 << 20, dtype=torch.uint8, device=device.place)
+    counts = torch.arange(case.batch + 1, dtype=torch.int32, device=device.place)
     if program.kind == "prefill":
         wrapper = fi.BatchPrefillWithRaggedKVCacheWrapper(workspace, "NHD")
         wrapper.plan(counts * case.queries, counts * case.keys, program.heads, program.heads,
@@ -104,11 +114,11 @@ def flashinfer(device, setting):
         raise Missing("decode of a batch is over pages")
     q = setting.q.keep.view(case.batch, program.heads * program.group, program.channels)
     pools = tuple(array.keep for array in setting.pool_view())
-    last = torch.full((case.batch,), (case.keys - 1) % program.page + 1, dtype=torch.int32, device="cuda")
+    last = torch.full((case.batch,), (case.keys - 1) % program.page + 1, dtype=torch.int32, device=device.place)
     calls = []
     for table in setting.sets:
         # A plan belongs to its table: one wrapper, with a workspace, for each.
-        own = torch.empty(64 << 20, dtype=torch.uint8, device="cuda") if calls else workspace
+        own = torch.empty(64 << 20, dtype=torch.uint8, device=device.place) if calls else workspace
         wrapper = fi.BatchDecodeWithPagedKVCacheWrapper(own, "NHD", use_tensor_cores=program.group > 1)
         wrapper.plan(counts * setting.pages, table.keep.reshape(-1), last, program.heads * program.group,
                      program.heads, program.channels, program.page, q_data_type=torch.bfloat16,

@@ -89,8 +89,10 @@ def draw(result):
 
 def write(result, folder):
     folder.mkdir(parents=True, exist_ok=True)
+    paths = []
     gpu = re.sub(r"[^a-z0-9]+", "-", result["gpu"].lower()).strip("-")
     for suffix, text in ((".json", json.dumps(result, indent=1) + "\n"), (".svg", draw(result))):
         path = folder / f"{result['date']}-{gpu}{suffix}"
         path.write_text(text, encoding="utf-8")
-        yield path
+        paths.append(path)
+    return paths

@@ -121,8 +121,12 @@ LogicalResult checkRegisters(KernelOp kernel, const GpuTargetModel &model) {
       kernel.emitError("expects at most ")
       << limit << " registers per thread on " << model.chip << " with " << warps
       << " warps, but a loop carries values in " << most << ": ";
-  int64_t needed = llvm::divideCeil(most * warps, limit);
-  if (rows >= needed * kStep) {
+  // Warps have equal parts of the rows, in steps of a fragment.
+  int64_t parts = rows / kStep, needed = llvm::divideCeil(most * warps, limit);
+  while (needed < parts && parts % needed) {
+    ++needed;
+  }
+  if (needed <= parts) {
     return error << "'warps' of " << needed << " would fit";
   }
   // What one warp holds of its 16 rows does not become less.
