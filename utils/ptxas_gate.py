@@ -9,7 +9,6 @@ nothing is spilled and ptxas has none of the messages that cost speed (C7504,
 C7508, C7511, C7512, C7514, C7517, C7519: attn-translate --strict). What is not
 good must stand in test/Target/PTX/Inputs/ptxas-known.txt, and what stands there
 must not be good: the run fails either way, and prints the lines to change.
-Programs that reach no PTX stand there as well, with the chip `none`.
 
 docs/ptxas.md has registers and shared memory of all kernels. --write writes it;
 otherwise kernels, threads and shared memory must be those of the page, and
@@ -126,29 +125,29 @@ class Gate:
 
 
 def read_known(path):
+    """{(program, chip): "slow" or "none"}; lines with the chip * are for all."""
     known = {}
     for line in path.read_text(encoding="utf-8").splitlines():
-        line = line.split("#")[0].strip()
-        if line:
-            name, chip = line.split()[:2]
-            known.setdefault(name, set()).add(chip)
+        words = line.split("#")[0].split()
+        if words:
+            name, chip, what = words
+            known.update({(name, each): what for each in (CHIPS if chip == "*" else [chip])})
     return known
 
 
 def hold_against_known(results, known):
     """Lines of what is bad and not known, and of what is known and not bad."""
     for name, chip, rows, messages in results:
-        listed = known.get(name, set())
-        if rows is None:
-            if "none" not in listed:
-                yield f"{name} reaches no PTX for {chip}: {messages[0]}"
-        elif "none" in listed:
-            yield f"{name} reaches PTX now: take '{name} none' out of {KNOWN}"
-        elif messages and chip not in listed:
-            for message in messages:
-                yield f"{name} for {chip}: {message}"
-        elif not messages and chip in listed:
-            yield f"{name} is good for {chip} now: take '{name} {chip}' out of {KNOWN}"
+        listed = known.get((name, chip))
+        found = "none" if rows is None else "slow" if messages else None
+        if found == listed:
+            continue
+        if found == "none":
+            yield f"{name} reaches no PTX for {chip}: {messages[0]}"
+        elif found == "slow":
+            yield from (f"{name} for {chip}: {message}" for message in messages)
+        if listed:
+            yield f"{name} is better for {chip} now: '{name} {chip} {listed}' in {KNOWN} no longer holds"
 
 
 def version():

@@ -7,6 +7,7 @@
 #include "attn/Compiler/CompileToPtx.h"
 
 #include "attn/Compiler/Passes.h"
+#include "attn/Dialect/Tile/IR/Tile.h"
 #include "attn/Support/Stopwatch.h"
 #include "attn/Target/PTX/PTX.h"
 #include "attn/TargetModel/GpuTargetModel.h"
@@ -73,7 +74,7 @@ LogicalResult attn::validatePtxCompile(const PtxCompileOptions &options,
 /// axis that no fragment covers.
 static LogicalResult checkProducts(ModuleOp module) {
   WalkResult result = module.walk([](tile::DotOp dot) {
-    for (Value operand : {dot.getA(), dot.getB()}) {
+    for (Value operand : {Value(dot.getA()), Value(dot.getB())}) {
       for (int64_t size : cast<VectorType>(operand.getType()).getShape()) {
         if (size % kPtxChannelStep == 0) {
           continue;

@@ -99,6 +99,10 @@ struct KernelsToBinary : attn::impl::KernelsToBinaryPassBase<KernelsToBinary> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    if (module.getOps<LLVM::LLVMFuncOp>().empty()) {
+      module.emitError("has no kernel for a GPU");
+      return signalPassFailure();
+    }
     FailureOr<std::string> text = emitPtx(module, {chip, level});
     if (failed(text)) {
       return signalPassFailure();

@@ -98,6 +98,10 @@ static FailureOr<std::string> makePtx(MLIRContext &context,
     }
     times.tile = watch.lap();
     FailureOr<PtxCode> code = compileToPtx(*module, options.lowering, &times);
+    if (succeeded(code) && code->kernels.empty()) {
+      return module->emitError("has no kernel for a GPU: nothing of '")
+             << *entry << "' is in a fold";
+    }
     if (succeeded(code)) {
       text = std::move(code->text);
     }
