@@ -33,7 +33,7 @@ class Draw:
     """A stream of inputs. `mark` replaces one value that some row sees."""
 
     def __init__(self, seed, kind, large=False, mark=None):
-        self.rng = np.random.default_rng([seed, len(kind)])
+        self.rng = np.random.default_rng([*np.atleast_1d(seed), len(kind)])
         self.needle = kind == "needle"
         self.large = large
         self.mark = mark

@@ -6,12 +6,8 @@
 
 For random and for needle data (draw.py) each device runs the example through
 attn-run. The reference is compared with the NumPy models (models.py), other
-devices with the reference, or with the models where it was not asked for.
-
-A row is the last axis of a result. It is good if its largest error is at most
-the tolerance times its own largest value; a batch-wide scale would hide a wrong
-row. A row of zeros must be exactly 0, and a NaN is an error. Logarithms (LSE,
-entropy) are compared by absolute error, infinities by place.
+devices with the reference, or with the models where it was not asked for; rows.py
+says how.
 
 `--sabotage` shows that this catches something, and fails if it does not:
 skip-token runs with the longest request one token shorter than the result that
@@ -22,7 +18,6 @@ commands that made them.
 
 import argparse
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -31,89 +26,13 @@ import numpy as np
 import paged_programs
 import programs
 from draw import Draw
+from rows import REFERENCE_TOLERANCE, TOLERANCE, worst_row
+from runner import Runner, RunError
 
 KINDS = ("random", "needle")
 # What a run without --devices covers: every device that must agree.
 DEVICES = ["reference", "cpu"]
-# The reference computes and writes f64, as the models do.
-REFERENCE_TOLERANCE = 1e-12
-# Products of f16 values; weights may be rounded to f16.
-TOLERANCE = 2e-3
 MARK = 1000.0
-
-
-def row_errors(got, want, is_log):
-    """The relative error of each row; infinite where no number can be right."""
-    if got.shape != want.shape:
-        sys.exit(f"expects a result of shape {want.shape}, but got {got.shape}")
-    got = got.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        gaps = np.where(got == want, 0.0, abs(got - want))
-    if is_log:
-        errors = gaps
-    else:
-        gaps, size = gaps.max(axis=-1), abs(want).max(axis=-1)
-        # A row of zeros has no size: any error in it is infinite.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            errors = np.where(gaps == 0, 0.0, gaps / size)
-    return np.where(np.isnan(errors), np.inf, errors)
-
-
-def worst_row(results, expected, logs):
-    """The worst relative error and where it is: (error, result, row)."""
-    worst = (0.0, 0, ())
-    for i, (got, want) in enumerate(zip(results, expected)):
-        errors = row_errors(got, want, i in logs)
-        if errors.size and errors.max() > worst[0]:
-            row = np.unravel_index(errors.argmax(), errors.shape)
-            worst = (float(errors.max()), i, tuple(int(x) for x in row))
-    return worst
-
-
-class Runner:
-    """Writes arguments as .npy files and runs attn-run on them."""
-
-    def __init__(self, example, folder, verbose):
-        self.example = example
-        self.folder = pathlib.Path(folder)
-        self.verbose = verbose
-        self.specs = []
-        self.num_simulated = 0
-
-    def take(self, args):
-        self.specs = []
-        for i, arg in enumerate(args):
-            if isinstance(arg, np.ndarray) and arg.ndim:
-                path = self.folder / f"arg{i}.npy"
-                np.save(path, np.ascontiguousarray(arg))
-                self.specs.append(f"--arg={path}")
-            else:
-                number = arg if isinstance(arg, int) else float(arg)
-                self.specs.append(f"--arg={number!r}")
-
-    def run(self, entry, count, device, workers=1, split=1):
-        outs = [self.folder / f"out{i}.npy" for i in range(count)]
-        for out in outs:
-            out.unlink(missing_ok=True)
-        command = ["attn-run", self.example, f"--entry={entry}", f"--device={device}"]
-        if device != "reference":
-            command += [f"--workers={workers}", f"--split={split}"]
-        if device == "sim":
-            # Each run has its own order of what may happen in any order.
-            n = self.num_simulated
-            self.num_simulated += 1
-            command += [
-                f"--sim-seed={n + 1}",
-                f"--schedule={n % 3}",
-                f"--completion={n // 3 % 3}",
-            ]
-        command += self.specs + [f"--out={out}" for out in outs]
-        if self.verbose:
-            print(" ".join(command))
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"{' '.join(command)}\nexit {done.returncode}: {done.stderr}")
-        return [np.load(out) for out in outs]
 
 
 def settings(device, options):
@@ -240,4 +159,7 @@ def main():
     sys.exit(0 if good else 1)
 
 
-main()
+try:
+    main()
+except RunError as error:
+    sys.exit(str(error))

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "attn/Target/Host/Host.h"
 
+#include "Float8Conversions.h"
 #include "Groups.h"
 #include "HalfConversions.h"
 #include "Link.h"
@@ -57,6 +58,7 @@ static LogicalResult toLLVMDialect(ModuleOp groups, StringRef features) {
   MLIRContext *ctx = groups.getContext();
   RewritePatternSet set(ctx);
   arith::populateCeilFloorDivExpandOpsPatterns(set);
+  populateFloat8ConversionPatterns(set);
   if (!hasFeature(features, "avx512bf16")) {
     arith::populateExpandBFloat16Patterns(set);
   }

@@ -6,52 +6,13 @@
 //===----------------------------------------------------------------------===//
 #include "HalfConversions.h"
 
-#include "attn/Support/LLVM.h"
+#include "BitArithmetic.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace attn;
 
 namespace {
-struct Bits {
-  ImplicitLocOpBuilder b;
-  Type shape;
-
-  Type like(Type element) {
-    auto vec = dyn_cast<VectorType>(shape);
-    return vec ? Type(vec.clone(element)) : element;
-  }
-  Value splat(TypedAttr attr) {
-    if (auto vec = dyn_cast<VectorType>(like(attr.getType()))) {
-      attr = DenseElementsAttr::get(vec, Attribute(attr));
-    }
-    return arith::ConstantOp::create(b, attr);
-  }
-  Value i(uint32_t v) { return splat(b.getI32IntegerAttr(v)); }
-  Value f(double v) { return splat(b.getF32FloatAttr(v)); }
-  Value toInt(Value v) {
-    return arith::BitcastOp::create(b, like(b.getI32Type()), v);
-  }
-  Value toFloat(Value v) {
-    return arith::BitcastOp::create(b, like(b.getF32Type()), v);
-  }
-  Value mask(Value v, uint32_t m) { return arith::AndIOp::create(b, v, i(m)); }
-  Value add(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
-  Value left(Value x, uint32_t n) { return arith::ShLIOp::create(b, x, i(n)); }
-  Value right(Value x, uint32_t n) {
-    return arith::ShRUIOp::create(b, x, i(n));
-  }
-  Value either(Value x, Value y) { return arith::OrIOp::create(b, x, y); }
-  Value cmp(arith::CmpIPredicate p, Value x, uint32_t y) {
-    return arith::CmpIOp::create(b, p, x, i(y));
-  }
-  Value select(Value c, Value x, Value y) {
-    return arith::SelectOp::create(b, c, x, y);
-  }
-};
-
 struct ExtendHalf : OpRewritePattern<arith::ExtFOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(arith::ExtFOp op,

@@ -1,0 +1,144 @@
+"""Runs points of the matrix on every device and compares row by row.
+
+    run_matrix.py --seed=N [--slice=I/N] [--part=I/N] [--seeds=K]
+        [--point=TEXT ..] [--devices=reference,cpu,sim] [--keep=FOLDER] [--list]
+
+The points are a cover of all pairs of values (points.py, cover.py), or those of
+--point. --slice takes a part of the cover that moves with the seed, and the cover
+is another one when all slices had their turn; --part cuts what is left for tests
+that run side by side. --seeds runs each point with K seeds from N on: data,
+schedule and completion of the simulator.
+
+The reference is compared with NumPy, the other devices with the reference. A
+point that the simulator is known to refuse (refusals.py) must be refused; it is
+counted apart and never as one that agrees. Each line is printed before and after
+a point runs, and `--point=TEXT --seed=N` runs it again.
+"""
+
+import argparse
+import collections
+import pathlib
+import sys
+import tempfile
+import time
+import zlib
+
+import numpy as np
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
+
+import cascade
+import points
+import refusals
+from cover import cover
+from draw import Draw
+from inputs import draw_point
+from rows import REFERENCE_TOLERANCE, TOLERANCE, worst_row
+from runner import Runner, RunError
+
+# The unit roundoff of bf16 is 8 times that of f16; weights may be rounded to it.
+TOLERANCES = {"f16": TOLERANCE, "bf16": 8 * TOLERANCE, "e4m3": TOLERANCE}
+DEVICES = ["reference", "cpu", "sim"]
+WORKERS = 3
+
+
+def names_of(text):
+    """The argument names of a function's text, in order."""
+    head = text.split("->")[0]
+    return [x.split("%")[1] for x in head.split(":") if "%" in x]
+
+
+def run_point(point, seed, devices, folder, verbose):
+    """(state, what to print). States: agrees, refused, FAILED."""
+    text = points.text_of(point)
+    number = zlib.crc32(text.encode())
+    source = folder / "point.mlir"
+    source.write_text(cascade.write(point), encoding="utf-8")
+    draw = Draw([seed, number], point["data"])
+    problem = draw_point(draw, point)
+    runner = Runner(str(source), folder, verbose)
+    runner.num_simulated = seed + number
+    runner.take([problem.args[x] for x in names_of(source.read_text(encoding="utf-8"))])
+    expected, said = problem.expected, []
+    for device in devices:
+        known = refusals.find(point) if device == "sim" else []
+        try:
+            results = runner.run("point", len(expected), device, WORKERS, int(point["split"]))
+        except RunError as error:
+            if any(x.is_met(error.message) for x in known):
+                return "refused", f"{', '.join(said)}; {device}: {error.message}"
+            return "FAILED", f"{', '.join(said)}; {device}: {error.message}"
+        if known:
+            return "FAILED", f"{device}: expects a refusal ({known[0].reason}), but it ran"
+        if device != "reference" and not runner.stats["folds"]:
+            return "FAILED", f"{device}: expects a fold, but none was launched"
+        bar = REFERENCE_TOLERANCE if device == "reference" else TOLERANCES[point["dtype"]]
+        worst, i, row = worst_row(results, expected, problem.logs)
+        said.append(f"{device} {worst:.1e}")
+        if worst > bar:
+            return "FAILED", f"{', '.join(said)} of {bar:.0e} at result {i} row {row}"
+        if device == "reference":
+            expected = [x.astype(np.float64) for x in results]
+    return "agrees", ", ".join(said)
+
+
+def fraction(text):
+    """ "2/6": the third of six parts."""
+    i, n = (int(x) for x in text.split("/"))
+    return i % n, n
+
+
+def choose(options):
+    """The points of this run."""
+    if options.point:
+        return options.point
+    _, slices = options.slice
+    rng = np.random.default_rng(options.seed // slices)
+    found = cover(points.AXES, points.possible, rng)
+    found = found[options.seed % slices :: slices]
+    i, n = options.part
+    return found[i::n]
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--slice", type=fraction, default=(0, 1))
+    parser.add_argument("--part", type=fraction, default=(0, 1))
+    parser.add_argument("--point", type=points.parse, action="append")
+    parser.add_argument("--devices", type=lambda x: x.split(","), default=DEVICES)
+    parser.add_argument("--keep", type=pathlib.Path)
+    parser.add_argument("--list", action="store_true")
+    return parser.parse_args()
+
+
+def main():
+    options = parse_options()
+    chosen = choose(options)
+    if options.list:
+        print("\n".join(points.text_of(point) for point in chosen))
+        return
+    count = collections.Counter()
+    start = time.time()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or pathlib.Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for seed in range(options.seed, options.seed + options.seeds):
+            for point in chosen:
+                print(f"--point={points.text_of(point)} --seed={seed}", flush=True)
+                begin = time.time()
+                state, text = run_point(
+                    point, seed, options.devices, folder, options.keep is not None
+                )
+                count[state] += 1
+                print(f"    {state} ({time.time() - begin:.1f} s): {text}", flush=True)
+    print(
+        f"{count['agrees']} runs agree, {count['refused']} are refused as known,"
+        f" {count['FAILED']} failed, {time.time() - start:.0f} s"
+    )
+    sys.exit(1 if count["FAILED"] or not count["agrees"] + count["refused"] else 0)
+
+
+main()
