@@ -42,20 +42,31 @@ static MemRefType storageType(Value memory) {
 // Elements
 //===----------------------------------------------------------------------===//
 
+/// What users' memory holds: LLVM has no types for 8-bit floats, and a bit has
+/// a byte of its own.
+static Type storedType(Type element) {
+  bool isByte = element.isInteger(1) || (isa<FloatType>(element) &&
+                                         element.getIntOrFloatBitWidth() == 8);
+  return isByte ? IntegerType::get(element.getContext(), 8) : element;
+}
+
 Value KernelLowering::elementPointer(Value pointer, Value index, Type element) {
   auto ptr = LLVM::LLVMPointerType::get(b.getContext());
-  Type stored = element.isInteger(1) ? b.getI8Type() : element;
-  return LLVM::GEPOp::create(b, ptr, stored, pointer,
+  return LLVM::GEPOp::create(b, ptr, storedType(element), pointer,
                              ArrayRef<LLVM::GEPArg>{toI64(index)});
 }
 
 /// Users' memory is aligned to its elements only.
 Value KernelLowering::loadElement(Value pointer, Type element, int64_t width) {
-  Type stored = element.isInteger(1) ? b.getI8Type() : element;
-  Type type = width > 1 ? Type(VectorType::get({width}, stored)) : stored;
-  Value v = LLVM::LoadOp::create(b, type, pointer,
+  Type stored = storedType(element);
+  auto wide = [&](Type type) {
+    return width > 1 ? Type(VectorType::get({width}, type)) : type;
+  };
+  Value v = LLVM::LoadOp::create(b, wide(stored), pointer,
                                  stored.getIntOrFloatBitWidth() / 8);
-  if (stored != element) {
+  if (isa<FloatType>(element) && stored != element) {
+    v = arith::BitcastOp::create(b, wide(element), v);
+  } else if (stored != element) {
     v = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, v,
                               zeroOf(v.getType()));
   }
@@ -64,12 +75,15 @@ Value KernelLowering::loadElement(Value pointer, Type element, int64_t width) {
 
 void KernelLowering::storeElement(Value v, Value pointer) {
   Type element = getElementTypeOrSelf(v.getType());
-  if (element.isInteger(1)) {
-    auto vec = dyn_cast<VectorType>(v.getType());
-    element = b.getI8Type();
-    v = arith::ExtUIOp::create(b, vec ? Type(vec.clone(element)) : element, v);
+  Type stored = storedType(element);
+  auto vec = dyn_cast<VectorType>(v.getType());
+  Type type = vec ? Type(vec.clone(stored)) : stored;
+  if (isa<FloatType>(element) && stored != element) {
+    v = arith::BitcastOp::create(b, type, v);
+  } else if (stored != element) {
+    v = arith::ExtUIOp::create(b, type, v);
   }
-  LLVM::StoreOp::create(b, v, pointer, element.getIntOrFloatBitWidth() / 8);
+  LLVM::StoreOp::create(b, v, pointer, stored.getIntOrFloatBitWidth() / 8);
 }
 
 /// Zeros to read where a point is absent: then loads need no mask.
