@@ -36,15 +36,15 @@ def extend(point, axes, possible, missing, rng):
         for value in axes[axis]:
             if not possible({**point, axis: value}):
                 continue
-            new = {axis: value}
+            here = (axis, value)
             count = sum(
-                ((a, v), (axis, value)) in missing or ((axis, value), (a, v)) in missing
-                for a, v in point.items()
+                (other, here) in missing or (here, other) in missing
+                for other in point.items()
             )
             if count > most:
                 best, most = [], count
             if count == most:
-                best.append(new[axis])
+                best.append(value)
         if not best:
             return None
         point[axis] = best[rng.integers(len(best))]

@@ -9,9 +9,9 @@ their ends.
 import numpy as np
 
 import models
-from cascade import BLOCK, CAP, SINKS, SPECULATIVE, WINDOW
-from draw import NEEDLE_CHANNEL, Pages
+from draw import Pages
 from formats import encode, narrowed
+from operands import BLOCK, CAP, SINKS, SPECULATIVE, WINDOW
 from points import kv_heads_of, widths_of
 from programs import Problem
 
@@ -133,7 +133,8 @@ class Cache:
         e, f = widths_of(point)
         self.kscale = self.vscale = np.ones(g, dtype=np.float32)
         if dtype == "e4m3":
-            self.kscale, self.vscale = draw.rng.uniform(0.5, 2, (2, g)).astype(np.float32)
+            scales = draw.rng.uniform(0.5, 2, (2, g)).astype(np.float32)
+            self.kscale, self.vscale = scales
         self.codes = [
             (
                 narrowed(self.keys(draw, n, g, e, scale, slope), dtype),
@@ -148,8 +149,9 @@ class Cache:
         return draw.keys(n, g, e, scale, extra=extra) / self.kscale[:, None]
 
     def exact(self, b):
-        k, v = self.codes[b]
-        return k * self.kscale[:, None].astype(np.float64), v * self.vscale[:, None].astype(np.float64)
+        """Keys and values of request b."""
+        scales = self.kscale, self.vscale
+        return [x * models.exact(s)[:, None] for x, s in zip(self.codes[b], scales)]
 
     def arguments(self):
         """By name."""
@@ -167,7 +169,8 @@ class Cache:
                 pool = pages.pool(sequences)
             else:
                 first = sequences[0]
-                pool = np.full((len(self.lens), max(self.lens) + 3, *first.shape[1:]), np.nan)
+                sizes = (len(self.lens), max(self.lens) + 3, *first.shape[1:])
+                pool = np.full(sizes, np.nan)
                 for row, tokens in zip(pool, sequences):
                     row[: len(tokens)] = tokens
             if point["pool"] == "hnd":
@@ -176,17 +179,6 @@ class Cache:
         if point["dtype"] == "e4m3":
             args["kscale"], args["vscale"] = self.kscale, self.vscale
         return args
-
-
-def score_rows(point, scores, off, slope):
-    """scores (r, p, m) of one head after the point's modifier."""
-    if point["score"] == "softcap":
-        return CAP * np.tanh(scores / CAP)
-    if point["score"] == "alibi":
-        _, p, m = scores.shape
-        ahead = np.arange(m)[None, :] - (np.arange(p)[:, None] + int(off))
-        return scores + models.exact(slope)[:, None, None] * ahead
-    return scores
 
 
 def draw_point(draw, point):
@@ -210,13 +202,19 @@ def draw_point(draw, point):
     for b, n in enumerate(counts):
         k, v = cache.exact(b)
         for h in range(g):
-            scores = models.scores_of(q[b, :n, h], np.repeat(k[:, h, None], r, 1), scale)
-            scores = score_rows(point, scores, masks.off[b], None if slope is None else slope[h])
+            keys, values = (np.repeat(x[:, h, None], r, 1) for x in (k, v))
+            scores = models.scores_of(q[b, :n, h], keys, scale)
+            if point["score"] == "softcap":
+                scores = CAP * np.tanh(scores / CAP)
+            elif point["score"] == "alibi":
+                position = np.arange(n)[:, None] + int(masks.off[b])
+                ahead = np.arange(lens[b])[None, :] - position
+                scores += models.exact(slope[h])[:, None, None] * ahead
             logit = None
             if sink is not None:
                 logit = np.broadcast_to(models.exact(sink[h])[:, None], (r, n))
             weights, sums = models.softmax(scores, masks.seen[b], sink=logit)
-            out[b, :n, h] = models.weigh(weights, np.repeat(v[:, h, None], r, 1))
+            out[b, :n, h] = models.weigh(weights, values)
             lse[b, h, :, :n] = sums
         q[b, n:] = np.nan
     args = {"q": encode(q, query), "len": lens, "off": masks.off, "scale": scale}
