@@ -138,6 +138,7 @@ struct Executable::Impl {
     LogicalResult runFold(Stage &stage, const RunOptions &options);
     LogicalResult runFlat(Stage &stage);
     attnrt_status runSimulated(const Stage &stage, const attnrt_plan *plan);
+    void recordPlan(const Stage &stage, const attnrt_plan &plan);
     int64_t product(ArrayRef<int64_t> extents) {
       int64_t n = 1;
       for (int64_t e : extents) {
@@ -427,6 +428,29 @@ attnrt_status Executable::Impl::Call::runSimulated(const Stage &stage,
   return attnrt_sim_run(impl.sim, &launch);
 }
 
+void Executable::Impl::Call::recordPlan(const Stage &stage,
+                                        const attnrt_plan &plan) {
+  RunStats::Fold fold;
+  fold.rows = stage.info.rows;
+  fold.cols = stage.info.cols;
+  const attnrt_stage &launch = attnrt_plan_stages(&plan)[0];
+  const int32_t *work = attnrt_plan_work(&plan) + launch.work_begin;
+  for (int64_t worker = 0; worker < launch.workers; ++worker) {
+    for (int64_t i = work[worker]; i < work[worker + 1]; ++i) {
+      const attnrt_item &item = attnrt_plan_items(&plan)[i];
+      fold.items.push_back({worker, attnrt_plan_segments(&plan)[item.seg].param,
+                            item.head,
+                            attnrt_plan_rows(&plan)[item.row_begin].coord,
+                            item.row_count, item.sub_begin, item.sub_count,
+                            item.kv_begin, item.kv_count});
+    }
+  }
+  if (impl.sim) {
+    fold.launches = attnrt_sim_launches(impl.sim);
+  }
+  stats.plans.push_back(std::move(fold));
+}
+
 LogicalResult Executable::Impl::Call::runFold(Stage &stage,
                                               const RunOptions &options) {
   const LaunchInfo &l = stage.info;
@@ -522,6 +546,7 @@ LogicalResult Executable::Impl::Call::runFold(Stage &stage,
     stats.partialTiles += counts[1];
     stats.fullTiles += counts[2];
   }
+  recordPlan(stage, *plan);
   stats.items += plan->items.count;
   stats.merges += plan->merges.count;
   return success();

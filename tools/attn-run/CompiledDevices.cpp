@@ -15,6 +15,36 @@
 
 using namespace attn;
 
+/// What each fold was cut into, and what a simulated device counted.
+static llvm::json::Array describePlans(const RunStats &stats) {
+  llvm::json::Array list;
+  for (const RunStats::Fold &fold : stats.plans) {
+    llvm::json::Array items;
+    for (const RunStats::Item &item : fold.items) {
+      items.push_back(llvm::json::Object{{"worker", item.worker},
+                                         {"segment", item.segment},
+                                         {"head", item.head},
+                                         {"row", item.row},
+                                         {"rows", item.rows},
+                                         {"sub", item.sub},
+                                         {"subs", item.subs},
+                                         {"begin", item.begin},
+                                         {"count", item.count}});
+    }
+    llvm::json::Object entry{{"rows", fold.rows},
+                             {"cols", fold.cols},
+                             {"items", std::move(items)}};
+    if (llvm::Expected<llvm::json::Value> launches =
+            llvm::json::parse(fold.launches)) {
+      entry["launches"] = std::move(*launches);
+    } else {
+      llvm::consumeError(launches.takeError());
+    }
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
 static FailureOr<RunResponse> runCompiled(const RunRequest &request,
                                           const DeviceOptions &device,
                                           std::string &error) {
@@ -75,6 +105,9 @@ static FailureOr<RunResponse> runCompiled(const RunRequest &request,
         llvm::json::Object{{"empty", stats.emptyTiles},
                            {"partial", stats.partialTiles},
                            {"full", stats.fullTiles}};
+  }
+  if (request.wantStats) {
+    response.stats["plans"] = describePlans(stats);
   }
   response.stats["items"] = stats.items;
   response.stats["merges"] = stats.merges;

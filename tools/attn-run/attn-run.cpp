@@ -69,6 +69,8 @@ static constexpr const char kUsage[] =
                     kv_bytes      of keys, values, their scales and tables that
                                   any row needs, each once
                     bound_bytes   no schedule moves fewer to and from memory
+                    plans         for each fold: its tiles, its work items, and
+                                  what the simulator counted by instruction
                     max_row_error against --expect; parse_ms, compile_ms,
                                   seconds, ...
 exit: 0 good, 1 mismatch, 2 bad input

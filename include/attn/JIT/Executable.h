@@ -48,6 +48,19 @@ struct RunOptions {
 /// where CompileOptions::countTiles was set; a run of rows without a point is
 /// no work and not counted.
 struct RunStats {
+  /// A work item of a fold: rows by their coordinate and query heads of one
+  /// segment and KV head, and the ordinals that they go over.
+  struct Item {
+    int64_t worker, segment, head, row, rows, sub, subs, begin, count;
+  };
+  /// A fold that was launched: its tiles, its items, and what a simulated device
+  /// counted, as JSON (attnrt_sim_launches).
+  struct Fold {
+    int64_t rows = 0, cols = 0;
+    std::vector<Item> items;
+    std::string launches = "[]";
+  };
+  std::vector<Fold> plans;
   int64_t folds = 0, stages = 0; // launches
   int64_t items = 0, merges = 0;
   int64_t emptyTiles = 0, partialTiles = 0, fullTiles = 0;

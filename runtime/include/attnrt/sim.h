@@ -71,6 +71,10 @@ typedef struct attnrt_sim_launch {
 ATTNRT_API attnrt_status attnrt_sim_run(attnrt_sim *sim,
                                         const attnrt_sim_launch *launch);
 
+/// What the launches of the last attnrt_sim_run did: a list of JSON, with an
+/// object for each. Its text lives until the next run.
+ATTNRT_API const char *attnrt_sim_launches(const attnrt_sim *sim);
+
 #ifdef __cplusplus
 } // extern "C"
 #endif

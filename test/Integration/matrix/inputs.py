@@ -6,6 +6,8 @@ queries of a request, slots and pages that hold no token, masks and lists past
 their ends.
 """
 
+import dataclasses
+
 import numpy as np
 
 import models
@@ -181,8 +183,17 @@ class Cache:
         return args
 
 
+@dataclasses.dataclass
+class PointProblem(Problem):
+    """`args` by name; what counters are held against: keys of each request, and
+    which query sees which key, (p, m) by request."""
+
+    lens: np.ndarray = None
+    seen: list = None
+
+
 def draw_point(draw, point):
-    """Arguments by name and the results, as a Problem with `args` a dict."""
+    """Arguments and results of a point's function."""
     g, r = kv_heads_of(point), int(point["gqa"])
     e, f = widths_of(point)
     lens, counts = draw_lengths(draw, point)
@@ -225,4 +236,4 @@ def draw_point(draw, point):
         args["q"], expected = args["q"][:, 0], [out[:, 0], lse[..., 0]]
     if point["out"] == "o":
         expected = expected[:1]
-    return Problem(args, expected, logs=(1,))
+    return PointProblem(args, expected, logs=(1,), lens=lens, seen=masks.seen)

@@ -7,6 +7,7 @@
 #include "attnrt/sim.h"
 
 #include "../../Status.h"
+#include "LaunchLog.h"
 #include "ptxsim/Device.h"
 
 #include <cstring>
@@ -135,9 +136,12 @@ template <class F> attnrt_status guard(F f) {
 struct attnrt_sim {
   std::unique_ptr<ptxsim::Device> device;
   std::unique_ptr<ptxsim::LoadedModule> module;
+  std::string ptx;
+  std::string launches = "[]";
 
   void launch(const attnrt_sim_kernel &kernel, int32_t workers,
-              DevicePointer args, DevicePointer plan, int32_t stage) {
+              DevicePointer args, DevicePointer plan, int32_t stage,
+              LaunchLog &log) {
     ptxsim::LaunchConfig config;
     config.grid.x = uint32_t(workers);
     config.block.x = kernel.threads;
@@ -145,6 +149,7 @@ struct attnrt_sim {
     ptxsim::KernelArguments arguments;
     arguments.add(args).add(plan).add(stage);
     take(device->launch(*take(module->kernel(kernel.name)), config, arguments));
+    log.add(device->stats());
   }
   attnrt_status run(const attnrt_sim_launch &launch);
 };
@@ -189,12 +194,14 @@ attnrt_status attnrt_sim::run(const attnrt_sim_launch &l) {
   }
   DevicePointer argsCopy = memory.copy(&args, sizeof(args), "args");
   device->clearFindings();
+  LaunchLog log(ptx);
   if (stage.item_count && l.items) {
-    launch(*l.items, stage.workers, argsCopy, planCopy, l.stage);
+    launch(*l.items, stage.workers, argsCopy, planCopy, l.stage, log);
   }
   if (stage.merge_count && l.merges) {
-    launch(*l.merges, stage.workers, argsCopy, planCopy, l.stage);
+    launch(*l.merges, stage.workers, argsCopy, planCopy, l.stage, log);
   }
+  launches = log.toJson();
   for (size_t i = 0; i < copies.size(); ++i) {
     if (copies[i].bytes) {
       copyBack(*device, copies[i], l.tensors[i].data);
@@ -242,12 +249,17 @@ attnrt_status attnrt_sim_create(const char *ptx,
     auto sim = std::make_unique<attnrt_sim>();
     sim->device = ptxsim::Device::create(options);
     sim->module = take(sim->device->loadModule(ptx));
+    sim->ptx = ptx;
     *out = sim.release();
     return ATTNRT_OK;
   });
 }
 
 void attnrt_sim_destroy(attnrt_sim *sim) { delete sim; }
+
+const char *attnrt_sim_launches(const attnrt_sim *sim) {
+  return sim ? sim->launches.c_str() : "[]";
+}
 
 attnrt_status attnrt_sim_run(attnrt_sim *sim, const attnrt_sim_launch *launch) {
   return guard([&] { return sim->run(*launch); });
