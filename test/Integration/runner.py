@@ -45,12 +45,15 @@ class Runner:
                 self.specs.append(f"--arg={number!r}")
 
     def run(self, entry, count, device, workers=1, split=1):
+        """`count` results. A `split` of None leaves it to the planner."""
         outs = [self.folder / f"out{i}.npy" for i in range(count)]
         for out in outs:
             out.unlink(missing_ok=True)
         command = ["attn-run", self.example, f"--entry={entry}", f"--device={device}"]
         if device != "reference":
-            command += [f"--workers={workers}", f"--split={split}"]
+            command += [f"--workers={workers}"]
+        if device != "reference" and split is not None:
+            command += [f"--split={split}"]
         if device == "sim":
             # Each run has its own order of what may happen in any order.
             n = self.num_simulated

@@ -103,6 +103,12 @@ def write_softmax(fn, shapes, score, scores):
     return total, top
 
 
+def names_of(point):
+    """The names of the arguments of a point's function, in order."""
+    head = write(point).partition("->")[0]
+    return [x.rpartition("%")[2] for x in head.split(":") if "%" in x]
+
+
 def write(point, name="point"):
     """The text of the function @`name` of a point."""
     fn, shapes = Function(), Shapes(point)

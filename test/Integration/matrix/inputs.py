@@ -192,11 +192,12 @@ class PointProblem(Problem):
     seen: list = None
 
 
-def draw_point(draw, point):
-    """Arguments and results of a point's function."""
+def draw_point(draw, point, sizes=None):
+    """Arguments and results of a point's function; `sizes`: keys and queries of
+    each request, if not drawn."""
     g, r = kv_heads_of(point), int(point["gqa"])
     e, f = widths_of(point)
-    lens, counts = draw_lengths(draw, point)
+    lens, counts = sizes or draw_lengths(draw, point)
     rows = SPECULATIVE if point["phase"] == "spec4" else max(1, *counts)
     masks = Masks(draw, point, lens, counts)
     scale = np.float32(e**-0.5)

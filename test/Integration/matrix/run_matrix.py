@@ -43,12 +43,6 @@ DEVICES = ["reference", "cpu", "sim"]
 WORKERS = 3
 
 
-def names_of(text):
-    """The argument names of a function's text, in order."""
-    head = text.split("->")[0]
-    return [x.split("%")[1] for x in head.split(":") if "%" in x]
-
-
 def run_point(point, seed, devices, folder, verbose):
     """(state, what to print). States: agrees, refused, FAILED."""
     text = points.text_of(point)
@@ -59,7 +53,7 @@ def run_point(point, seed, devices, folder, verbose):
     problem = draw_point(draw, point)
     runner = Runner(str(source), folder, verbose)
     runner.num_simulated = seed + number
-    runner.take([problem.args[x] for x in names_of(source.read_text(encoding="utf-8"))])
+    runner.take([problem.args[x] for x in cascade.names_of(point)])
     expected, said = problem.expected, []
     for device in devices:
         known = device == "sim" and not refusals.runs(point)
