@@ -438,11 +438,10 @@ void Executable::Impl::Call::recordPlan(const Stage &stage,
   for (int64_t worker = 0; worker < launch.workers; ++worker) {
     for (int64_t i = work[worker]; i < work[worker + 1]; ++i) {
       const attnrt_item &item = attnrt_plan_items(&plan)[i];
-      fold.items.push_back({worker, attnrt_plan_segments(&plan)[item.seg].param,
-                            item.head,
-                            attnrt_plan_rows(&plan)[item.row_begin].coord,
-                            item.row_count, item.sub_begin, item.sub_count,
-                            item.kv_begin, item.kv_count});
+      fold.items.push_back(
+          {worker, attnrt_plan_segments(&plan)[item.seg].param, item.head,
+           attnrt_plan_rows(&plan)[item.row_begin].coord, item.row_count,
+           item.sub_begin, item.sub_count, item.kv_begin, item.kv_count});
     }
   }
   if (impl.sim) {

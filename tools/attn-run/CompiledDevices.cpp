@@ -31,9 +31,8 @@ static llvm::json::Array describePlans(const RunStats &stats) {
                                          {"begin", item.begin},
                                          {"count", item.count}});
     }
-    llvm::json::Object entry{{"rows", fold.rows},
-                             {"cols", fold.cols},
-                             {"items", std::move(items)}};
+    llvm::json::Object entry{
+        {"rows", fold.rows}, {"cols", fold.cols}, {"items", std::move(items)}};
     if (llvm::Expected<llvm::json::Value> launches =
             llvm::json::parse(fold.launches)) {
       entry["launches"] = std::move(*launches);

@@ -53,8 +53,8 @@ struct RunStats {
   struct Item {
     int64_t worker, segment, head, row, rows, sub, subs, begin, count;
   };
-  /// A fold that was launched: its tiles, its items, and what a simulated device
-  /// counted, as JSON (attnrt_sim_launches).
+  /// A fold that was launched: its tiles, its items, and what a simulated
+  /// device counted, as JSON (attnrt_sim_launches).
   struct Fold {
     int64_t rows = 0, cols = 0;
     std::vector<Item> items;

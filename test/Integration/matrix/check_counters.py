@@ -32,12 +32,12 @@ from runner import Runner
 SLACK = 1.02
 # Keys of the requests; keys and queries of those that have more than one.
 DECODE = [1253, 1, 700, 0, 611]
-CHUNKS = [(300, 300), (417, 64), (129, 129), (1, 1), (0, 0)]
+CHUNKS = [(320, 320), (417, 64), (192, 192), (64, 64), (0, 0)]
 POINTS = [
-    "phase=decode,head=128,mask=none",
-    "phase=decode,head=64,page=24,gqa=7,pool=hnd,mask=causal,dtype=bf16,split=3",
+    "phase=decode,head=128,gqa=16,mask=none",
+    "phase=decode,head=64,page=24,gqa=64,pool=hnd,mask=causal,dtype=bf16,split=3",
     "phase=decode,head=192x128,page=1,gqa=16,mask=window",
-    "phase=decode,head=64,page=none,gqa=1,mask=sinks",
+    "phase=decode,head=64,page=none,gqa=7,mask=sinks",
     "page=none,gqa=1,mask=none,head=64",
     "page=16,gqa=4,mask=causal,head=128,split=3",
     "page=64,gqa=5,mask=window,head=96,pool=hnd,dtype=bf16",
@@ -105,14 +105,14 @@ def check_point(report, plan, point, problem):
     e, f = points.widths_of(point)
     products = len(tiles) * plan["rows"] * plan["cols"] * (e + f)
     report.expect("products", sum(launch["matrix_macs"].values()), products)
-    # Queries of an item come once, and either all rows of a tile or those that
-    # are there. Of those that are not, each reads what another one does.
+    # Queries of an item come once, those that are there or all rows of a tile:
+    # one number where tiles are full, as they are for most points here.
     there = sum(x["rows"] * x["subs"] for x in plan["items"]) * e * 2
     whole = len(plan["items"]) * plan["rows"] * e * 2
     needed = sum(keys for _, keys in tiles) * (e + f) * 2
     read = total_of(launch, "global_read_bytes", "cp.async")
-    queries = whole if read >= needed + whole else there
-    report.expect("bytes of keys and values", read - queries, needed, SLACK * needed)
+    most = int(SLACK * needed) + whole
+    report.expect("bytes of queries, keys and values", read, needed + there, most)
     sectors = total_of(launch, "global_sectors", "cp.async") * 32
     report.expect("bytes of sectors", sectors, needed + there, read)
     moves = ("cp.async", "ldmatrix", "stmatrix")

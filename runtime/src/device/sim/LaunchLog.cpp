@@ -60,13 +60,12 @@ void LaunchLog::add(const ptxsim::LaunchStats &stats) {
   }
   std::string counted;
   for (const auto &[opcode, counters] : byOpcode) {
-    counted += (counted.empty() ? "\"" : ", \"") + opcode +
-               "\": " + toText(counters);
+    counted +=
+        (counted.empty() ? "\"" : ", \"") + opcode + "\": " + toText(counters);
   }
-  ptxsim::LaunchStats rest = stats;
-  rest.lines.clear();
-  std::string text = rest.toJson();
-  text.resize(text.rfind('}'));
-  list += (list.empty() ? "" : ", ") + text + ", \"opcodes\": {" + counted +
-          "}}";
+  // The lines come last.
+  std::string text = stats.toJson();
+  text.resize(text.rfind(",\n \"lines\": "));
+  list +=
+      (list.empty() ? "" : ", ") + text + ", \"opcodes\": {" + counted + "}}";
 }

@@ -15,16 +15,16 @@
 
 namespace attnrt {
 
-/// Counters of launches, as JSON. The simulator counts by line of the text; here
-/// that becomes by instruction, which is the same question for every kernel:
-/// what do the copies read, what do the loads of matrices cost.
+/// Counters of launches, as JSON. The simulator counts by line of the text;
+/// here that becomes by instruction, which is the same question for every
+/// kernel: what do the copies read, what do the loads of matrices cost.
 class LaunchLog {
 public:
   explicit LaunchLog(std::string_view ptx);
 
   void add(const ptxsim::LaunchStats &stats);
-  /// A list with an object for each launch: what LaunchStats::toJson writes, but
-  /// for "lines", and "opcodes" in its place.
+  /// A list with an object for each launch: what LaunchStats::toJson writes,
+  /// but for "lines", and "opcodes" in its place.
   std::string toJson() const { return "[" + list + "]"; }
 
 private:
