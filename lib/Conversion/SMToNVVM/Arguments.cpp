@@ -107,10 +107,9 @@ public:
 };
 } // namespace
 
-void sm::populateArguments(const TypeConverter &converter,
-                           const KernelValues &kernel,
+void sm::populateArguments(const TypeConverter &converter, KernelState &state,
                            RewritePatternSet &patterns) {
   patterns
       .add<AddressLowering, StrideLowering, DimLowering, LoadElementLowering>(
-          converter, patterns.getContext(), kernel);
+          converter, patterns.getContext(), state);
 }

@@ -35,12 +35,13 @@ public:
   LogicalResult
   matchAndRewrite(CopyOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     bool isAlone = op.getTo().getDefiningOp<AllocOp>();
     if (isAlone && op->getParentOfType<scf::ForOp>()) {
       // Nothing says that the slot is empty: somebody may still read what an
       // earlier record left there.
-      NVVM::BarrierOp::create(b);
+      synchronise(b, kernel);
     }
     auto type = cast<RankedTensorType>(op.getAddresses().getType());
     int64_t threads = cast<MoverAttr>(type.getEncoding()).getThreads();
@@ -80,8 +81,7 @@ public:
 };
 } // namespace
 
-void sm::populateCopies(const TypeConverter &converter,
-                        const KernelValues &kernel,
+void sm::populateCopies(const TypeConverter &converter, KernelState &state,
                         RewritePatternSet &patterns) {
-  patterns.add<CopyLowering>(converter, patterns.getContext(), kernel);
+  patterns.add<CopyLowering>(converter, patterns.getContext(), state);
 }

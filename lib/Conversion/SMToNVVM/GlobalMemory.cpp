@@ -111,6 +111,7 @@ public:
   LogicalResult
   matchAndRewrite(StoreRowsOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     BlockAccess access(b, kernel,
                        cast<RankedTensorType>(op.getValue().getType()),
@@ -151,6 +152,7 @@ public:
   LogicalResult
   matchAndRewrite(LoadRowsOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     BlockAccess access(b, kernel,
                        cast<RankedTensorType>(op.getResult().getType()),
@@ -238,6 +240,7 @@ public:
   LogicalResult
   matchAndRewrite(StoreOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value first =
         kernel.thread.isFirstReplica(b, getLayout(op.getValue().getType()));
@@ -265,9 +268,8 @@ public:
 } // namespace
 
 void sm::populateGlobalMemory(const TypeConverter &converter,
-                              const KernelValues &kernel,
-                              RewritePatternSet &patterns) {
+                              KernelState &state, RewritePatternSet &patterns) {
   patterns
       .add<StoreRowsLowering, LoadRowsLowering, LoadLowering, StoreLowering>(
-          converter, patterns.getContext(), kernel);
+          converter, patterns.getContext(), state);
 }

@@ -1,4 +1,4 @@
-//===- Kernel.cpp - A kernel of one role as a function --------------------===//
+//===- Kernel.cpp - A kernel as a function --------------------------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -84,34 +84,60 @@ static LLVM::LLVMFuncOp createEmpty(ImplicitLocOpBuilder &b, KernelOp kernel) {
   return func;
 }
 
+/// The ops of the only role take the place of sm.roles.
+static void inlineRole(ImplicitLocOpBuilder &b, RolesOp roles) {
+  Region &role = roles.getBodies().front();
+  if (role.getNumArguments()) {
+    b.setInsertionPoint(roles);
+    role.getArgument(0).replaceAllUsesWith(constantIndex(b, 0));
+  }
+  role.front().getTerminator()->erase();
+  roles->getBlock()->getOperations().splice(Block::iterator(roles),
+                                            role.front().getOperations());
+  roles.erase();
+}
+
 FailureOr<LLVM::LLVMFuncOp> sm::createFunction(KernelOp kernel,
-                                               KernelValues &values) {
+                                               KernelState &state) {
   RolesOp roles = *kernel.getBody().getOps<RolesOp>().begin();
-  if (roles.getBodies().size() != 1) {
-    return roles.emitOpError("expects one role of all warps, but got ")
-           << roles.getBodies().size()
-           << ": this lowering has no barriers between roles";
+  bool isAlone = roles.getBodies().size() == 1;
+  if (isAlone && roles.getNumInstances(0) > 1) {
+    return roles.emitOpError("expects one instance of the only role, but got ")
+           << roles.getNumInstances(0);
   }
   ImplicitLocOpBuilder b(kernel.getLoc(), kernel);
   LLVM::LLVMFuncOp func = createEmpty(b, kernel);
   Block *entry = func.addEntryBlock(b);
+  bindTensorMaps(kernel, func);
   b.setInsertionPointToStart(entry);
+  KernelValues values;
   values.merges = kernel.getMerges();
   values.args = entry->getArgument(0);
   values.plan = entry->getArgument(1);
   values.stage = entry->getArgument(2);
   values.shared = getShared(b, kernel);
   values.thread = ThreadPosition(b);
-  if (failed(bindArguments(b, kernel, values))) {
+  values.warps = kernel.getWarps();
+  kernel.walk([&](GemmAsyncOp) { values.multiplies = true; });
+  state.roles.push_back(values);
+  if (failed(bindArguments(b, kernel, values)) ||
+      (!isAlone && failed(prepareRoles(b, roles, state)))) {
+    // What was made refers to itself only, but in any order.
+    func->dropAllReferences();
+    kernel.getBody().front().dropAllDefinedValueUses();
     func.erase();
     return failure();
   }
+  if (llvm::any_of(roles.getRegisters(), [](int64_t n) { return n != 0; })) {
+    // Else the assembler does not know how many there are to share.
+    func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                  b.getI32IntegerAttr(1));
+  }
+  if (isAlone) {
+    inlineRole(b, roles);
+  }
   Block &body = kernel.getBody().front();
-  Block &role = roles.getBodies().front().front();
   body.getTerminator()->erase();
-  role.getTerminator()->erase();
-  body.getOperations().splice(Block::iterator(roles), role.getOperations());
-  roles.erase();
   entry->getOperations().splice(entry->end(), body.getOperations());
   b.setInsertionPointToEnd(entry);
   LLVM::ReturnOp::create(b, ValueRange());

@@ -87,6 +87,7 @@ public:
   LogicalResult
   matchAndRewrite(CoordOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     FragmentLayout layout = getLayout(op.getResult().getType());
     if (layout.getRank() != 1) {
@@ -101,6 +102,20 @@ public:
       elements.push_back(arith::AddIOp::create(b, first, own));
     }
     rewriter.replaceOp(op, pack(b, elements));
+    return success();
+  }
+};
+
+/// A thread has the parts and the factors of the same elements.
+class ScaleLowering : public Lowering<ScaleOp> {
+public:
+  using Lowering::Lowering;
+
+  LogicalResult
+  matchAndRewrite(ScaleOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<arith::MulFOp>(op, adaptor.getSource(),
+                                               adaptor.getFactor());
     return success();
   }
 };
@@ -187,9 +202,9 @@ public:
 };
 } // namespace
 
-void sm::populateLayouts(const TypeConverter &converter,
-                         const KernelValues &kernel,
+void sm::populateLayouts(const TypeConverter &converter, KernelState &state,
                          RewritePatternSet &patterns) {
-  patterns.add<SplatLowering, CoordLowering, ExpandLowering, ReduceLowering,
-               CompleteLowering>(converter, patterns.getContext(), kernel);
+  patterns.add<SplatLowering, CoordLowering, ScaleLowering, ExpandLowering,
+               ReduceLowering, CompleteLowering>(converter,
+                                                 patterns.getContext(), state);
 }

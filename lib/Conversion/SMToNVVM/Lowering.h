@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // A fragment becomes a vector of what a thread holds, in the order of its
-// layout; slots, buffers and rings become the offset of their first byte in
-// shared memory, a cursor the number of its place, a record its address.
+// layout, and so does what a product still writes; slots, buffers and rings
+// become the offset of their first byte in shared memory, a cursor the number
+// of its place and the parity of its round, a record its address.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_CONVERSION_SMTONVVM_LOWERING_H
@@ -19,26 +20,71 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Transforms/DialectConversion.h"
+#include "llvm/ADT/DenseMap.h"
 
 namespace attn::sm {
 
 /// The address spaces of NVPTX.
 constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
 
-/// What every op of a kernel may refer to; it dominates all of them.
+/// What every op of a role may refer to; it dominates all of them.
 struct KernelValues {
   bool merges = false;
   /// The arguments of the function: attnrt_args, attnrt_plan, stage.
   Value args, plan, stage;
   /// The first byte of dynamic shared memory.
   Value shared;
+  /// In the instance of the role.
   ThreadPosition thread;
+
+  /// Whether it is the only role: its threads are all of the CTA.
+  bool isAlone = true;
+  int64_t warps = 0, instances = 1;
+  /// The number of the instance, i32, where there are several.
+  Value instance;
+  /// The first of the hardware's barriers that its instances own, one each;
+  /// behind them those of its turns.
+  int64_t barrier = 0;
+  /// Whether it has products that read what its threads have written.
+  bool multiplies = false;
 };
 
-/// A kernel of one role becomes a function that holds the role's ops, not yet
-/// lowered. The kernel is gone where it succeeds.
-FailureOr<LLVM::LLVMFuncOp> createFunction(KernelOp kernel,
-                                           KernelValues &values);
+/// Attributes that live while a kernel is lowered: on a ring, that some fill
+/// waits for its boxes; on turns, the hardware's barrier of the first instance.
+constexpr llvm::StringLiteral kLandsAttr = "lands", kBarrierAttr = "barrier";
+/// On a function: one dictionary for each parameter behind the third.
+constexpr llvm::StringLiteral kTensorMapsAttr = "sm.tensor_maps";
+
+/// A barrier in memory, and the parity of the round that is waited for.
+struct Phase {
+  Value barrier, parity;
+};
+
+/// A kernel while it is lowered.
+struct KernelState {
+  /// By number of the role.
+  llvm::SmallVector<KernelValues> roles;
+  /// The number of the warp in the CTA, where there are several roles.
+  Value warp;
+  /// Where copies of boxes report, and what waits for them: sm.fill knows.
+  llvm::DenseMap<Operation *, Phase> phases;
+
+  const KernelValues &of(Operation *op) const;
+};
+
+/// A kernel becomes a function that holds its ops, not yet lowered: of one role
+/// those of the role, else sm.roles. The kernel is gone where it succeeds.
+FailureOr<LLVM::LLVMFuncOp> createFunction(KernelOp kernel, KernelState &state);
+/// Parameters for the maps of tensors, behind those that `func` has.
+void bindTensorMaps(KernelOp kernel, LLVM::LLVMFuncOp func);
+/// In front of several roles: the barriers of rings, which roles then own what
+/// of the hardware. `lane` and `warp` are those of the thread in the CTA.
+LogicalResult prepareRoles(ImplicitLocOpBuilder &b, RolesOp roles,
+                           KernelState &state);
+/// Each warp goes to what its role does: sm.roles is gone.
+void branchToRoles(LLVM::LLVMFuncOp func, const KernelState &state);
+/// The threads of an instance meet.
+void synchronise(ImplicitLocOpBuilder &b, const KernelValues &role);
 
 /// The types of sm as those of a thread.
 class ThreadTypeConverter : public TypeConverter {
@@ -49,30 +95,42 @@ public:
 template <class Op> class Lowering : public OpConversionPattern<Op> {
 public:
   Lowering(const TypeConverter &converter, MLIRContext *context,
-           const KernelValues &kernel)
-      : OpConversionPattern<Op>(converter, context), kernel(kernel) {}
+           KernelState &state)
+      : OpConversionPattern<Op>(converter, context), state(state) {}
 
 protected:
-  const KernelValues &kernel;
+  /// Of the role that an op belongs to.
+  const KernelValues &kernelOf(Op op) const {
+    return state.of(op.getOperation());
+  }
+
+  KernelState &state;
 };
 
 void populateElementwise(const TypeConverter &converter,
                          RewritePatternSet &patterns);
-void populateRecords(const TypeConverter &converter, const KernelValues &kernel,
+void populateRecords(const TypeConverter &converter, KernelState &state,
                      RewritePatternSet &patterns);
-void populateArguments(const TypeConverter &converter,
-                       const KernelValues &kernel, RewritePatternSet &patterns);
-void populateLayouts(const TypeConverter &converter, const KernelValues &kernel,
+void populateArguments(const TypeConverter &converter, KernelState &state,
+                       RewritePatternSet &patterns);
+void populateLayouts(const TypeConverter &converter, KernelState &state,
                      RewritePatternSet &patterns);
-void populateGlobalMemory(const TypeConverter &converter,
-                          const KernelValues &kernel,
+void populateGlobalMemory(const TypeConverter &converter, KernelState &state,
                           RewritePatternSet &patterns);
-void populateRings(const TypeConverter &converter, const KernelValues &kernel,
+void populateRings(const TypeConverter &converter, KernelState &state,
                    RewritePatternSet &patterns);
-void populateCopies(const TypeConverter &converter, const KernelValues &kernel,
+void populateRoleRings(const TypeConverter &converter, KernelState &state,
+                       RewritePatternSet &patterns);
+void populateCopies(const TypeConverter &converter, KernelState &state,
                     RewritePatternSet &patterns);
-void populateMatrices(const TypeConverter &converter,
-                      const KernelValues &kernel, RewritePatternSet &patterns);
+void populateMatrices(const TypeConverter &converter, KernelState &state,
+                      RewritePatternSet &patterns);
+void populateBoxes(const TypeConverter &converter, KernelState &state,
+                   RewritePatternSet &patterns);
+void populateProducts(const TypeConverter &converter, KernelState &state,
+                      RewritePatternSet &patterns);
+void populateTurns(const TypeConverter &converter, KernelState &state,
+                   RewritePatternSet &patterns);
 /// Functions of math as instructions of the hardware, on LLVM's types.
 void populateMath(const LLVMTypeConverter &converter,
                   RewritePatternSet &patterns);
@@ -100,6 +158,17 @@ Value loadIndex(ImplicitLocOpBuilder &b, Value record, int64_t offset,
                 unsigned bits);
 /// Record `index` of an array at `base`.
 Value recordAt(ImplicitLocOpBuilder &b, Value base, Value index, int64_t size);
+
+//===--- Barriers in memory -----------------------------------------------===//
+
+/// What this thread has written to shared memory is there for products and
+/// tensor copies that are ordered behind it.
+void fenceProducts(ImplicitLocOpBuilder &b);
+/// Waits until the round of this parity is over.
+void waitForPhase(ImplicitLocOpBuilder &b, Phase phase);
+/// Where the buffers of a ring's place lie; `place` is its number, i32.
+llvm::SmallVector<Value> getRingBuffers(ImplicitLocOpBuilder &b, RingType type,
+                                        Value ring, Value place);
 
 //===--- Elements in memory -----------------------------------------------===//
 

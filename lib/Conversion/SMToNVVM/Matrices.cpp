@@ -44,6 +44,7 @@ public:
   LogicalResult
   matchAndRewrite(LoadSharedOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Type type = op.getResult().getType();
     FragmentLayout layout = getLayout(type);
@@ -75,6 +76,7 @@ public:
   LogicalResult
   matchAndRewrite(GemmOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     auto typeA = cast<RankedTensorType>(op.getA().getType());
     auto typeD = cast<RankedTensorType>(op.getResult().getType());
@@ -182,9 +184,8 @@ private:
 };
 } // namespace
 
-void sm::populateMatrices(const TypeConverter &converter,
-                          const KernelValues &kernel,
+void sm::populateMatrices(const TypeConverter &converter, KernelState &state,
                           RewritePatternSet &patterns) {
   patterns.add<LoadSharedLowering, GemmLowering>(converter,
-                                                 patterns.getContext(), kernel);
+                                                 patterns.getContext(), state);
 }

@@ -111,6 +111,7 @@ public:
   LogicalResult
   matchAndRewrite(FieldOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     std::optional<tile::Field> field = tile::symbolizeField(op.getName());
     if (!field) {
@@ -136,6 +137,7 @@ public:
   LogicalResult
   matchAndRewrite(PartOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
     if (!kernel.merges) {
       return op.emitOpError("expects a kernel of merges, but got one of work "
                             "items");
@@ -159,6 +161,7 @@ public:
   LogicalResult
   matchAndRewrite(ItemsOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value plan = kernel.plan;
     Value number =
@@ -226,6 +229,7 @@ public:
   LogicalResult
   matchAndRewrite(RowsOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Record record(b, kernel, adaptor.getItem());
     auto type = cast<RankedTensorType>(op.getCoord().getType());
@@ -266,9 +270,8 @@ public:
 };
 } // namespace
 
-void sm::populateRecords(const TypeConverter &converter,
-                         const KernelValues &kernel,
+void sm::populateRecords(const TypeConverter &converter, KernelState &state,
                          RewritePatternSet &patterns) {
   patterns.add<FieldLowering, PartLowering, ItemsLowering, YieldLowering,
-               RowsLowering>(converter, patterns.getContext(), kernel);
+               RowsLowering>(converter, patterns.getContext(), state);
 }

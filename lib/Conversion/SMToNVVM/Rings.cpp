@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// All warps are one role here: a place of a ring is full when each thread has
+// Where all warps are one role, a place of a ring is full when each thread has
 // waited for its own copies and has met the others, and empty when they have
-// met again behind their last read.
+// met again behind their last read. RoleRings.cpp is for several.
 //
 //===----------------------------------------------------------------------===//
 #include "Lowering.h"
@@ -19,25 +19,28 @@
 using namespace attn;
 using namespace attn::sm;
 
-/// Where the buffers of a place lie.
-static SmallVector<Value> getBuffers(ImplicitLocOpBuilder &b, RingType type,
-                                     Value ring, Value cursor) {
+SmallVector<Value> sm::getRingBuffers(ImplicitLocOpBuilder &b, RingType type,
+                                      Value ring, Value place) {
   RingPlacement placement = RingPlacement::get(type);
   Value away =
-      arith::MulIOp::create(b, cursor, constantI32(b, placement.stride));
-  Value place = arith::AddIOp::create(b, ring, away);
+      arith::MulIOp::create(b, place, constantI32(b, placement.stride));
+  Value begin = arith::AddIOp::create(b, ring, away);
   SmallVector<Value> buffers;
   for (int64_t offset : placement.offsets) {
-    buffers.push_back(arith::AddIOp::create(b, place, constantI32(b, offset)));
+    buffers.push_back(arith::AddIOp::create(b, begin, constantI32(b, offset)));
   }
   return buffers;
 }
 
 /// All but the newest `pending` groups of every thread are there behind it.
-static void waitForCopies(ImplicitLocOpBuilder &b, Operation *op) {
+static void waitForCopies(ImplicitLocOpBuilder &b, Operation *op,
+                          const KernelValues &kernel) {
   auto pending = op->getAttrOfType<IntegerAttr>(kPendingAttr);
   NVVM::CpAsyncWaitGroupOp::create(b, uint32_t(pending ? pending.getInt() : 0));
-  NVVM::BarrierOp::create(b);
+  if (kernel.multiplies) {
+    fenceProducts(b);
+  }
+  synchronise(b, kernel);
 }
 
 namespace {
@@ -80,6 +83,9 @@ public:
   LogicalResult
   matchAndRewrite(AdvanceOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    if (!kernelOf(op).isAlone) {
+      return failure();
+    }
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     int64_t slots = cast<RingType>(op.getRing().getType()).getSlots();
     Value next =
@@ -101,10 +107,13 @@ public:
   LogicalResult
   matchAndRewrite(FillOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    if (!kernelOf(op).isAlone) {
+      return failure();
+    }
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     SmallVector<Value> slots =
-        getBuffers(b, cast<RingType>(op.getRing().getType()), adaptor.getRing(),
-                   adaptor.getCursor());
+        getRingBuffers(b, cast<RingType>(op.getRing().getType()),
+                       adaptor.getRing(), adaptor.getCursor());
     FailureOr<Block *> body =
         rewriter.convertRegionTypes(&op.getBody(), *getTypeConverter());
     if (failed(body)) {
@@ -126,9 +135,14 @@ public:
   LogicalResult
   matchAndRewrite(TakeOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
+    if (!kernel.isAlone) {
+      return failure();
+    }
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    waitForCopies(b, op);
-    rewriter.replaceOp(op, getBuffers(b, cast<RingType>(op.getRing().getType()),
+    waitForCopies(b, op, kernel);
+    rewriter.replaceOp(op,
+                       getRingBuffers(b, cast<RingType>(op.getRing().getType()),
                                       adaptor.getRing(), adaptor.getCursor()));
     return success();
   }
@@ -141,8 +155,12 @@ public:
   LogicalResult
   matchAndRewrite(ReleaseOp op, OpAdaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
+    if (!kernel.isAlone) {
+      return failure();
+    }
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    NVVM::BarrierOp::create(b);
+    synchronise(b, kernel);
     rewriter.eraseOp(op);
     return success();
   }
@@ -155,18 +173,31 @@ public:
   LogicalResult
   matchAndRewrite(WaitOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
+    auto slot = dyn_cast<SlotType>(op.getSource().getType());
+    if (!slot) {
+      return failure(); // a product
+    }
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    waitForCopies(b, op);
-    rewriter.replaceOp(op, adaptor.getSlot());
+    const KernelValues &kernel = kernelOf(op);
+    auto landed = state.phases.find(op);
+    if (landed != state.phases.end()) {
+      waitForPhase(b, landed->second);
+    }
+    bool hasRows = llvm::any_of(op.getTokens(), [](Value token) {
+      return !token.getDefiningOp<CopyBoxesOp>();
+    });
+    if (hasRows) {
+      waitForCopies(b, op, kernel);
+    }
+    rewriter.replaceOp(op, adaptor.getSource());
     return success();
   }
 };
 } // namespace
 
-void sm::populateRings(const TypeConverter &converter,
-                       const KernelValues &kernel,
+void sm::populateRings(const TypeConverter &converter, KernelState &state,
                        RewritePatternSet &patterns) {
   patterns.add<PlaceLowering<AllocOp>, PlaceLowering<RingOp>, CursorLowering,
                AdvanceLowering, FillLowering, TakeLowering, ReleaseLowering,
-               WaitLowering>(converter, patterns.getContext(), kernel);
+               WaitLowering>(converter, patterns.getContext(), state);
 }

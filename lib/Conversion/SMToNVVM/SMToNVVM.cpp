@@ -30,7 +30,7 @@ using namespace attn::sm;
 
 /// From what a block holds to what a thread does.
 static LogicalResult lowerToThreads(LLVM::LLVMFuncOp func,
-                                    const KernelValues &kernel) {
+                                    KernelState &kernel) {
   MLIRContext *context = func.getContext();
   ThreadTypeConverter converter;
   RewritePatternSet patterns(context);
@@ -41,10 +41,18 @@ static LogicalResult lowerToThreads(LLVM::LLVMFuncOp func,
   populateLayouts(converter, kernel, patterns);
   populateGlobalMemory(converter, kernel, patterns);
   populateRings(converter, kernel, patterns);
+  populateRoleRings(converter, kernel, patterns);
   populateCopies(converter, kernel, patterns);
+  populateBoxes(converter, kernel, patterns);
   populateMatrices(converter, kernel, patterns);
+  populateProducts(converter, kernel, patterns);
+  populateTurns(converter, kernel, patterns);
   target.addIllegalDialect<SMDialect>();
   target.addLegalOp<UnrealizedConversionCastOp>();
+  // Roles tell their ops apart until all of them are lowered.
+  target.addLegalOp<RolesOp>();
+  target.addDynamicallyLegalOp<YieldOp>(
+      [](YieldOp op) { return isa<RolesOp>(op->getParentOp()); });
   target.markUnknownOpDynamicallyLegal(
       [&](Operation *op) { return converter.isLegal(op); });
   scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns,
@@ -58,6 +66,7 @@ static LogicalResult lowerToThreads(LLVM::LLVMFuncOp func,
       cast.erase();
     }
   });
+  branchToRoles(func, kernel);
   return success();
 }
 
@@ -92,9 +101,9 @@ struct ConvertSMToNVVM : attn::impl::ConvertSMToNVVMPassBase<ConvertSMToNVVM> {
   void runOnOperation() override {
     SmallVector<KernelOp> kernels(getOperation().getOps<KernelOp>());
     for (KernelOp kernel : kernels) {
-      KernelValues values;
-      FailureOr<LLVM::LLVMFuncOp> func = createFunction(kernel, values);
-      if (failed(func) || failed(lowerToThreads(*func, values)) ||
+      KernelState state;
+      FailureOr<LLVM::LLVMFuncOp> func = createFunction(kernel, state);
+      if (failed(func) || failed(lowerToThreads(*func, state)) ||
           failed(lowerToLLVM(*func))) {
         return signalPassFailure();
       }

@@ -22,6 +22,8 @@ public:
   ThreadPosition() = default;
   /// Reads the number of the thread where the builder stands.
   explicit ThreadPosition(ImplicitLocOpBuilder &b);
+  /// A thread whose numbers (i32) are known.
+  ThreadPosition(Value lane, Value warp) : lane(lane), warp(warp) {}
 
   Value getLane() const { return lane; }
   Value getWarp() const { return warp; }

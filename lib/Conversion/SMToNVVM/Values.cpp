@@ -30,6 +30,13 @@ ThreadTypeConverter::ThreadTypeConverter() {
   addConversion([=](CursorType type) { return number(type); });
   // Groups are counted, so a token carries nothing.
   addConversion([=](TokenType type) { return number(type); });
+  // The hardware's barrier of the first instance.
+  addConversion([=](TurnsType type) { return number(type); });
+  addConversion(
+      [this](InflightType type) { return convertType(type.getValue()); });
+  addConversion([](TensorMapType type) -> Type {
+    return LLVM::LLVMPointerType::get(type.getContext());
+  });
   auto pointer = [](Type type) -> Type {
     return globalPointer(type.getContext());
   };

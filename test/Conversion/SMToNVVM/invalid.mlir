@@ -1,10 +1,64 @@
 // RUN: attn-opt %s -split-input-file -verify-diagnostics --convert-sm-to-nvvm
 
-sm.kernel @roles() warps(2) {
-  // expected-error @below {{expects one role of all warps, but got 2: this lowering has no barriers between roles}}
-  sm.roles ["load", "compute"] warps [1, 1] registers [0, 0] {
+sm.kernel @instances() warps(2) {
+  // expected-error @below {{expects one instance of the only role, but got 2}}
+  sm.roles ["all"] warps [1] instances [2] registers [0] {
+    sm.yield
+  }
+  sm.return
+}
+
+// -----
+
+!ring = !sm.ring<2 of !sm.buf<64, 64, f16>>
+sm.kernel @barriers() warps(2) {
+  // expected-error @below {{expects barriers in shared memory, but got none: sm-allocate-shared gives them}}
+  %ring = sm.ring : !ring
+  sm.roles ["load", "math"] warps [1, 1] registers [0, 0] {
+    %at = sm.cursor %ring : !ring
+    %t = sm.fill %ring, %at {
+    ^bb0(%s: !sm.slot<64, 64, f16>):
+      sm.yield
+    } : !ring
     sm.yield
   }, {
+    %at = sm.cursor %ring : !ring
+    %b = sm.take %ring, %at : !ring -> !sm.buf<64, 64, f16>
+    sm.yield
+  }
+  sm.return
+}
+
+// -----
+
+sm.kernel @hardware_barriers() warps(18) {
+  // expected-error @below {{expects instances and turns to share 15 barriers, but got 18}}
+  sm.roles ["load", "math"] warps [1, 1] instances [2, 16] registers [0, 0] {
+    sm.yield
+  }, {
+    sm.yield
+  }
+  sm.return
+}
+
+// -----
+
+!ring = !sm.ring<2 of !sm.buf<64, 64, f16>>
+!map = !sm.tensormap<[16, 64], f16>
+sm.kernel @boxes_of_one_role(%k: memref<?x64xf16>) warps(4) {
+  %zero = arith.constant 0 : index
+  %map = sm.tensor_map %k : memref<?x64xf16> -> !map
+  %ring = sm.ring {offset = 0 : i64} : !ring
+  sm.roles ["all"] warps [4] registers [0] {
+    %at = sm.cursor %ring : !ring
+    %live = arith.constant dense<true> : tensor<4xi1, #sm.lanes<4>>
+    %t = sm.fill %ring, %at {
+    ^bb0(%s: !sm.slot<64, 64, f16>):
+      // expected-error @below {{expects a ring between roles: nothing else tells when boxes are there}}
+      // expected-error @below {{failed to legalize}}
+      %u = sm.copy_boxes %map[%zero : index] live %live to %s : !map, tensor<4xi1, #sm.lanes<4>>, !sm.slot<64, 64, f16>
+      sm.yield
+    } : !ring
     sm.yield
   }
   sm.return

@@ -134,6 +134,63 @@ static int chooseThreads(int rows, int columns, int warps) {
   return threads;
 }
 
+/// What a product is, and where it takes its left operand from.
+static std::string multiply(const GemmCase &c, const std::string &layout,
+                            bool isAsync, bool fromShared, bool adds) {
+  int bRows = c.transposeB ? c.n : c.k, bColumns = c.transposeB ? c.k : c.n;
+  std::string d = "tensor<" + block(c.m, c.n, "f32, ") + layout + ">";
+  std::string a = "tensor<" + block(c.m, c.k, "f16, ") + layout + ">";
+  std::string aBuf = shared("buf", c.m, c.k);
+  std::string b = shared("buf", bRows, bColumns);
+  std::string flag = c.transposeB ? " {transposeB}" : "", text;
+  if (!fromShared) {
+    text += "%af = sm.lds %abuf : " + aBuf + " -> " + a + "\n";
+  }
+  text += "%z = arith.constant dense<0.5> : " + d + "\n";
+  if (!isAsync) {
+    return text + "%p = sm.gemm %af, %bbuf acc(%z)" + flag + " : " + a + ", " +
+           b + " -> " + d + "\n";
+  }
+  return text + "%i = sm.gemm_async " + (fromShared ? "%abuf" : "%af") +
+         ", %bbuf" + (adds ? " acc(%z : " + d + ")" : "") + flag + " : " +
+         (fromShared ? aBuf : a) + ", " + b + " -> !sm.inflight<" + d +
+         ">\n%p = sm.wait %i : !sm.inflight<" + d + "> -> " + d + "\n";
+}
+
+static void checkProduct(const GemmCase &c, bool isAsync, bool fromShared,
+                         bool adds) {
+  int warps = c.rowWarps;
+  int bRows = c.transposeB ? c.n : c.k, bColumns = c.transposeB ? c.k : c.n;
+  std::string d = "#sm.acc<" + std::to_string(warps) + " x 1>";
+  SCOPED_TRACE(d + " " + block(c.m, c.n, std::to_string(c.k)) +
+               (c.transposeB ? " transposed" : "") +
+               (fromShared ? " from shared memory" : ""));
+  std::string body =
+      bring("a", c.m, c.k, chooseThreads(c.m, c.k, warps), warps, c.m) +
+      bring("b", bRows, bColumns, chooseThreads(bRows, bColumns, warps), warps,
+            bRows) +
+      multiply(c, d, isAsync, fromShared, adds) + store("%p", c.m, c.n, d);
+  std::vector<TestTensor> tensors{halves(c.m, c.k, 1),
+                                  halves(bRows, bColumns, 2),
+                                  TestTensor::get<float>(c.m, c.n)};
+  runKernel(wrapKernel("",
+                       std::string("%ain: ") + kHalf + ", %bin: " + kHalf +
+                           ", %out: " + kFloat,
+                       warps, body),
+            TestPlan::get(2), tensors, isAsync ? "sm_90a" : "sm_80");
+  for (int i = 0; i < c.m; ++i) {
+    for (int j = 0; j < c.n; ++j) {
+      float sum = adds ? 0.5f : 0;
+      for (int x = 0; x < c.k; ++x) {
+        sum += halfToFloat(tensors[0].at<uint16_t>(i, x)) *
+               halfToFloat(tensors[1].at<uint16_t>(c.transposeB ? j : x,
+                                                   c.transposeB ? x : j));
+      }
+      ASSERT_EQ(tensors[2].at<float>(i, j), sum) << i << ", " << j;
+    }
+  }
+}
+
 TEST(SMToNVVMMatrices, Multiplies) {
   GemmCase cases[] = {
       {4, 64, 64, 128, true}, {4, 64, 128, 64, false}, {2, 32, 64, 64, true},
@@ -141,41 +198,23 @@ TEST(SMToNVVMMatrices, Multiplies) {
       {1, 16, 8, 32, true},   {1, 16, 8, 32, false},
   };
   for (const GemmCase &c : cases) {
-    int warps = c.rowWarps;
-    int bRows = c.transposeB ? c.n : c.k, bColumns = c.transposeB ? c.k : c.n;
-    std::string d = "#sm.acc<" + std::to_string(warps) + " x 1>";
-    SCOPED_TRACE(d + " " + block(c.m, c.n, std::to_string(c.k)) +
-                 (c.transposeB ? " transposed" : ""));
-    std::string body =
-        bring("a", c.m, c.k, chooseThreads(c.m, c.k, warps), warps, c.m) +
-        bring("b", bRows, bColumns, chooseThreads(bRows, bColumns, warps),
-              warps, bRows) +
-        "%af = sm.lds %abuf : " + shared("buf", c.m, c.k) + " -> tensor<" +
-        block(c.m, c.k, "f16, ") + d + ">\n" +
-        "%z = arith.constant dense<0.5> : tensor<" + block(c.m, c.n, "f32, ") +
-        d + ">\n%p = sm.gemm %af, %bbuf acc(%z) " +
-        (c.transposeB ? "{transposeB} " : "") + ": tensor<" +
-        block(c.m, c.k, "f16, ") + d + ">, " + shared("buf", bRows, bColumns) +
-        " -> tensor<" + block(c.m, c.n, "f32, ") + d + ">\n" +
-        store("%p", c.m, c.n, d);
-    std::vector<TestTensor> tensors{halves(c.m, c.k, 1),
-                                    halves(bRows, bColumns, 2),
-                                    TestTensor::get<float>(c.m, c.n)};
-    runKernel(wrapKernel("",
-                         std::string("%ain: ") + kHalf + ", %bin: " + kHalf +
-                             ", %out: " + kFloat,
-                         warps, body),
-              TestPlan::get(2), tensors);
-    for (int i = 0; i < c.m; ++i) {
-      for (int j = 0; j < c.n; ++j) {
-        float sum = 0.5f;
-        for (int x = 0; x < c.k; ++x) {
-          sum += halfToFloat(tensors[0].at<uint16_t>(i, x)) *
-                 halfToFloat(tensors[1].at<uint16_t>(c.transposeB ? j : x,
-                                                     c.transposeB ? x : j));
-        }
-        ASSERT_EQ(tensors[2].at<float>(i, j), sum) << i << ", " << j;
-      }
-    }
+    checkProduct(c, false, false, true);
+  }
+}
+
+TEST(SMToNVVMMatrices, MultipliesAsWarpgroup) {
+  // Blocks with every swizzle, from the widest to none, and two of 64 rows.
+  GemmCase cases[] = {
+      {4, 64, 128, 128, true}, {4, 64, 128, 128, false},
+      {4, 64, 64, 96, true},   {4, 64, 96, 64, false},
+      {4, 64, 64, 80, true},   {4, 64, 80, 64, false},
+      {4, 64, 64, 16, true},   {4, 64, 64, 16, false},
+      {4, 64, 72, 128, false}, {4, 128, 64, 64, true},
+      {4, 128, 256, 32, true}, {4, 64, 256, 32, false},
+  };
+  for (const GemmCase &c : cases) {
+    checkProduct(c, true, true, true);
+    checkProduct(c, true, false, true);
+    checkProduct(c, true, true, false);
   }
 }

@@ -8,6 +8,7 @@
 
 #include "attn/Conversion/Passes.h"
 #include "attn/Dialect/SM/Transforms/Passes.h"
+#include "attn/Target/PTX/PTX.h"
 #include "ptxsim/Device.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -18,18 +19,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/APFloat.h"
-#include "llvm/IR/LegacyPassManager.h"
-#include "llvm/IR/Module.h"
-#include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/TargetSelect.h"
-#include "llvm/Target/TargetMachine.h"
 #include "gtest/gtest.h"
 #include <cstring>
 #include <functional>
@@ -40,61 +31,37 @@ using namespace attn;
 // From text to PTX
 //===----------------------------------------------------------------------===//
 
-static std::string emit(mlir::ModuleOp module) {
-  LLVMInitializeNVPTXTargetInfo();
-  LLVMInitializeNVPTXTarget();
-  LLVMInitializeNVPTXTargetMC();
-  LLVMInitializeNVPTXAsmPrinter();
-  llvm::LLVMContext context;
-  auto llvmModule = mlir::translateModuleToLLVMIR(module, context);
-  llvm::Triple triple("nvptx64-nvidia-cuda");
-  std::string error;
-  const llvm::Target *target =
-      llvm::TargetRegistry::lookupTarget(triple, error);
-  if (!llvmModule || !target) {
-    ADD_FAILURE() << "expects a translation: " << error;
-    return "";
+/// The recipes of a function, as the host would read them.
+static std::vector<TestTensorMap> readMaps(mlir::LLVM::LLVMFuncOp func) {
+  std::vector<TestTensorMap> maps;
+  auto recipes = func->getAttrOfType<mlir::ArrayAttr>("sm.tensor_maps");
+  for (mlir::Attribute each :
+       recipes ? recipes.getValue() : llvm::ArrayRef<mlir::Attribute>()) {
+    auto recipe = llvm::cast<mlir::DictionaryAttr>(each);
+    auto number = [&](llvm::StringRef name) {
+      return recipe.getAs<mlir::IntegerAttr>(name).getInt();
+    };
+    auto box = recipe.getAs<mlir::DenseI64ArrayAttr>("box").asArrayRef();
+    mlir::Type element = recipe.getAs<mlir::TypeAttr>("element").getValue();
+    maps.push_back({number("tensor"),
+                    {box.begin(), box.end()},
+                    element.isF16(),
+                    number("swizzle")});
   }
-  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-      triple, "sm_80", "+ptx70", llvm::TargetOptions(), std::nullopt));
-  llvmModule->setTargetTriple(triple);
-  llvmModule->setDataLayout(machine->createDataLayout());
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopUnrolling = tuning.LoopVectorization = false;
-  llvm::PassBuilder builder(machine.get(), tuning);
-  llvm::LoopAnalysisManager lam;
-  llvm::FunctionAnalysisManager fam;
-  llvm::CGSCCAnalysisManager cgam;
-  llvm::ModuleAnalysisManager mam;
-  builder.registerModuleAnalyses(mam);
-  builder.registerCGSCCAnalyses(cgam);
-  builder.registerFunctionAnalyses(fam);
-  builder.registerLoopAnalyses(lam);
-  builder.crossRegisterProxies(lam, fam, cgam, mam);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
-      .run(*llvmModule, mam);
-  llvm::SmallString<0> ptx;
-  llvm::raw_svector_ostream os(ptx);
-  llvm::legacy::PassManager passes;
-  machine->addPassesToEmitFile(passes, os, nullptr,
-                               llvm::CodeGenFileType::AssemblyFile);
-  passes.run(*llvmModule);
-  return ptx.str().str();
+  return maps;
 }
 
-std::string compileKernel(const std::string &text, uint32_t *sharedBytes) {
+CompiledKernel compileKernel(const std::string &text, const std::string &chip) {
   mlir::DialectRegistry registry;
   registry.insert<sm::SMDialect, tile::TileDialect, mlir::arith::ArithDialect,
                   mlir::math::MathDialect, mlir::memref::MemRefDialect,
                   mlir::scf::SCFDialect>();
-  mlir::registerBuiltinDialectTranslation(registry);
-  mlir::registerLLVMDialectTranslation(registry);
-  mlir::registerNVVMDialectTranslation(registry);
+  registerPtxTranslations(registry);
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
   if (!module) {
     ADD_FAILURE() << "expects a kernel that verifies, but got\n" << text;
-    return "";
+    return {};
   }
   mlir::PassManager passes(&context);
   passes.addPass(createSMAllocateSharedPass());
@@ -103,7 +70,7 @@ std::string compileKernel(const std::string &text, uint32_t *sharedBytes) {
   passes.addPass(mlir::createCSEPass());
   if (failed(passes.run(*module))) {
     ADD_FAILURE() << "expects a kernel that can be lowered, but got\n" << text;
-    return "";
+    return {};
   }
   for (mlir::Operation &op : module->getOps()) {
     bool isLLVM =
@@ -115,11 +82,16 @@ std::string compileKernel(const std::string &text, uint32_t *sharedBytes) {
            }).wasInterrupted();
     EXPECT_TRUE(isLLVM) << "expects nothing but llvm and nvvm";
   }
+  CompiledKernel kernel;
   for (auto func : module->getOps<mlir::LLVM::LLVMFuncOp>()) {
-    *sharedBytes =
+    kernel.sharedBytes =
         func->getAttrOfType<mlir::IntegerAttr>("sm.shared_bytes").getInt();
+    kernel.maps = readMaps(func);
   }
-  return emit(*module);
+  auto ptx = emitPtx(*module, {chip});
+  EXPECT_TRUE(succeeded(ptx)) << "expects PTX for " << chip;
+  kernel.ptx = succeeded(ptx) ? *ptx : "";
+  return kernel;
 }
 
 //===----------------------------------------------------------------------===//
@@ -216,20 +188,15 @@ public:
     return *pointer;
   }
 
-  void run(const std::string &ptx, uint32_t sharedBytes, const TestPlan &plan,
-           std::vector<TestTensor> &tensors) {
+  /// The first findings.
+  std::vector<std::string> run(const CompiledKernel &compiled,
+                               const TestPlan &plan,
+                               std::vector<TestTensor> &tensors) {
     std::vector<attnrt_tensor> records;
     std::vector<ptxsim::DevicePointer> data;
     for (TestTensor &tensor : tensors) {
       data.push_back(put(tensor.bytes.data(), tensor.bytes.size(), "tensor"));
-      attnrt_tensor record = {};
-      record.data = reinterpret_cast<void *>(data.back());
-      record.shape[0] = tensor.rows;
-      record.shape[1] = tensor.columns;
-      record.stride[0] = tensor.columns;
-      record.stride[1] = 1;
-      record.rank = 2;
-      records.push_back(record);
+      records.push_back(describe(tensor, data.back()));
     }
     PlanBlock block(plan);
     uint64_t planAt = put(block.bytes.data(), block.bytes.size(), "plan");
@@ -242,47 +209,120 @@ public:
     args.rows = block.at<attnrt_row>(planAt, &attnrt_plan::rows);
     args.merge_slots = block.at<int32_t>(planAt, &attnrt_plan::merge_slots);
     uint64_t argsAt = put(&args, sizeof(args), "args");
-
-    auto module = device->loadModule(ptx);
-    ASSERT_TRUE(bool(module)) << module.message() << "\n" << ptx;
-    auto kernel = (*module)->kernel((*module)->kernels()[0].name);
-    ASSERT_TRUE(bool(kernel)) << kernel.message() << "\n" << ptx;
-    ptxsim::LaunchConfig config;
-    config.grid = {block.workers, 1, 1};
-    config.block = (*module)->kernels()[0].requiredThreads;
-    config.dynamicSharedBytes = sharedBytes;
     ptxsim::KernelArguments arguments;
     arguments.add(argsAt).add(planAt).add(int32_t(1));
+    for (const TestTensorMap &map : compiled.maps) {
+      auto encoded =
+          ptxsim::encodeTensorMap(describe(map, records[map.tensor]));
+      if (!encoded) {
+        return {encoded.message()};
+      }
+      arguments.add(*encoded);
+    }
+
+    auto module = device->loadModule(compiled.ptx);
+    if (!module) {
+      return {module.message()};
+    }
+    ptxsim::KernelInfo info = (*module)->kernels()[0];
+    auto kernel = (*module)->kernel(info.name);
+    if (!kernel) {
+      return {kernel.message()};
+    }
+    ptxsim::LaunchConfig config;
+    config.grid = {block.workers, 1, 1};
+    config.block = info.requiredThreads;
+    config.dynamicSharedBytes = compiled.sharedBytes;
     auto done = device->launch(**kernel, config, arguments);
-    ASSERT_TRUE(bool(done)) << done.message() << "\n" << ptx;
+    std::vector<std::string> found;
+    if (!done) {
+      found.push_back(done.message());
+    }
     for (const ptxsim::Finding &finding : device->findings()) {
-      ADD_FAILURE() << finding.message << "\n" << ptx;
-      break;
+      if (!finding.isWarning) {
+        found.push_back(finding.message);
+      }
     }
     for (auto [tensor, at] : llvm::zip_equal(tensors, data)) {
-      ASSERT_TRUE(
-          bool(device->copyOut(tensor.bytes.data(), at, tensor.bytes.size())));
+      if (!device->copyOut(tensor.bytes.data(), at, tensor.bytes.size())) {
+        found.push_back("expects to read a tensor");
+      }
     }
+    return found;
   }
 
   const ptxsim::LaunchStats &getStats() const { return device->stats(); }
 
 private:
+  static attnrt_tensor describe(const TestTensor &tensor, uint64_t at) {
+    attnrt_tensor record = {};
+    record.data = reinterpret_cast<void *>(at);
+    std::vector<int64_t> shape = tensor.axes;
+    if (shape.empty()) {
+      shape.push_back(tensor.rows);
+    }
+    shape.push_back(tensor.columns);
+    int64_t stride = 1;
+    for (size_t axis = shape.size(); axis-- > 0; stride *= shape[axis]) {
+      record.shape[axis] = shape[axis];
+      record.stride[axis] = stride;
+    }
+    record.rank = uint32_t(shape.size());
+    return record;
+  }
+
+  /// What docs/rationale/sm.md says of a map.
+  static ptxsim::TensorMapDesc describe(const TestTensorMap &map,
+                                        const attnrt_tensor &tensor) {
+    using Desc = ptxsim::TensorMapDesc;
+    Desc desc;
+    desc.element = map.isHalf ? Desc::Element::F16 : Desc::Element::BF16;
+    desc.rank = tensor.rank;
+    desc.base = reinterpret_cast<uint64_t>(tensor.data);
+    for (uint32_t axis = 0; axis < tensor.rank; ++axis) {
+      uint32_t from = tensor.rank - 1 - axis;
+      desc.dim[axis] = uint64_t(tensor.shape[from]);
+      desc.stride[axis] = uint64_t(tensor.stride[from]) * 2;
+      desc.box[axis] = uint32_t(map.box[from]);
+    }
+    desc.swizzle = map.swizzle == 128  ? Desc::Swizzle::B128
+                   : map.swizzle == 64 ? Desc::Swizzle::B64
+                   : map.swizzle == 32 ? Desc::Swizzle::B32
+                                       : Desc::Swizzle::None;
+    return desc;
+  }
+
   std::unique_ptr<ptxsim::Device> device;
 };
 } // namespace
 
+std::vector<std::string> findDefects(const CompiledKernel &kernel,
+                                     const TestPlan &plan,
+                                     std::vector<TestTensor> &tensors,
+                                     uint64_t seed) {
+  ptxsim::Options options;
+  options.seed = seed;
+  if (seed > 1) {
+    options.schedule = ptxsim::Schedule::Adversarial;
+    options.completion = ptxsim::Completion::Random;
+  }
+  return Bench(options).run(kernel, plan, tensors);
+}
+
 SharedAccesses runKernel(const std::string &text, TestPlan plan,
-                         std::vector<TestTensor> &tensors) {
-  uint32_t sharedBytes = 0;
-  std::string ptx = compileKernel(text, &sharedBytes);
-  if (ptx.empty()) {
+                         std::vector<TestTensor> &tensors,
+                         const std::string &chip) {
+  CompiledKernel kernel = compileKernel(text, chip);
+  if (kernel.ptx.empty()) {
     return {};
   }
+  auto expectClean = [&](const std::vector<std::string> &found) {
+    EXPECT_TRUE(found.empty()) << found.front() << "\n" << kernel.ptx;
+  };
   ptxsim::Options options;
   std::vector<TestTensor> first = tensors;
   Bench bench(options);
-  bench.run(ptx, sharedBytes, plan, first);
+  expectClean(bench.run(kernel, plan, first));
   const ptxsim::Counters &total = bench.getStats().total;
   SharedAccesses accesses{total.sharedWavefronts, total.sharedIdealWavefronts};
   for (uint64_t seed : {1, 2, 3}) {
@@ -291,7 +331,7 @@ SharedAccesses runKernel(const std::string &text, TestPlan plan,
         seed == 1 ? ptxsim::Completion::Lazy : ptxsim::Completion::Random;
     options.seed = seed;
     std::vector<TestTensor> again = tensors;
-    Bench(options).run(ptx, sharedBytes, plan, again);
+    expectClean(Bench(options).run(kernel, plan, again));
     for (auto [a, b] : llvm::zip_equal(first, again)) {
       EXPECT_EQ(a.bytes, b.bytes) << "expects one result in every order";
     }

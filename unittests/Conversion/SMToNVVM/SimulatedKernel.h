@@ -17,6 +17,8 @@
 struct TestTensor {
   std::vector<uint8_t> bytes;
   int64_t rows, columns, elementBytes;
+  /// Axes that the rows are made of, where there are more than one.
+  std::vector<int64_t> axes = {};
 
   template <class T>
   static TestTensor get(int64_t rows, int64_t columns, T value = T()) {
@@ -47,9 +49,24 @@ struct TestPlan {
   static TestPlan get(int items = 1, int rows = 64);
 };
 
-/// PTX of the one kernel in `text`; empty, with a failed expectation, if it
-/// does not compile.
-std::string compileKernel(const std::string &text, uint32_t *sharedBytes);
+/// What the map of a tensor is made of, as the function says it.
+struct TestTensorMap {
+  int64_t tensor;
+  std::vector<int64_t> box;
+  bool isHalf; // f16, else bf16
+  int64_t swizzle;
+};
+
+struct CompiledKernel {
+  std::string ptx;
+  uint32_t sharedBytes = 0;
+  std::vector<TestTensorMap> maps;
+};
+
+/// The one kernel in `text`; without PTX, with a failed expectation, if it does
+/// not compile.
+CompiledKernel compileKernel(const std::string &text,
+                             const std::string &chip = "sm_80");
 
 /// What the accesses to shared memory took, and would take without conflicts
 /// over banks.
@@ -60,7 +77,13 @@ struct SharedAccesses {
 /// Runs it in several orders of its warps with all checks on; what it leaves in
 /// the tensors must not depend on them. Expects no finding.
 SharedAccesses runKernel(const std::string &text, TestPlan plan,
-                         std::vector<TestTensor> &tensors);
+                         std::vector<TestTensor> &tensors,
+                         const std::string &chip = "sm_80");
+/// The same once, in one order, of PTX that may be wrong: what was found.
+std::vector<std::string> findDefects(const CompiledKernel &kernel,
+                                     const TestPlan &plan,
+                                     std::vector<TestTensor> &tensors,
+                                     uint64_t seed = 1);
 
 /// "sm.kernel" around what a role does with a record.
 std::string wrapKernel(const std::string &aliases, const std::string &arguments,

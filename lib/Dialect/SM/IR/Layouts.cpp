@@ -79,6 +79,22 @@ static Found getMover(std::string *why, MoverAttr mover,
                         {{warps, 0, perWarp}});
 }
 
+static Found getLanes(std::string *why, LanesAttr lanes,
+                      ArrayRef<int64_t> shape) {
+  constexpr int64_t all = FragmentLayout::kLanes;
+  int64_t size = shape[0], inWarp = std::min(size, all);
+  if (size <= 0 || lanes.getWarps() <= 0 ||
+      !llvm::isPowerOf2_64(uint64_t(inWarp)) || size % inWarp) {
+    return fail(why, "expects a power of two of elements up to " + Twine(all) +
+                         " or a multiple of it, and at least one warp, but "
+                         "got " +
+                         Twine(size) + " and " + Twine(lanes.getWarps()));
+  }
+  return FragmentLayout(1, {{size / inWarp, 0, inWarp}},
+                        {{inWarp, 0, 1}, {all / inWarp, Digit::kReplicated, 0}},
+                        {{lanes.getWarps(), Digit::kReplicated, 0}});
+}
+
 static int64_t getRank(Attribute encoding) {
   return isa<AccAttr, RhsAttr>(encoding) ? 2 : 1;
 }
@@ -105,6 +121,8 @@ sm::getLayout(Attribute encoding, ArrayRef<int64_t> shape, std::string *why) {
       })
       .Case<MoverAttr>(
           [&](MoverAttr mover) { return getMover(why, mover, shape); })
+      .Case<LanesAttr>(
+          [&](LanesAttr lanes) { return getLanes(why, lanes, shape); })
       .Case<SliceAttr>([&](SliceAttr slice) -> Found {
         Found parent =
             getParent(why, slice.getParent(), slice.getAxis(), shape[0]);
@@ -138,7 +156,7 @@ int64_t sm::getNumWarps(Attribute encoding) {
   return TypeSwitch<Attribute, int64_t>(encoding)
       .Case<AccAttr, RhsAttr>(
           [](auto a) { return a.getRowWarps() * a.getColumnWarps(); })
-      .Case<MoverAttr>([](MoverAttr mover) { return mover.getWarps(); })
+      .Case<MoverAttr, LanesAttr>([](auto rows) { return rows.getWarps(); })
       .Case<SliceAttr, PartialAttr>(
           [](auto part) { return getNumWarps(part.getParent()); })
       .Default([](Attribute) { return 0; });

@@ -68,3 +68,26 @@ LogicalResult RingType::verify(function_ref<InFlightDiagnostic()> error,
   }
   return success();
 }
+
+LogicalResult TensorMapType::verify(function_ref<InFlightDiagnostic()> error,
+                                    ArrayRef<int64_t> box, Type element) {
+  // Five axes, and boxes of at most 256 elements along each, is what the
+  // hardware takes. A row of a box is cut into panels, each with its own copy.
+  constexpr size_t mostAxes = 5;
+  constexpr int64_t mostElements = 256;
+  if (box.size() < 2 || box.size() > mostAxes) {
+    return error() << "expects boxes of 2 to " << mostAxes
+                   << " axes, but got one of " << box.size();
+  }
+  for (int64_t size : box.drop_back()) {
+    if (size <= 0 || size > mostElements) {
+      return error() << "expects 1 to " << mostElements
+                     << " elements of a box along an axis, but got " << size;
+    }
+  }
+  int64_t rows = 1;
+  for (int64_t size : box.drop_back()) {
+    rows *= size;
+  }
+  return verifyBlock(error, rows, box.back(), element);
+}

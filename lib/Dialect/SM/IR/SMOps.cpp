@@ -66,9 +66,7 @@ LogicalResult KernelOp::verifyRegions() {
     if (used) {
       return roles.emitOpError("expects one sm.roles in a kernel, but got two");
     }
-    for (int64_t warps : roles.getWarps()) {
-      used += warps;
-    }
+    used = roles.getFirstWarp(roles.getBodies().size());
   }
   if (used != int64_t(getWarps())) {
     return emitOpError("expects roles for its ")
@@ -80,43 +78,6 @@ LogicalResult KernelOp::verifyRegions() {
 //===----------------------------------------------------------------------===//
 // Structure
 //===----------------------------------------------------------------------===//
-
-LogicalResult RolesOp::verifyRegions() {
-  size_t count = getBodies().size();
-  if (getNames().size() != count || getWarps().size() != count ||
-      getRegisters().size() != count) {
-    return emitOpError("expects a name, a number of warps and one of registers "
-                       "for each of ")
-           << count << " roles, but got " << getNames().size() << ", "
-           << getWarps().size() << " and " << getRegisters().size();
-  }
-  for (auto [body, warps] : llvm::zip_equal(getBodies(), getWarps())) {
-    if (warps <= 0) {
-      return emitOpError("expects at least one warp for a role, but got ")
-             << warps;
-    }
-    // A value spread over other warps than those of the role is nobody's.
-    WalkResult result = body.walk([&](Operation *op) {
-      for (Type type : op->getResultTypes()) {
-        auto tensor = dyn_cast<RankedTensorType>(type);
-        if (!tensor || !isFragment(tensor)) {
-          continue;
-        }
-        int64_t used = getNumWarps(tensor.getEncoding());
-        if (used != warps) {
-          op->emitOpError("expects a value over the ")
-              << warps << " warps of its role, but got one over " << used;
-          return WalkResult::interrupt();
-        }
-      }
-      return WalkResult::advance();
-    });
-    if (result.wasInterrupted()) {
-      return failure();
-    }
-  }
-  return success();
-}
 
 LogicalResult ItemsOp::verifyRegions() {
   Block &body = getBody().front();
@@ -158,12 +119,18 @@ LogicalResult FillOp::verifyRegions() {
     return emitOpError("expects a block of the slots of the ring's buffers");
   }
   for (Operation &op : body) {
+    Value to;
     if (auto copy = dyn_cast<CopyOp>(op)) {
-      auto slot = dyn_cast<BlockArgument>(copy.getTo());
-      if (!slot || slot.getOwner() != &body) {
-        return copy.emitOpError(
-            "expects to copy into a slot of the sm.fill around it");
-      }
+      to = copy.getTo();
+    } else if (auto boxes = dyn_cast<CopyBoxesOp>(op)) {
+      to = boxes.getTo();
+    } else {
+      continue;
+    }
+    auto slot = dyn_cast<BlockArgument>(to);
+    if (!slot || slot.getOwner() != &body) {
+      return op.emitOpError(
+          "expects to copy into a slot of the sm.fill around it");
     }
   }
   return success();
@@ -173,15 +140,6 @@ LogicalResult TakeOp::verify() {
   ArrayRef<BufType> buffers = cast<RingType>(getRing().getType()).getBuffers();
   if (!llvm::equal(getBuffers().getTypes(), buffers)) {
     return emitOpError("expects the buffers of the ring");
-  }
-  return success();
-}
-
-LogicalResult WaitOp::verify() {
-  auto buf = cast<BufType>(getResult().getType());
-  if (getSlot().getType() != buf.getSlot()) {
-    return emitOpError("expects a buffer like ")
-           << getSlot().getType() << ", but got " << buf;
   }
   return success();
 }
@@ -321,6 +279,23 @@ LogicalResult CompleteOp::verify() {
   if (result != source.cloneWithEncoding(slice)) {
     return emitOpError("expects ")
            << source.cloneWithEncoding(slice) << ", but got " << result;
+  }
+  return success();
+}
+
+LogicalResult ScaleOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  auto partial = dyn_cast<PartialAttr>(source.getEncoding());
+  if (!partial || partial.getKind() != Kind::add ||
+      !isa<FloatType>(source.getElementType())) {
+    return emitOpError("expects parts of sums of numbers, but got ") << source;
+  }
+  auto slice =
+      SliceAttr::get(getContext(), partial.getAxis(), partial.getParent());
+  if (getFactor().getType() != source.cloneWithEncoding(slice)) {
+    return emitOpError("expects factors ")
+           << source.cloneWithEncoding(slice) << ", but got "
+           << getFactor().getType();
   }
   return success();
 }

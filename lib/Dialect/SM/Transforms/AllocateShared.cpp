@@ -40,6 +40,10 @@ RingPlacement RingPlacement::get(RingType ring) {
   return result;
 }
 
+int64_t sm::getBarrierOffset(int64_t places, RingBarrier barrier) {
+  return int64_t(barrier) * places * kBarrierBytes;
+}
+
 namespace {
 struct SMAllocateShared
     : attn::impl::SMAllocateSharedPassBase<SMAllocateShared> {
@@ -63,6 +67,16 @@ struct SMAllocateShared
           place(op, type.getSlots() * placement.stride, placement.alignment);
         }
       });
+      auto roles = kernel.getBody().getOps<RolesOp>();
+      if (!roles.empty() && (*roles.begin()).getBodies().size() > 1) {
+        for (auto ring : kernel.getBody().getOps<RingOp>()) {
+          int64_t places =
+              cast<RingType>(ring.getResult().getType()).getSlots();
+          used = llvm::alignTo(used, kBarrierBytes);
+          ring->setAttr(kBarriersAttr, b.getI64IntegerAttr(used));
+          used += places * kBarriersPerPlace * kBarrierBytes;
+        }
+      }
       kernel->setAttr(kSharedBytesAttr, b.getI64IntegerAttr(used));
     });
   }

@@ -5,11 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A thread's copies complete in the order of their groups, and a wait names how
-// many of the newest groups may still be under way. So it must be told how many
-// groups begin between the one that a token stands for and the wait, on every
-// path at least. What is counted is a lower bound: fewer waits longer, and is
-// right as well.
+// A thread's copies complete in the order of their groups, and so do products;
+// a wait names how many of the newest groups of its kind may still be under
+// way. So it must be told how many groups begin between the one that it waits
+// for and itself, on every path at least. What is counted is a lower bound:
+// fewer waits longer, and is right as well. Boxes that a tensor map brings are
+// no groups: barriers in memory count them.
 //
 //===----------------------------------------------------------------------===//
 #include "attn/Dialect/SM/Transforms/Passes.h"
@@ -30,42 +31,54 @@ using namespace attn::sm;
 /// More groups than any kernel begins: the bound of a path that nothing takes.
 static constexpr int64_t kNever = 1 << 20;
 
-static int64_t countGroups(Block &block);
+namespace {
+enum class GroupKind { Copies, Products };
+} // namespace
+
+static bool beginsGroup(Operation *op, GroupKind kind) {
+  return kind == GroupKind::Copies ? isa<CopyOp, FillOp>(op)
+                                   : isa<GemmAsyncOp>(op);
+}
+
+static int64_t countGroups(Block &block, GroupKind kind);
 
 /// Groups that the op begins, at least.
-static int64_t countGroups(Operation *op) {
-  if (isa<CopyOp, FillOp>(op)) {
+static int64_t countGroups(Operation *op, GroupKind kind) {
+  if (beginsGroup(op, kind)) {
     return 1;
   }
   if (auto branch = dyn_cast<scf::IfOp>(op)) {
     if (branch.getElseRegion().empty()) {
       return 0;
     }
-    return std::min(countGroups(branch.getThenRegion().front()),
-                    countGroups(branch.getElseRegion().front()));
+    return std::min(countGroups(branch.getThenRegion().front(), kind),
+                    countGroups(branch.getElseRegion().front(), kind));
   }
   // A loop may run not at all.
   return 0;
 }
 
 /// From an op of the block, none: from its begin, up to another, none: its end.
-static int64_t countGroups(Block &block, Operation *after, Operation *before) {
+static int64_t countGroups(Block &block, Operation *after, Operation *before,
+                           GroupKind kind) {
   int64_t count = 0;
   Operation *op = after ? after->getNextNode() : &block.front();
   for (; op && op != before; op = op->getNextNode()) {
-    count += countGroups(op);
+    count += countGroups(op, kind);
   }
   return count;
 }
 
-static int64_t countGroups(Block &block) {
-  return countGroups(block, nullptr, nullptr);
+static int64_t countGroups(Block &block, GroupKind kind) {
+  return countGroups(block, nullptr, nullptr, kind);
 }
 
 namespace {
-/// Follows a token back to the group that it stands for.
+/// Follows a token, or a product, back to the group that it stands for.
 class Distance {
 public:
+  explicit Distance(GroupKind kind) : kind(kind) {}
+
   /// Groups that begin behind the token's own and before `at`, which stands in
   /// the block that sees the token.
   int64_t get(Value token, Operation *at) {
@@ -74,7 +87,7 @@ public:
     // A wait deeper in, under loops and branches: what is in front of it there
     // counts as well, as does what is in front of those.
     while (token.getParentBlock() != block) {
-      begun += countGroups(*block, nullptr, at);
+      begun += countGroups(*block, nullptr, at, kind);
       at = block->getParentOp();
       block = at ? at->getBlock() : nullptr;
       if (!block) {
@@ -88,11 +101,11 @@ private:
   int64_t inBlock(Value token, Operation *at) {
     Block *block = token.getParentBlock();
     if (auto argument = dyn_cast<BlockArgument>(token)) {
-      return carried(argument) + countGroups(*block, nullptr, at);
+      return carried(argument) + countGroups(*block, nullptr, at, kind);
     }
     Operation *op = token.getDefiningOp();
-    int64_t behind = countGroups(*block, op, at);
-    if (isa<CopyOp, FillOp>(op)) {
+    int64_t behind = countGroups(*block, op, at, kind);
+    if (beginsGroup(op, kind)) {
       return behind;
     }
     unsigned number = cast<OpResult>(token).getResultNumber();
@@ -139,6 +152,7 @@ private:
     return std::min(outside, around);
   }
 
+  GroupKind kind;
   llvm::SmallPtrSet<Value, 4> visited;
 };
 
@@ -151,8 +165,11 @@ struct SMPlaceWaits : attn::impl::SMPlaceWaitsPassBase<SMPlaceWaits> {
       int64_t pending = kNever;
       bool any = false;
       for (Value operand : op->getOperands()) {
-        if (isa<TokenType>(operand.getType())) {
-          pending = std::min(pending, Distance().get(operand, op));
+        bool isProduct = isa<InflightType>(operand.getType());
+        if (isProduct || isa<TokenType>(operand.getType())) {
+          Distance distance(isProduct ? GroupKind::Products
+                                      : GroupKind::Copies);
+          pending = std::min(pending, distance.get(operand, op));
           any = true;
         }
       }

@@ -27,3 +27,24 @@ sm.kernel @none() warps(1) {
   }
   sm.return
 }
+
+// Between roles each place has three barriers of 8 bytes, behind the blocks.
+
+// CHECK: sm.kernel @barriers() warps(8) attributes {shared_bytes = 24648 : i64}
+sm.kernel @barriers() warps(8) {
+  // CHECK: sm.ring {barriers = 24576 : i64, offset = 0 : i64}
+  %r = sm.ring : !sm.ring<3 of !sm.buf<64, 64, f16>>
+  sm.roles ["load", "math"] warps [4, 4] registers [0, 0] {
+    %at = sm.cursor %r : !sm.ring<3 of !sm.buf<64, 64, f16>>
+    %t = sm.fill %r, %at {
+    ^bb0(%s: !sm.slot<64, 64, f16>):
+      sm.yield
+    } : !sm.ring<3 of !sm.buf<64, 64, f16>>
+    sm.yield
+  }, {
+    %at = sm.cursor %r : !sm.ring<3 of !sm.buf<64, 64, f16>>
+    %b = sm.take %r, %at : !sm.ring<3 of !sm.buf<64, 64, f16>> -> !sm.buf<64, 64, f16>
+    sm.yield
+  }
+  sm.return
+}

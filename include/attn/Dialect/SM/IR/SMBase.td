@@ -63,6 +63,16 @@ def SM_MoverAttr : SM_Layout<"Mover", "mover"> {
   let assemblyFormat = "`<` $threads `,` $warps `>`";
 }
 
+def SM_LanesAttr : SM_Layout<"Lanes", "lanes"> {
+  let summary = "element i in lane i mod 32 of each warp";
+  let description = [{
+    Of a power of two below 32 elements, the lanes behind hold the same again.
+    So one lane does something for one element: it issues the copy of a box.
+  }];
+  let parameters = (ins "int64_t":$warps);
+  let assemblyFormat = "`<` $warps `>`";
+}
+
 def SM_SliceAttr : SM_Layout<"Slice", "slice"> {
   let summary = "`parent` without an axis; threads along it hold the same";
   let parameters = (ins "int64_t":$axis, "::mlir::Attribute":$parent);
@@ -129,6 +139,31 @@ def SM_InflightType : SM_Type<"Inflight", "inflight"> {
   let summary = "a value that the hardware may still be writing; sm.wait gives it";
   let parameters = (ins "::mlir::RankedTensorType":$value);
   let assemblyFormat = "`<` $value `>`";
+}
+
+def SM_TensorMapType : SM_Type<"TensorMap", "tensormap"> {
+  let summary = "how boxes of a tensor in global memory are copied";
+  let description = [{
+    Elements of a box along each axis of the tensor. Those of the last axis are
+    a row of a block, all others are its rows, the last but one fastest.
+  }];
+  let parameters = (ins ArrayRefParameter<"int64_t">:$box, "::mlir::Type":$elementType);
+  let assemblyFormat = "`<` `[` $box `]` `,` $elementType `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    int64_t getRank() const { return getBox().size(); }
+    int64_t getColumns() const { return getBox().back(); }
+    int64_t getRows() const {
+      int64_t rows = 1;
+      for (int64_t size : getBox().drop_back())
+        rows *= size;
+      return rows;
+    }
+  }];
+}
+
+def SM_TurnsType : SM_Type<"Turns", "turns"> {
+  let summary = "whose turn it is among the instances of a role";
 }
 
 def SM_ItemType : SM_Type<"Item", "item"> {

@@ -58,17 +58,35 @@ def SM_KernelOp : SM_Op<"kernel", [IsolatedFromAbove, Symbol, FunctionOpInterfac
   }];
 }
 
-def SM_RolesOp : SM_Op<"roles", [HasParent<"KernelOp">, RecursiveMemoryEffects, NoRegionArguments]> {
+def SM_RolesOp : SM_Op<"roles", [HasParent<"KernelOp">, RecursiveMemoryEffects]> {
   let summary = "what the warps of a CTA do side by side";
   let description = [{
-    Region i is run by warps[i] warps, counted on from the role before it;
-    registers[i] per thread, 0: as the kernel has them.
+    Region i is run instances[i] times (once without the attribute), each time by
+    warps[i] warps, counted on from those before; registers[i] per thread, 0: as
+    the kernel has them. A region may take the number of its instance.
+    Instances must go through their loops equally often: they share the places
+    of rings, and take turns.
   }];
   let arguments = (ins StrArrayAttr:$names, DenseI64ArrayAttr:$warps,
-      DenseI64ArrayAttr:$registers);
+      OptionalAttr<DenseI64ArrayAttr>:$instances, DenseI64ArrayAttr:$registers);
   let regions = (region VariadicRegion<SizedRegion<1>>:$bodies);
-  let assemblyFormat = "$names `warps` $warps `registers` $registers $bodies attr-dict";
+  let assemblyFormat = [{
+    $names `warps` $warps (`instances` $instances^)? `registers` $registers $bodies attr-dict
+  }];
   let hasRegionVerifier = 1;
+  let builders = [OpBuilder<(ins "::mlir::ArrayAttr":$names, "::mlir::DenseI64ArrayAttr":$warps,
+      "::mlir::DenseI64ArrayAttr":$registers, "unsigned":$bodiesCount), [{
+    build($_builder, $_state, names, warps, ::mlir::DenseI64ArrayAttr(), registers, bodiesCount);
+  }]>];
+  let extraClassDeclaration = [{
+    int64_t getNumInstances(unsigned role) {
+      return getInstances() ? (*getInstances())[role] : 1;
+    }
+    /// The first warp of a role; of the number of roles: all warps.
+    int64_t getFirstWarp(unsigned role);
+    /// The role that an op inside belongs to.
+    unsigned getRole(::mlir::Operation *op);
+  }];
 }
 
 def SM_ItemsOp : SM_Op<"items", [SingleBlock, RecursiveMemoryEffects,
@@ -125,6 +143,19 @@ def SM_AddressOp : SM_Op<"address", [Pure]> {
   let arguments = (ins AnyMemRef:$memory);
   let results = (outs I64:$result);
   let assemblyFormat = "$memory attr-dict `:` type($memory)";
+}
+
+def SM_TensorMapOp : SM_Op<"tensor_map", [Pure, HasParent<"KernelOp">]> {
+  let summary = "the tensor map of an argument, which the launch brings along";
+  let description = [{
+    The kernel takes one more parameter for each of these ops, in their order:
+    128 bytes, aligned to 64, that the host encodes from the argument's address,
+    shape and strides (docs/rationale/sm.md says how).
+  }];
+  let arguments = (ins AnyMemRef:$memory);
+  let results = (outs SM_TensorMapType:$result);
+  let assemblyFormat = "$memory attr-dict `:` type($memory) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def SM_StrideOp : SM_Op<"stride", [Pure]> {
@@ -208,12 +239,70 @@ def SM_CopyOp : SM_Op<"copy", [MemoryEffects<[MemRead, MemWrite]>]> {
   let hasVerifier = 1;
 }
 
-def SM_WaitOp : SM_Op<"wait", [MemoryEffects<[MemRead, MemWrite]>]> {
-  let summary = "waits until a slot is full for all threads of the role";
-  let arguments = (ins SM_SlotType:$slot, Variadic<SM_TokenType>:$tokens);
-  let results = (outs SM_BufType:$result);
-  let assemblyFormat = "$slot `after` $tokens attr-dict `:` type($slot) `->` type($result)";
+def SM_CopyBoxesOp : SM_Op<"copy_boxes", [HasParent<"FillOp">, MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "starts copying boxes of a tensor into the place of a ring";
+  let description = [{
+    The slot's rows are those of box 0, 1, ..; box i begins at its coordinates
+    along all axes but the last, which it has whole: index values are the same
+    for all boxes. What lies outside of the tensor becomes 0; where not live[i],
+    the box becomes 0 and nothing is read.
+  }];
+  let arguments = (ins SM_TensorMapType:$map, Variadic<AnyTypeOf<[Index, SM_FragmentOf<[I32]>]>>:$coordinates,
+      SM_FragmentOf<[I1]>:$live, SM_SlotType:$to);
+  let results = (outs SM_TokenType:$token);
+  let assemblyFormat = [{
+    $map `[` $coordinates `:` type($coordinates) `]` `live` $live `to` $to attr-dict
+    `:` type($map) `,` type($live) `,` type($to)
+  }];
   let hasVerifier = 1;
+}
+
+def SM_WaitOp : SM_Op<"wait", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "waits until a slot is full for all threads of the role, or for a product";
+  let description = [{
+    Of a slot and the tokens of copies it makes a buffer; of what a product still
+    writes, a value. It names the op that began the product.
+  }];
+  let arguments = (ins AnyTypeOf<[SM_SlotType, SM_InflightType]>:$source,
+      Variadic<SM_TokenType>:$tokens);
+  let results = (outs AnyTypeOf<[SM_BufType, SM_Fragment]>:$result);
+  let assemblyFormat = [{
+    $source (`after` $tokens^)? attr-dict `:` type($source) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def SM_ZeroRowsOp : SM_Op<"zero_rows", [HasParent<"FillOp">, MemoryEffects<[MemWrite]>]> {
+  let summary = "rows of a buffer from `first` on become 0";
+  let description = [{
+    What a tensor map brings of a page behind the end of its sequence may be
+    anything, NaN too: the role that fills a place removes it before the place
+    counts as full.
+  }];
+  let arguments = (ins SM_BufType:$buffer, Index:$first);
+  let assemblyFormat = "$buffer `from` $first attr-dict `:` type($buffer)";
+}
+
+//===----------------------------------------------------------------------===//
+// Turns
+//===----------------------------------------------------------------------===//
+
+def SM_TurnsOp : SM_Op<"turns", [HasParent<"RolesOp">, MemoryEffects<[MemAlloc]>]> {
+  let summary = "turns of the instances of the role around it; the first begins";
+  let results = (outs SM_TurnsType:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+def SM_BeginTurnOp : SM_Op<"begin_turn", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "waits until it is this instance's turn";
+  let arguments = (ins SM_TurnsType:$turns);
+  let assemblyFormat = "$turns attr-dict";
+}
+
+def SM_EndTurnOp : SM_Op<"end_turn", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "gives the turn to the next instance, the last one to the first";
+  let arguments = (ins SM_TurnsType:$turns);
+  let assemblyFormat = "$turns attr-dict";
 }
 
 def SM_LoadSharedOp : SM_Op<"lds", [MemoryEffects<[MemRead]>]> {
@@ -247,6 +336,21 @@ def SM_GemmOp : SM_Op<"gemm", [Pure, AllTypesMatch<["acc", "result"]>]> {
   let hasVerifier = 1;
 }
 
+def SM_GemmAsyncOp : SM_Op<"gemm_async", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "begins acc + a * b, or a * b without acc";
+  let description = [{
+    a is a buffer [m, k], or a fragment; b is a buffer [k, n], or with transposeB
+    [n, k]. Both must stay as they are until sm.wait has given the result.
+  }];
+  let arguments = (ins AnyTypeOf<[SM_BufType, SM_FragmentOf<[F16, BF16]>]>:$a, SM_BufType:$b,
+      Optional<SM_FragmentOf<[F32]>>:$acc, UnitAttr:$transposeB);
+  let results = (outs SM_InflightType:$result);
+  let assemblyFormat = [{
+    $a `,` $b (`acc` `(` $acc^ `:` type($acc) `)`)? attr-dict `:` type($a) `,` type($b) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
 def SM_ReduceOp : SM_Op<"reduce", [Pure]> {
   let summary = "combines along an axis inside each thread";
   let arguments = (ins SM_KindAttr:$kind, SM_Fragment:$source, I64Attr:$axis);
@@ -260,6 +364,18 @@ def SM_CompleteOp : SM_Op<"complete", [Pure]> {
   let arguments = (ins SM_Fragment:$source);
   let results = (outs SM_Fragment:$result);
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def SM_ScaleOp : SM_Op<"scale", [Pure, AllTypesMatch<["source", "result"]>]> {
+  let summary = "parts of sums, each times the factor of its element";
+  let description = [{
+    A factor that all threads have goes into the parts of a sum: so a sum that
+    is rescaled in a loop stays in parts until its end.
+  }];
+  let arguments = (ins SM_Fragment:$source, SM_Fragment:$factor);
+  let results = (outs SM_Fragment:$result);
+  let assemblyFormat = "$source `by` $factor attr-dict `:` type($source) `,` type($factor)";
   let hasVerifier = 1;
 }
 

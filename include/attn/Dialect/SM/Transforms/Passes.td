@@ -14,7 +14,8 @@ def SMAllocateSharedPass : Pass<"sm-allocate-shared"> {
   let description = [{
     Every sm.alloc and sm.ring gets the attribute `offset`, in bytes, and every
     sm.kernel `shared_bytes`. Places are aligned as the swizzle of their blocks
-    wants it; none is used twice.
+    wants it; none is used twice. Where there are several roles, a ring gets
+    `barriers` as well: where the barriers lie that its parties wait at.
   }];
   let dependentDialects = ["::attn::sm::SMDialect"];
 }
@@ -33,10 +34,10 @@ def SMCheckLimitsPass : Pass<"sm-check-limits"> {
 }
 
 def SMPlaceWaitsPass : Pass<"sm-place-waits"> {
-  let summary = "counts how many groups of copies may stay in flight at a wait";
+  let summary = "counts how many groups may stay in flight at a wait";
   let description = [{
     Every sm.wait and sm.take gets the attribute `pending`: so many groups of
-    copies are certain to begin behind those that it waits for. 0 where that is
+    copies, or of products, are certain to begin behind those that it waits for. 0 where that is
     not known, which waits for all. The order of ops is final from here on.
   }];
   let dependentDialects = ["::attn::sm::SMDialect"];

@@ -16,6 +16,14 @@ namespace attn::sm {
 constexpr llvm::StringLiteral kOffsetAttr = "offset";
 constexpr llvm::StringLiteral kSharedBytesAttr = "shared_bytes";
 constexpr llvm::StringLiteral kPendingAttr = "pending";
+constexpr llvm::StringLiteral kBarriersAttr = "barriers";
+
+/// The barriers of a ring's place, each in memory of its own: the copies that
+/// its filler waits for have landed; it is full; it is empty.
+enum class RingBarrier { Landed, Full, Empty };
+constexpr int64_t kBarrierBytes = 8, kBarriersPerPlace = 3;
+/// From the first barrier of a ring with so many places.
+int64_t getBarrierOffset(int64_t places, RingBarrier barrier);
 
 /// How the bytes of a block lie; its type verifies, so there is one.
 SharedLayout getSharedLayout(SlotType slot);
