@@ -122,10 +122,7 @@ FailureOr<LLVM::LLVMFuncOp> sm::createFunction(KernelOp kernel,
   state.roles.push_back(values);
   if (failed(bindArguments(b, kernel, values)) ||
       (!isAlone && failed(prepareRoles(b, roles, state)))) {
-    // What was made refers to itself only, but in any order.
-    func->dropAllReferences();
-    kernel.getBody().front().dropAllDefinedValueUses();
-    func.erase();
+    // Kernel and function refer to each other by now: both go with the module.
     return failure();
   }
   if (llvm::any_of(roles.getRegisters(), [](int64_t n) { return n != 0; })) {

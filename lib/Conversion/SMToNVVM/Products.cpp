@@ -54,13 +54,6 @@ public:
     constraints += ("," + constraint).str();
     return "$" + std::to_string(outputs + operands.size() - 1);
   }
-  static std::string listSums(int64_t count) {
-    std::string list;
-    for (int64_t i = 0; i < count; ++i) {
-      list += (i ? ", $" : "$") + std::to_string(i);
-    }
-    return list;
-  }
 
   SmallVector<Value> create() {
     Type type = LLVM::LLVMStructType::getLiteral(
