@@ -76,7 +76,8 @@ struct TileKeepDevice : attn::impl::TileKeepDevicePassBase<TileKeepDevice> {
       auto kernel = dyn_cast<tile::KernelOp>(op);
       if (isa<tile::ProgramOp>(op) ||
           (kernel && kernel.getKind() != tile::KernelKind::items &&
-           kernel.getKind() != tile::KernelKind::merge)) {
+           kernel.getKind() != tile::KernelKind::merge &&
+           kernel.getKind() != tile::KernelKind::stage)) {
         op.erase();
       }
     }

@@ -15,6 +15,7 @@
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <chrono>
+#include <numeric>
 
 using namespace attn;
 
@@ -136,7 +137,14 @@ struct Executable::Impl {
     LogicalResult findExtents();
     LogicalResult allocate();
     LogicalResult runFold(Stage &stage, const RunOptions &options);
-    LogicalResult runFlat(Stage &stage);
+    LogicalResult runFlat(Stage &stage, const RunOptions &options);
+    LogicalResult runSimulatedFlat(Stage &stage, int64_t points,
+                                   const RunOptions &options);
+    LogicalResult withPlan(
+        const attnrt_problem &problem, const attnrt_entry &entry,
+        const attnrt_plan_options &planning,
+        llvm::function_ref<LogicalResult(const attnrt_plan *)> body);
+    LogicalResult runPlanned(Stage &stage, const attnrt_plan *plan);
     attnrt_status runSimulated(const Stage &stage, const attnrt_plan *plan);
     void recordPlan(const Stage &stage, const attnrt_plan &plan);
     int64_t product(ArrayRef<int64_t> extents) {
@@ -362,13 +370,43 @@ LogicalResult Executable::Impl::Call::allocate() {
   return success();
 }
 
-LogicalResult Executable::Impl::Call::runFlat(Stage &stage) {
+/// A plan of rows that are the points, each of which has one ordinal.
+LogicalResult
+Executable::Impl::Call::runSimulatedFlat(Stage &stage, int64_t points,
+                                         const RunOptions &options) {
+  attnrt_segment segment{};
+  segment.select = segment.len_ref = segment.head = -1;
+  segment.count = 1;
+  std::vector<int32_t> rowBegin{0, int32_t(points)}, coord(points),
+      begins(points), ends(points, 1);
+  std::iota(coord.begin(), coord.end(), 0);
+  attnrt_problem problem{&segment,      1,
+                         rowBegin.data(), coord.data(),
+                         begins.data(), ends.data(),
+                         points,        /*heads=*/1,
+                         /*group=*/1};
+  int64_t rows = impl.ptx.kernels.find(stage.info.kernel)->second.threads;
+  attnrt_entry entry{0, int32_t(rows), 1, 0, 0};
+  attnrt_plan_options planning{};
+  planning.workers = std::max(options.workers, 1);
+  planning.split = 1;
+  return withPlan(problem, entry, planning, [&](const attnrt_plan *plan) {
+    return runSimulated(stage, plan) == ATTNRT_OK ? success()
+                                                  : fail(attnrt_last_message());
+  });
+}
+
+LogicalResult Executable::Impl::Call::runFlat(Stage &stage,
+                                              const RunOptions &options) {
   int64_t points = product(stage.info.size);
   if (points == 0) {
     return success();
   }
   if (points > INT32_MAX) {
     return fail(llvm::formatv("a stage of {0} points is too large", points));
+  }
+  if (impl.sim) {
+    return runSimulatedFlat(stage, points, options);
   }
   struct Work {
     Stage &stage;
@@ -406,7 +444,10 @@ attnrt_status Executable::Impl::Call::runSimulated(const Stage &stage,
                              kernel.sharedBytes};
   };
   attnrt_sim_kernel items = kernelOf(stage.info.kernel);
-  attnrt_sim_kernel merges = kernelOf(stage.info.merge);
+  attnrt_sim_kernel merges{};
+  if (stage.info.isFold()) {
+    merges = kernelOf(stage.info.merge);
+  }
   std::vector<uint8_t> fresh(tensors.size());
   for (auto [n, b] : llvm::enumerate(impl.program.buffers)) {
     if (b.memory && (b.kind == tile::BufferKind::state ||
@@ -419,7 +460,7 @@ attnrt_status Executable::Impl::Call::runSimulated(const Stage &stage,
   attnrt_sim_launch launch{};
   launch.plan = plan;
   launch.items = &items;
-  launch.merges = &merges;
+  launch.merges = stage.info.isFold() ? &merges : nullptr;
   launch.tensors = tensors.data();
   launch.fresh = fresh.data();
   launch.num_tensors = int64_t(tensors.size());
@@ -491,6 +532,15 @@ LogicalResult Executable::Impl::Call::runFold(Stage &stage,
   attnrt_plan_options planning{};
   planning.workers = std::max(options.workers, 1);
   planning.split = options.split;
+  return withPlan(problem, entry, planning, [&](const attnrt_plan *plan) {
+    return runPlanned(stage, plan);
+  });
+}
+
+LogicalResult Executable::Impl::Call::withPlan(
+    const attnrt_problem &problem, const attnrt_entry &entry,
+    const attnrt_plan_options &planning,
+    llvm::function_ref<LogicalResult(const attnrt_plan *)> body) {
   attnrt_planner *planner = nullptr;
   if (attnrt_planner_create(&planner) != ATTNRT_OK) {
     return fail(attnrt_last_message());
@@ -501,6 +551,12 @@ LogicalResult Executable::Impl::Call::runFold(Stage &stage,
       ATTNRT_OK) {
     return fail(attnrt_last_message());
   }
+  return body(plan);
+}
+
+LogicalResult
+Executable::Impl::Call::runPlanned(Stage &stage, const attnrt_plan *plan) {
+  const LaunchInfo &l = stage.info;
   for (int64_t n : l.states) {
     const BufferInfo &b = impl.program.buffers[n];
     SmallVector<int64_t> shape{plan->slots};
@@ -573,7 +629,7 @@ LogicalResult Executable::run(ArrayRef<HostArray> given,
   auto start = Clock::now();
   for (Stage &stage : impl->stages) {
     LogicalResult done = stage.info.isFold() ? call.runFold(stage, options)
-                                             : call.runFlat(stage);
+                                             : call.runFlat(stage, options);
     if (failed(done)) {
       return failure();
     }

@@ -75,6 +75,18 @@ std::optional<FragmentLayout> FragmentLayout::accumulator(int64_t rows,
 }
 
 std::optional<FragmentLayout>
+FragmentLayout::leftOperand(int64_t rows, int64_t k, int64_t rowWarps,
+                            int64_t columnWarps) {
+  std::optional<FragmentLayout> block = accumulator(rows, k, rowWarps, 1);
+  if (!block || k % 16) {
+    return std::nullopt;
+  }
+  return FragmentLayout(
+      2, block->registers, block->lanes,
+      {{rowWarps, 0, 16}, {columnWarps, Digit::kReplicated, 0}});
+}
+
+std::optional<FragmentLayout>
 FragmentLayout::rightOperand(int64_t k, int64_t n, int64_t rowWarps,
                              int64_t columnWarps) {
   if (k <= 0 || n <= 0 || k % 16 || n % (8 * columnWarps)) {
@@ -115,6 +127,17 @@ FragmentLayout FragmentLayout::dropAxis(int axis, bool isPartial) const {
                         drop(warps, false));
 }
 
+FragmentLayout FragmentLayout::transpose() const {
+  assert(rank == 2 && "expects a block");
+  auto flip = [](Digits digits) {
+    for (Digit &digit : digits) {
+      digit.axis = digit.axis < 0 ? digit.axis : 1 - digit.axis;
+    }
+    return digits;
+  };
+  return FragmentLayout(rank, flip(registers), flip(lanes), flip(warps));
+}
+
 FragmentLayout FragmentLayout::complete() const {
   auto complete = [](Digits digits) {
     for (Digit &digit : digits) {
@@ -136,9 +159,12 @@ bool FragmentLayout::isPartial() const {
   return llvm::any_of(lanes, isPartial) || llvm::any_of(warps, isPartial);
 }
 
-bool FragmentLayout::isPartialOverWarps() const {
-  return llvm::any_of(warps,
-                      [](const Digit &d) { return d.axis == Digit::kPartial; });
+int64_t FragmentLayout::getNumPartialWarps() const {
+  int64_t count = 1;
+  for (const Digit &digit : warps) {
+    count *= digit.axis == Digit::kPartial ? digit.size : 1;
+  }
+  return count;
 }
 
 Coord FragmentLayout::getShape() const {

@@ -23,7 +23,8 @@ class RunError(Exception):
 class Runner:
     """Writes arguments as .npy files and runs attn-run on them."""
 
-    def __init__(self, example, folder, verbose):
+    def __init__(self, example, folder, verbose, options=()):
+        self.options = list(options)
         self.example = example
         self.folder = pathlib.Path(folder)
         self.verbose = verbose
@@ -52,6 +53,7 @@ class Runner:
         command = ["attn-run", self.example, f"--entry={entry}", f"--device={device}"]
         if device != "reference":
             command += [f"--workers={workers}"]
+            command += self.options
         if device != "reference" and split is not None:
             command += [f"--split={split}"]
         if device == "sim":

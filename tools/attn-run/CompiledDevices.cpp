@@ -58,6 +58,8 @@ static FailureOr<RunResponse> runCompiled(const RunRequest &request,
   // Code that counts would be measured as well.
   bool countTiles = request.wantStats && request.repeats == 0;
   compileOptions.countTiles = countTiles;
+  compileOptions.rows = request.rows;
+  compileOptions.tile = request.tile;
   std::unique_ptr<Executable> exe = Executable::compile(
       request.module, entry.getName(), compileOptions, {}, error, device);
   if (!exe) {

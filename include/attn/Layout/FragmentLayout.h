@@ -80,6 +80,12 @@ public:
                                                    int64_t columns,
                                                    int64_t rowWarps,
                                                    int64_t columnWarps);
+  /// What mma.sync takes as A for 16-bit elements, [m, k]: an accumulator over
+  /// `rowWarps` that every one of `columnWarps` warps of a row holds. None if k
+  /// is no multiple of 16.
+  static std::optional<FragmentLayout> leftOperand(int64_t rows, int64_t k,
+                                                   int64_t rowWarps,
+                                                   int64_t columnWarps);
   /// What mma.sync takes as B for 16-bit elements, [k, n]: 16 x 8 blocks, of
   /// which a lane has rows 2t, 2t + 1, 2t + 8, 2t + 9 of column g. Elements go
   /// through k first. Every warp of a row holds the same; `columnWarps` have
@@ -94,6 +100,8 @@ public:
   /// Without `axis`, whose lane and warp digits become replicated or, while a
   /// reduction is not complete, partial.
   FragmentLayout dropAxis(int axis, bool isPartial = false) const;
+  /// The two axes of a block in turn.
+  FragmentLayout transpose() const;
   /// Partial digits become replicated.
   FragmentLayout complete() const;
 
@@ -134,7 +142,9 @@ public:
   /// digits keep apart. None where a digit's size is no power of two.
   std::optional<llvm::SmallVector<int64_t>> getPartialLaneMasks() const;
   /// Whether several warps hold parts: shuffles do not reach them.
-  bool isPartialOverWarps() const;
+  bool isPartialOverWarps() const { return getNumPartialWarps() > 1; }
+  /// How many warps hold parts of one value.
+  int64_t getNumPartialWarps() const;
 
   bool operator==(const FragmentLayout &other) const;
   bool operator!=(const FragmentLayout &other) const {

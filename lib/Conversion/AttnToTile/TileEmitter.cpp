@@ -390,9 +390,31 @@ FailureOr<TileValue> TileEmitter::product(EinsumOp e,
   return result;
 }
 
-FailureOr<TileValue> TileEmitter::region(EinsumOp e,
-                                         ArrayRef<TileValue> operands) {
+/// The factors of a value of a region: products that serve nothing else are
+/// taken apart and go to `products`.
+static void
+collectFactors(Value value, SmallVectorImpl<Value> &factors,
+               llvm::SmallPtrSetImpl<Operation *> &products) {
+  auto product = value.getDefiningOp<arith::MulFOp>();
+  if (!product || !product->hasOneUse()) {
+    factors.push_back(value);
+    return;
+  }
+  products.insert(product);
+  collectFactors(product.getLhs(), factors, products);
+  collectFactors(product.getRhs(), factors, products);
+}
+
+FailureOr<TileValue>
+TileEmitter::region(EinsumOp e, ArrayRef<TileValue> operands,
+                    SmallVectorImpl<TileValue> *factors) {
   Block &block = e.getBody().front();
+  Value yielded = cast<YieldOp>(block.getTerminator()).getValues()[0];
+  SmallVector<Value> leaves;
+  llvm::SmallPtrSet<Operation *, 4> products;
+  if (factors) {
+    collectFactors(yielded, leaves, products);
+  }
   DenseMap<Value, TileValue> local;
   for (auto [arg, v] : llvm::zip(block.getArguments(), operands)) {
     local[arg] = v;
@@ -408,6 +430,9 @@ FailureOr<TileValue> TileEmitter::region(EinsumOp e,
     return TileValue{*scalar, {}};
   };
   for (Operation &op : block.without_terminator()) {
+    if (products.contains(&op)) {
+      continue;
+    }
     if (auto coord = dyn_cast<CoordOp>(op)) {
       TileValue c = coords[coord.getRank()];
       if (!c) {
@@ -487,7 +512,14 @@ FailureOr<TileValue> TileEmitter::region(EinsumOp e,
     local[op.getResult(0)] =
         t.op(op.getName().getStringRef(), values, result, op.getAttrs());
   }
-  return get(cast<YieldOp>(block.getTerminator()).getValues()[0]);
+  for (Value leaf : leaves) {
+    FailureOr<TileValue> v = get(leaf);
+    if (failed(v)) {
+      return failure();
+    }
+    factors->push_back(*v);
+  }
+  return factors ? FailureOr<TileValue>(TileValue()) : get(yielded);
 }
 
 FailureOr<TileValue> TileEmitter::mapPart(EinsumOp e) {
@@ -502,45 +534,69 @@ FailureOr<TileValue> TileEmitter::mapPart(EinsumOp e) {
   return e.hasRegion() ? region(e, operands) : product(e, operands);
 }
 
-/// A product with two factors along `reduced` and one further axis each is a
-/// dot; the factors without `reduced` multiply its result (products distribute
-/// over sums).
-FailureOr<TileValue> TileEmitter::dot(EinsumOp e, ArrayRef<TileValue> operands,
+/// A sum of products is a dot where its factors along `reduced` fall into those
+/// with one further axis and those with another; the factors without `reduced`
+/// multiply its result (products distribute over sums). Factors with no other
+/// axis go to the side of the rows, which is the smaller one: so a scale per
+/// token multiplies weights, and what is read for all rows stays as it is.
+FailureOr<TileValue> TileEmitter::dot(EinsumOp e, ArrayRef<TileValue> factors,
                                       int64_t reduced, TileValue mask) {
-  SmallVector<TileValue> inner, outer;
-  for (const TileValue &v : operands) {
-    (v.has(reduced) ? inner : outer).push_back(v);
-  }
-  if (inner.size() != 2 || inner[0].axes.size() != 2 ||
-      inner[1].axes.size() != 2) {
-    return TileValue();
-  }
-  auto other = [&](const TileValue &v) {
-    return v.axes[0] == reduced ? v.axes[1] : v.axes[0];
-  };
-  if (other(inner[0]) == other(inner[1])) {
-    return TileValue();
-  }
-  if (other(inner[1]) == kRowAxis) {
-    std::swap(inner[0], inner[1]);
-  }
-  Type element = e.getResult().getType().getElementType();
-  TileValue a = inner[0], c = inner[1];
-  if (mask) {
-    // The mask goes to the factor that has its axes.
-    bool fitsA = llvm::all_of(mask.axes, [&](int64_t x) { return a.has(x); });
-    bool fitsC = llvm::all_of(mask.axes, [&](int64_t x) { return c.has(x); });
-    if (!fitsA && !fitsC) {
+  SmallVector<TileValue> sides[2], alone, outer;
+  SmallVector<int64_t, 2> others;
+  for (const TileValue &v : factors) {
+    if (!v.has(reduced)) {
+      outer.push_back(v);
+      continue;
+    }
+    if (v.axes.size() == 1) {
+      alone.push_back(v);
+      continue;
+    }
+    if (v.axes.size() != 2) {
       return TileValue();
     }
-    TileValue &masked = fitsA ? a : c;
-    masked = extend(masked, element);
+    int64_t other = v.axes[0] == reduced ? v.axes[1] : v.axes[0];
+    auto *known = llvm::find(others, other);
+    if (known == others.end()) {
+      if (others.size() == 2) {
+        return TileValue();
+      }
+      others.push_back(other);
+      known = &others.back();
+    }
+    sides[known - others.begin()].push_back(v);
+  }
+  if (others.size() != 2) {
+    return TileValue();
+  }
+  if (others[1] == kRowAxis) {
+    std::swap(others[0], others[1]);
+    std::swap(sides[0], sides[1]);
+  }
+  Type element = e.getResult().getType().getElementType();
+  llvm::append_range(sides[0], alone);
+  auto multiply = [&](ArrayRef<TileValue> values) {
+    TileValue result = extend(values.front(), element);
+    for (TileValue v : values.drop_front()) {
+      result = t.op("arith.mulf", {result, extend(v, element)});
+    }
+    return result;
+  };
+  auto fits = [&](int64_t other) {
+    return llvm::all_of(mask.axes,
+                        [&](int64_t x) { return x == reduced || x == other; });
+  };
+  if (mask && !fits(others[0]) && !fits(others[1])) {
+    return TileValue();
+  }
+  TileValue a = multiply(sides[0]), c = multiply(sides[1]);
+  if (mask) {
+    // The mask goes to the factor that has its axes.
+    TileValue &masked = fits(others[0]) ? a : c;
     masked =
         t.select(mask, masked, t.constant(getUnit(Monoid::add, element), {}));
   }
-  a = extend(a, element);
-  c = extend(c, element);
-  SmallVector<int64_t, 3> axes{other(a), other(c)};
+  SmallVector<int64_t, 3> axes{others[0], others[1]};
   TileValue r{tile::DotOp::create(b, t.loc, t.vectorType(axes, element),
                                   a.value, c.value, /*acc=*/Value(),
                                   /*transposeA=*/a.axes[0] == reduced,
@@ -575,14 +631,19 @@ FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
     where = *m;
   }
   TileValue v;
-  if (!e.hasRegion() && actions.size() == 1 &&
-      actions[0].getMonoid() == Monoid::add &&
+  if (actions.size() == 1 && actions[0].getMonoid() == Monoid::add &&
       actions[0].getRanks().size() == 1 && isa<FloatType>(element)) {
     int64_t reduced = actions[0].getRanks()[0];
     // A mask that does not vary along the reduced axis keeps or drops whole
     // results, and is applied by the readers.
     TileValue m = where && where.has(reduced) ? where : TileValue();
-    FailureOr<TileValue> d = dot(e, operands, reduced, m);
+    SmallVector<TileValue> factors;
+    if (!e.hasRegion()) {
+      factors = operands;
+    } else if (failed(region(e, operands, &factors))) {
+      return failure();
+    }
+    FailureOr<TileValue> d = dot(e, factors, reduced, m);
     if (failed(d)) {
       return failure();
     }

@@ -87,9 +87,12 @@ public:
 
 private:
   LogicalResult unsupported(Operation *op, const Twine &why);
-  FailureOr<TileValue> dot(EinsumOp e, ArrayRef<TileValue> operands,
+  FailureOr<TileValue> dot(EinsumOp e, ArrayRef<TileValue> factors,
                            int64_t reduced, TileValue mask);
-  FailureOr<TileValue> region(EinsumOp e, ArrayRef<TileValue> operands);
+  /// What the region of `e` yields; with `factors`, what it multiplies to get
+  /// that instead, and no value.
+  FailureOr<TileValue> region(EinsumOp e, ArrayRef<TileValue> operands,
+                              SmallVectorImpl<TileValue> *factors = nullptr);
   FailureOr<TileValue> product(EinsumOp e, ArrayRef<TileValue> operands);
   TileValue extend(TileValue v, Type element);
   FailureOr<TileValue> setMask(ArrayRef<PresenceTerm> terms);

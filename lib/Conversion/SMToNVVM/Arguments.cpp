@@ -78,7 +78,20 @@ public:
   }
 };
 
-/// An element that all threads read: a page, a length.
+/// A place of an element of an argument.
+static Value getElement(ImplicitLocOpBuilder &b, MemRefType type, Value record,
+                        ValueRange indices) {
+  Value at = constantIndex(b, 0);
+  for (auto [axis, index] : llvm::enumerate(indices)) {
+    Value stride = loadStride(b, type, record, axis);
+    at = arith::AddIOp::create(b, at, arith::MulIOp::create(b, index, stride));
+  }
+  Value data =
+      loadField(b, record, OFFSET(data), globalPointer(b.getContext()));
+  return recordAt(b, data, at, getMemoryBytes(type.getElementType()));
+}
+
+/// An element that all threads read, as a page or a length is, or each its own.
 class LoadElementLowering : public Lowering<memref::LoadOp> {
 public:
   using Lowering::Lowering;
@@ -89,19 +102,27 @@ public:
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     auto type = cast<MemRefType>(op.getMemRef().getType());
     Type element = type.getElementType();
-    Value record = adaptor.getMemref();
-    Value at = constantIndex(b, 0);
-    for (auto [axis, index] : llvm::enumerate(adaptor.getIndices())) {
-      Value stride = loadStride(b, type, record, axis);
-      at =
-          arith::AddIOp::create(b, at, arith::MulIOp::create(b, index, stride));
-    }
-    Value data =
-        loadField(b, record, OFFSET(data), globalPointer(b.getContext()));
-    int64_t bytes = getMemoryBytes(element);
-    Value value = LLVM::LoadOp::create(b, getMemoryType(element),
-                                       recordAt(b, data, at, bytes), bytes);
+    Value at = getElement(b, type, adaptor.getMemref(), adaptor.getIndices());
+    Value value = LLVM::LoadOp::create(b, getMemoryType(element), at,
+                                       getMemoryBytes(element));
     rewriter.replaceOp(op, fromMemory(b, value, element));
+    return success();
+  }
+};
+
+class StoreElementLowering : public Lowering<memref::StoreOp> {
+public:
+  using Lowering::Lowering;
+
+  LogicalResult
+  matchAndRewrite(memref::StoreOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto type = cast<MemRefType>(op.getMemRef().getType());
+    Value at = getElement(b, type, adaptor.getMemref(), adaptor.getIndices());
+    LLVM::StoreOp::create(b, toMemory(b, adaptor.getValue()), at,
+                          getMemoryBytes(type.getElementType()));
+    rewriter.eraseOp(op);
     return success();
   }
 };
@@ -110,6 +131,6 @@ public:
 void sm::populateArguments(const TypeConverter &converter, KernelState &state,
                            RewritePatternSet &patterns) {
   patterns
-      .add<AddressLowering, StrideLowering, DimLowering, LoadElementLowering>(
-          converter, patterns.getContext(), state);
+      .add<AddressLowering, StrideLowering, DimLowering, LoadElementLowering,
+           StoreElementLowering>(converter, patterns.getContext(), state);
 }

@@ -52,6 +52,11 @@ public:
     SharedAddress to(b, kernel, layout, adaptor.getTo(),
                      kernel.thread.locate(b, mover, 0), byte, getPlaces(mover));
     Value byte64 = arith::ExtUIOp::create(b, b.getI64Type(), byte);
+    int64_t rowBytes = layout.getRowBytes();
+    if (std::optional<int64_t> columns = op.getColumns()) {
+      auto slot = cast<SlotType>(op.getTo().getType());
+      rowBytes = *columns * slot.getElementType().getIntOrFloatBitWidth() / 8;
+    }
     // A row that is not live reads nothing, but from an address that exists.
     Value harmless = LLVM::PtrToIntOp::create(b, b.getI64Type(), kernel.plan);
     SmallVector<Value> addresses = unpack(b, adaptor.getAddresses());
@@ -61,15 +66,22 @@ public:
       int64_t number = mover.locateRegister(row)[0];
       Value begin = arith::AddIOp::create(b, address, byte64);
       begin = arith::SelectOp::create(b, live[row], begin, harmless);
-      Value size = arith::SelectOp::create(
-          b, live[row], constantI32(b, kPieceBytes), constantI32(b, 0));
+      // What is left of the row behind the thread's first byte.
+      Value left = arith::SubIOp::create(b, constantI32(b, rowBytes), byte);
+      left = arith::SelectOp::create(b, live[row], left, constantI32(b, 0));
+      Value whole = arith::SelectOp::create(
+          b, live[row], constantI32(b, op.getAlignment()), constantI32(b, 0));
       Value from =
           LLVM::IntToPtrOp::create(b, globalPointer(b.getContext()), begin);
       for (int64_t i = 0; i < pieces; ++i) {
-        int64_t step = i * threads * kPieceBytes;
-        NVVM::CpAsyncOp::create(b, to.get({number, step}),
-                                addBytes(b, from, step), kPieceBytes,
-                                NVVM::LoadCacheModifierKind::CG, size);
+        for (int64_t in = 0; in < kPieceBytes; in += op.getAlignment()) {
+          int64_t step = i * threads * kPieceBytes + in;
+          int64_t last = step + (threads - 1) * kPieceBytes;
+          bool isInside = last + int64_t(op.getAlignment()) <= rowBytes;
+          copy(b, addBytes(b, to.get({number, step - in}), in),
+               addBytes(b, from, step), op.getAlignment(),
+               isInside ? whole : limit(b, left, step, op.getAlignment()));
+        }
       }
     }
     if (isAlone) {
@@ -77,6 +89,23 @@ public:
     }
     rewriter.replaceOp(op, constantI32(b, 0));
     return success();
+  }
+
+private:
+  /// Bytes to read of `size` from `step` on, where `left` are left in all.
+  static Value limit(ImplicitLocOpBuilder &b, Value left, int64_t step,
+                     int64_t size) {
+    left = arith::SubIOp::create(b, left, constantI32(b, step));
+    left = arith::MinSIOp::create(b, left, constantI32(b, size));
+    return arith::MaxSIOp::create(b, left, constantI32(b, 0));
+  }
+
+  static void copy(ImplicitLocOpBuilder &b, Value to, Value from, int64_t size,
+                   Value read) {
+    // Only whole pieces can pass the first cache by.
+    auto kind = size == kPieceBytes ? NVVM::LoadCacheModifierKind::CG
+                                    : NVVM::LoadCacheModifierKind::CA;
+    NVVM::CpAsyncOp::create(b, to, from, size, kind, read);
   }
 };
 } // namespace

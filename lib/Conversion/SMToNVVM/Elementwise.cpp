@@ -80,10 +80,69 @@ public:
     return success();
   }
 };
+/// From 8 bits, which have no type in PTX before sm_89: their exponent and
+/// fraction fit into those of f16, which scales them right with one product.
+class ExtFLowering : public OpConversionPattern<arith::ExtFOp> {
+public:
+  ExtFLowering(const TypeConverter &converter, MLIRContext *context)
+      : OpConversionPattern(converter, context, /*benefit=*/2) {}
+
+  LogicalResult
+  matchAndRewrite(arith::ExtFOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    Type from = getElementTypeOrSelf(op.getIn().getType());
+    bool isE4M3 = isa<Float8E4M3FNType>(from);
+    if (!isE4M3 && !isa<Float8E5M2Type>(from)) {
+      return failure();
+    }
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    SmallVector<Value> elements{adaptor.getIn()};
+    bool isFragmentValue = isFragment(op.getType());
+    if (isFragmentValue) {
+      elements = unpack(b, adaptor.getIn());
+    }
+    for (Value &value : elements) {
+      value = widen(b, value, isE4M3);
+      Type to = getElementTypeOrSelf(op.getType());
+      if (!to.isF16()) {
+        value = arith::ExtFOp::create(b, to, value);
+      }
+    }
+    rewriter.replaceOp(op, isFragmentValue ? pack(b, elements) : elements[0]);
+    return success();
+  }
+
+private:
+  static Value widen(ImplicitLocOpBuilder &b, Value value, bool isE4M3) {
+    auto bits = [&](int64_t x) -> Value {
+      return arith::ConstantIntOp::create(b, x, 16);
+    };
+    Value code = arith::BitcastOp::create(b, b.getI8Type(), value);
+    code = arith::ExtUIOp::create(b, b.getI16Type(), code);
+    Value high = arith::ShLIOp::create(b, code, bits(8));
+    if (!isE4M3) {
+      return arith::BitcastOp::create(b, b.getF16Type(), high);
+    }
+    Value sign = arith::AndIOp::create(b, high, bits(-0x8000));
+    Value size = arith::AndIOp::create(b, code, bits(0x7f));
+    Value moved = arith::ShLIOp::create(b, size, bits(7));
+    Value half = arith::BitcastOp::create(
+        b, b.getF16Type(), arith::OrIOp::create(b, sign, moved).getResult());
+    // The exponents are biased by 7 and by 15.
+    half = arith::MulFOp::create(
+        b, half, arith::ConstantOp::create(b, b.getFloatAttr(b.getF16Type(), 256.0)));
+    // All ones is the one NaN; there is no infinity.
+    Value isNaN = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, size,
+                                        bits(0x7f));
+    Value nan = arith::BitcastOp::create(b, b.getF16Type(), bits(0x7e00));
+    return arith::SelectOp::create(b, isNaN, nan, half);
+  }
+};
 } // namespace
 
 void sm::populateElementwise(const TypeConverter &converter,
                              RewritePatternSet &patterns) {
-  patterns.add<ElementwiseLowering, ConstantLowering, TruncFLowering>(
+  patterns.add<ElementwiseLowering, ConstantLowering, TruncFLowering,
+               ExtFLowering>(
       converter, patterns.getContext());
 }

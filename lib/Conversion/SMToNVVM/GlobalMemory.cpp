@@ -24,10 +24,16 @@ struct Run {
 /// How a thread goes through a block whose rows have addresses of their own.
 class BlockAccess {
 public:
+  /// `columns`: how many there are, as the op and as its lowered operands have
+  /// it; null: all.
   BlockAccess(ImplicitLocOpBuilder &b, const KernelValues &kernel,
-              RankedTensorType block, Type rows)
+              RankedTensorType block, Type rows, int64_t alignment,
+              Value columns, Value lowered)
       : b(b), layout(getLayout(block)), element(block.getElementType()),
-        bytes(getMemoryBytes(element)) {
+        bytes(getMemoryBytes(element)), alignment(alignment) {
+    if (APInt known; columns && matchPattern(columns, m_ConstantInt(&known))) {
+      numColumns = known.getSExtValue();
+    }
     auto map = getLayout(rows).gather(layout, {0});
     assert(map && "expects rows in the slice of their block");
     rowRuns.resize(getLayout(rows).getNumRegisters());
@@ -44,6 +50,10 @@ public:
       split(runs);
     }
     Value column = kernel.thread.locate(b, layout, 1);
+    if (lowered) {
+      left = arith::SubIOp::create(b, toI32(b, lowered), column);
+      isLimited = !numColumns || *numColumns < layout.getShape()[1];
+    }
     Value away = arith::MulIOp::create(b, column, constantI32(b, bytes));
     threadBytes = arith::ExtUIOp::create(b, b.getI64Type(), away);
   }
@@ -65,20 +75,32 @@ public:
   }
   unsigned getAlignment(const Run &run) const { return run.size * bytes; }
 
+  /// Whether the columns of a run are there; null: they are.
+  Value isInside(const Run &run) {
+    if (!isLimited) {
+      return {};
+    }
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, left,
+                                 constantI32(b, run.column));
+  }
+
 private:
   static bool continues(const Run &run, int64_t element, int64_t column) {
     return run.element + run.size == element && run.column + run.size == column;
   }
 
-  /// Into accesses whose size is a power of two and divides every column that
-  /// a thread begins at: rows are aligned to that then.
+  /// Into accesses whose size is a power of two, divides every column that a
+  /// thread begins at and what rows are aligned to, and lies inside or outside
+  /// of the columns that there are.
   void split(SmallVector<Run> &runs) {
     SmallVector<Run> result;
     for (Run run : runs) {
       while (run.size) {
         int64_t size = kAccessBytes / bytes;
-        while (size > 1 && (size > run.size || run.column % size ||
-                            !isThreadMultiple(size))) {
+        while (size > 1 &&
+               (size > run.size || run.column % size ||
+                size * bytes > alignment || !isThreadMultiple(size) ||
+                (isLimited && (!numColumns || *numColumns % size)))) {
           size /= 2;
         }
         result.push_back({run.element, run.column, size});
@@ -99,7 +121,12 @@ private:
   ImplicitLocOpBuilder &b;
   FragmentLayout layout;
   Type element;
-  int64_t bytes;
+  int64_t bytes, alignment;
+  /// If it is known.
+  std::optional<int64_t> numColumns;
+  /// Whether some threads have columns that are not there.
+  bool isLimited = false;
+  Value left; // i32: columns from the thread's first on
   SmallVector<SmallVector<Run>> rowRuns;
   Value threadBytes; // i64
 };
@@ -115,7 +142,8 @@ public:
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     BlockAccess access(b, kernel,
                        cast<RankedTensorType>(op.getValue().getType()),
-                       op.getAddresses().getType());
+                       op.getAddresses().getType(), op.getAlignment(),
+                       op.getColumns(), adaptor.getColumns());
     SmallVector<Value> elements = unpack(b, adaptor.getValue());
     SmallVector<Value> addresses = unpack(b, adaptor.getAddresses());
     SmallVector<Value> live = unpack(b, adaptor.getLive());
@@ -132,6 +160,11 @@ public:
         ArrayRef<Value> part =
             ArrayRef<Value>(elements).slice(run.element, run.size);
         Value value = toMemory(b, run.size == 1 ? part[0] : pack(b, part));
+        OpBuilder::InsertionGuard guard(b);
+        if (Value inside = access.isInside(run)) {
+          auto choice = scf::IfOp::create(b, inside, /*withElseRegion=*/false);
+          b.setInsertionPointToStart(choice.thenBlock());
+        }
         LLVM::StoreOp::create(b, value, access.getPointer(addresses[row], run),
                               access.getAlignment(run));
       }
@@ -145,6 +178,19 @@ static Value zeroOf(ImplicitLocOpBuilder &b, Type type) {
   return arith::ConstantOp::create(b, b.getZeroAttr(type));
 }
 
+/// What `load` gives, or 0.
+static Value loadIf(ImplicitLocOpBuilder &b, Value condition, Type type,
+                    function_ref<Value()> load) {
+  auto branch = scf::IfOp::create(b, TypeRange(type), condition,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(b, load());
+  b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(b, zeroOf(b, type));
+  return branch.getResult(0);
+}
+
 class LoadRowsLowering : public Lowering<LoadRowsOp> {
 public:
   using Lowering::Lowering;
@@ -156,7 +202,8 @@ public:
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     BlockAccess access(b, kernel,
                        cast<RankedTensorType>(op.getResult().getType()),
-                       op.getAddresses().getType());
+                       op.getAddresses().getType(), op.getAlignment(),
+                       op.getColumns(), adaptor.getColumns());
     SmallVector<Value> addresses = unpack(b, adaptor.getAddresses());
     SmallVector<Value> live = unpack(b, adaptor.getLive());
     SmallVector<Value> elements(access.getLayoutOfBlock().getNumRegisters());
@@ -172,9 +219,14 @@ public:
       SmallVector<Value> loads, zeros;
       b.setInsertionPointToStart(branch.thenBlock());
       for (const Run &run : runs) {
-        loads.push_back(LLVM::LoadOp::create(
-            b, access.getType(run), access.getPointer(addresses[row], run),
-            access.getAlignment(run)));
+        auto load = [&]() -> Value {
+          return LLVM::LoadOp::create(b, access.getType(run),
+                                      access.getPointer(addresses[row], run),
+                                      access.getAlignment(run));
+        };
+        Value inside = access.isInside(run);
+        loads.push_back(inside ? loadIf(b, inside, access.getType(run), load)
+                               : load());
       }
       scf::YieldOp::create(b, loads);
       b.setInsertionPointToStart(branch.elseBlock());
@@ -214,19 +266,13 @@ public:
     SmallVector<Value> live = unpack(b, adaptor.getLive());
     SmallVector<Value> elements;
     for (auto [address, isLive] : llvm::zip_equal(addresses, live)) {
-      auto branch = scf::IfOp::create(b, TypeRange(inMemory), isLive,
-                                      /*withElseRegion=*/true);
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(branch.thenBlock());
-      Value pointer =
-          LLVM::IntToPtrOp::create(b, globalPointer(b.getContext()), address);
-      Value value =
-          LLVM::LoadOp::create(b, inMemory, pointer, getMemoryBytes(element));
-      scf::YieldOp::create(b, value);
-      b.setInsertionPointToStart(branch.elseBlock());
-      scf::YieldOp::create(b, zeroOf(b, inMemory));
-      b.setInsertionPointAfter(branch);
-      elements.push_back(fromMemory(b, branch.getResult(0), element));
+      Value value = loadIf(b, isLive, inMemory, [&]() -> Value {
+        Value pointer =
+            LLVM::IntToPtrOp::create(b, globalPointer(b.getContext()), address);
+        return LLVM::LoadOp::create(b, inMemory, pointer,
+                                    getMemoryBytes(element));
+      });
+      elements.push_back(fromMemory(b, value, element));
     }
     rewriter.replaceOp(op, pack(b, elements));
     return success();

@@ -7,63 +7,10 @@
 #include "Lowering.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace attn;
 using namespace attn::sm;
-
-static Value combine(ImplicitLocOpBuilder &b, Kind kind, Value x, Value y) {
-  bool isFloat = isa<FloatType>(x.getType());
-  switch (kind) {
-  case Kind::add:
-    return isFloat ? arith::AddFOp::create(b, x, y).getResult()
-                   : arith::AddIOp::create(b, x, y).getResult();
-  case Kind::mul:
-    return isFloat ? arith::MulFOp::create(b, x, y).getResult()
-                   : arith::MulIOp::create(b, x, y).getResult();
-  case Kind::maximum:
-    return isFloat ? arith::MaximumFOp::create(b, x, y).getResult()
-                   : arith::MaxSIOp::create(b, x, y).getResult();
-  case Kind::minimum:
-    return isFloat ? arith::MinimumFOp::create(b, x, y).getResult()
-                   : arith::MinSIOp::create(b, x, y).getResult();
-  }
-  llvm_unreachable("a kind");
-}
-
-/// What another lane holds; at most 32 bits are moved at a time.
-static Value shuffle(ImplicitLocOpBuilder &b, Value value, int64_t mask) {
-  Type type = value.getType(), i32 = b.getI32Type();
-  auto move = [&](Value v) -> Value {
-    return NVVM::ShflOp::create(b, v.getType(), constantI32(b, -1), v,
-                                constantI32(b, mask), constantI32(b, 31),
-                                NVVM::ShflKind::bfly, UnitAttr());
-  };
-  if (type.isF32() || type == i32) {
-    return move(value);
-  }
-  unsigned bits = type.getIntOrFloatBitWidth();
-  Type integer = b.getIntegerType(bits);
-  if (type != integer) {
-    value = arith::BitcastOp::create(b, integer, value);
-  }
-  if (bits < 32) {
-    value = move(arith::ExtUIOp::create(b, i32, value));
-    value = arith::TruncIOp::create(b, integer, value);
-  } else {
-    auto halves = VectorType::get({2}, i32);
-    value = vector::BitCastOp::create(
-        b, halves,
-        vector::BroadcastOp::create(b, VectorType::get({1}, integer), value));
-    SmallVector<Value> parts = unpack(b, value);
-    value = pack(b, {move(parts[0]), move(parts[1])});
-    value = vector::BitCastOp::create(b, VectorType::get({1}, integer), value);
-    value = unpack(b, value)[0];
-  }
-  return type == integer ? value
-                         : arith::BitcastOp::create(b, type, value).getResult();
-}
 
 namespace {
 class SplatLowering : public Lowering<SplatOp> {
@@ -143,68 +90,10 @@ public:
     return success();
   }
 };
-
-class ReduceLowering : public Lowering<ReduceOp> {
-public:
-  using Lowering::Lowering;
-
-  LogicalResult
-  matchAndRewrite(ReduceOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    FragmentLayout from = getLayout(op.getSource().getType());
-    SmallVector<Value> source = unpack(b, adaptor.getSource()), elements;
-    for (ArrayRef<int64_t> group : from.groupsAlong(int(op.getAxis()))) {
-      SmallVector<Value> level;
-      for (int64_t element : group) {
-        level.push_back(source[element]);
-      }
-      // As a tree: each half waits for half as many before it.
-      while (level.size() > 1) {
-        size_t half = (level.size() + 1) / 2;
-        for (size_t i = 0; i + half < level.size(); ++i) {
-          level[i] = combine(b, op.getKind(), level[i], level[i + half]);
-        }
-        level.resize(half);
-      }
-      elements.push_back(level.front());
-    }
-    rewriter.replaceOp(op, pack(b, elements));
-    return success();
-  }
-};
-
-class CompleteLowering : public Lowering<CompleteOp> {
-public:
-  using Lowering::Lowering;
-
-  LogicalResult
-  matchAndRewrite(CompleteOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    auto type = cast<RankedTensorType>(op.getSource().getType());
-    FragmentLayout layout = getLayout(type);
-    auto masks = layout.getPartialLaneMasks();
-    if (!masks || layout.isPartialOverWarps()) {
-      return op.emitOpError("expects parts in the lanes of one warp, but got ")
-             << type << ": nothing takes them from warp to warp yet";
-    }
-    Kind kind = cast<PartialAttr>(type.getEncoding()).getKind();
-    SmallVector<Value> elements = unpack(b, adaptor.getSource());
-    for (int64_t mask : *masks) {
-      for (Value &element : elements) {
-        element = combine(b, kind, element, shuffle(b, element, mask));
-      }
-    }
-    rewriter.replaceOp(op, pack(b, elements));
-    return success();
-  }
-};
 } // namespace
 
 void sm::populateLayouts(const TypeConverter &converter, KernelState &state,
                          RewritePatternSet &patterns) {
-  patterns.add<SplatLowering, CoordLowering, ScaleLowering, ExpandLowering,
-               ReduceLowering, CompleteLowering>(converter,
-                                                 patterns.getContext(), state);
+  patterns.add<SplatLowering, CoordLowering, ScaleLowering, ExpandLowering>(
+      converter, patterns.getContext(), state);
 }

@@ -113,6 +113,9 @@ void populateRecords(const TypeConverter &converter, KernelState &state,
                      RewritePatternSet &patterns);
 void populateArguments(const TypeConverter &converter, KernelState &state,
                        RewritePatternSet &patterns);
+/// What lanes hold parts of, and what several warps do.
+void populateReductions(const TypeConverter &converter, KernelState &state,
+                        RewritePatternSet &patterns);
 void populateLayouts(const TypeConverter &converter, KernelState &state,
                      RewritePatternSet &patterns);
 void populateGlobalMemory(const TypeConverter &converter, KernelState &state,
@@ -125,6 +128,8 @@ void populateCopies(const TypeConverter &converter, KernelState &state,
                     RewritePatternSet &patterns);
 void populateMatrices(const TypeConverter &converter, KernelState &state,
                       RewritePatternSet &patterns);
+void populateSharedFragments(const TypeConverter &converter, KernelState &state,
+                             RewritePatternSet &patterns);
 void populateBoxes(const TypeConverter &converter, KernelState &state,
                    RewritePatternSet &patterns);
 void populateProducts(const TypeConverter &converter, KernelState &state,

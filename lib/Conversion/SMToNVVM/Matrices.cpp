@@ -37,36 +37,6 @@ private:
   std::map<FragmentLayout::Coord, int64_t> numbers;
 };
 
-class LoadSharedLowering : public Lowering<LoadSharedOp> {
-public:
-  using Lowering::Lowering;
-
-  LogicalResult
-  matchAndRewrite(LoadSharedOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    const KernelValues &kernel = kernelOf(op);
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Type type = op.getResult().getType();
-    FragmentLayout layout = getLayout(type);
-    BlockPart part{adaptor.getFrom(),
-                   getSharedLayout(cast<BufType>(op.getFrom().getType())),
-                   int64_t(op.getRow()), int64_t(op.getColumn()),
-                   op.getTransposed()};
-    auto loader = MatrixLoader::get(b, kernel, layout, part);
-    if (!loader) {
-      return op.emitOpError("expects a layout that ldmatrix brings, but got ")
-             << type;
-    }
-    SmallVector<Value> pairs;
-    for (int64_t i = 0, e = layout.getNumRegisters() / 2; i < e; ++i) {
-      pairs.push_back(loader->getPair(i));
-    }
-    rewriter.replaceOpWithNewOp<vector::BitCastOp>(
-        op, getTypeConverter()->convertType(type), pack(b, pairs));
-    return success();
-  }
-};
-
 /// Sums go over k in the order of the blocks; each column block of b is loaded
 /// once and serves all rows of the warp.
 class GemmLowering : public Lowering<GemmOp> {
@@ -84,11 +54,19 @@ public:
     int64_t k = typeA.getDimSize(1), n = typeD.getDimSize(1);
     FragmentLayout layoutA = getLayout(typeA), layoutD = getLayout(typeD);
     FragmentLayout layoutB = getColumnsFirst(k, n, warps);
-    BlockPart part{adaptor.getB(),
-                   getSharedLayout(cast<BufType>(op.getB().getType()))};
-    part.transposed = op.getTransposeB();
-    auto loader = MatrixLoader::get(b, kernel, layoutB, part);
-    assert(loader && "expects a right operand to come by ldmatrix");
+    std::unique_ptr<MatrixLoader> loader;
+    SmallVector<Value> pairsB;
+    if (auto buf = dyn_cast<BufType>(op.getB().getType())) {
+      BlockPart part{adaptor.getB(), getSharedLayout(buf)};
+      part.column = op.getColumn();
+      part.transposed = op.getTransposeB();
+      loader = MatrixLoader::get(b, kernel, layoutB, part);
+      assert(loader && "expects a right operand to come by ldmatrix");
+    } else {
+      layoutB = getLayout(op.getB().getType());
+      layoutB = op.getTransposeB() ? layoutB.transpose() : layoutB;
+      pairsB = unpack(b, asWords(b, adaptor.getB()));
+    }
 
     SmallVector<Value> pairsA = unpack(b, asWords(b, adaptor.getA()));
     SmallVector<Value> sums = unpack(b, adaptor.getAcc());
@@ -100,7 +78,8 @@ public:
       for (int64_t column : columns) {
         SmallVector<Value> right;
         for (int64_t half : {int64_t(0), kHalf}) {
-          Value pair = loader->getPair(bs.at(at + half, column) / 2);
+          int64_t number = bs.at(at + half, column) / 2;
+          Value pair = loader ? loader->getPair(number) : pairsB[number];
           right.push_back(asOperand(b, pair, isHalf));
         }
         for (int64_t row : rows) {
@@ -186,6 +165,5 @@ private:
 
 void sm::populateMatrices(const TypeConverter &converter, KernelState &state,
                           RewritePatternSet &patterns) {
-  patterns.add<LoadSharedLowering, GemmLowering>(converter,
-                                                 patterns.getContext(), state);
+  patterns.add<GemmLowering>(converter, patterns.getContext(), state);
 }

@@ -129,6 +129,24 @@ public:
   }
 };
 
+class ThreadLowering : public Lowering<ThreadOp> {
+public:
+  using Lowering::Lowering;
+
+  LogicalResult
+  matchAndRewrite(ThreadOp op, OpAdaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    const KernelValues &kernel = kernelOf(op);
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value warp = arith::MulIOp::create(
+        b, kernel.thread.getWarp(), constantI32(b, FragmentLayout::kLanes));
+    Value thread = arith::AddIOp::create(b, warp, kernel.thread.getLane());
+    rewriter.replaceOp(
+        op, arith::IndexCastUIOp::create(b, b.getIndexType(), thread));
+    return success();
+  }
+};
+
 /// The parts of a merge are named by their first slots.
 class PartLowering : public Lowering<PartOp> {
 public:
@@ -272,6 +290,7 @@ public:
 
 void sm::populateRecords(const TypeConverter &converter, KernelState &state,
                          RewritePatternSet &patterns) {
-  patterns.add<FieldLowering, PartLowering, ItemsLowering, YieldLowering,
-               RowsLowering>(converter, patterns.getContext(), state);
+  patterns.add<FieldLowering, ThreadLowering, PartLowering, ItemsLowering,
+               YieldLowering, RowsLowering>(converter, patterns.getContext(),
+                                            state);
 }

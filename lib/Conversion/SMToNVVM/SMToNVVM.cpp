@@ -47,6 +47,8 @@ static LogicalResult lowerToThreads(LLVM::LLVMFuncOp func,
   populateMatrices(converter, kernel, patterns);
   populateProducts(converter, kernel, patterns);
   populateTurns(converter, kernel, patterns);
+  populateSharedFragments(converter, kernel, patterns);
+  populateReductions(converter, kernel, patterns);
   target.addIllegalDialect<SMDialect>();
   target.addLegalOp<UnrealizedConversionCastOp>();
   // Roles tell their ops apart until all of them are lowered.

@@ -73,12 +73,12 @@ Value ThreadPosition::locateWarp(ImplicitLocOpBuilder &b,
   return sum ? sum : constant(b, 0);
 }
 
-/// The lanes' digits with the replicated ones as an axis that counts them.
-static FragmentLayout::Digits countReplicas(const FragmentLayout &layout) {
+/// Digits with those of a kind that is no axis as an axis that counts them.
+static FragmentLayout::Digits countKind(llvm::ArrayRef<Digit> given, int kind) {
   FragmentLayout::Digits digits;
   int64_t stride = 1;
-  for (Digit digit : layout.getLanes()) {
-    if (digit.axis == Digit::kReplicated) {
+  for (Digit digit : given) {
+    if (digit.axis == kind) {
       digit.stride = stride;
       stride *= digit.size;
     }
@@ -89,20 +89,29 @@ static FragmentLayout::Digits countReplicas(const FragmentLayout &layout) {
 
 Value ThreadPosition::getReplica(ImplicitLocOpBuilder &b,
                                  const FragmentLayout &layout) const {
-  Value sum =
-      addDigits(b, Value(), lane, countReplicas(layout), Digit::kReplicated);
+  Value sum = addDigits(b, Value(), lane,
+                        countKind(layout.getLanes(), Digit::kReplicated),
+                        Digit::kReplicated);
   return sum ? sum : constant(b, 0);
 }
 
 int64_t ThreadPosition::getReplica(const FragmentLayout &layout, int64_t lane) {
   int64_t sum = 0;
-  for (const Digit &digit : countReplicas(layout)) {
+  for (const Digit &digit : countKind(layout.getLanes(), Digit::kReplicated)) {
     if (digit.axis == Digit::kReplicated) {
       sum += lane % digit.size * digit.stride;
     }
     lane /= digit.size;
   }
   return sum;
+}
+
+Value ThreadPosition::getPart(ImplicitLocOpBuilder &b,
+                              const FragmentLayout &layout) const {
+  Value sum =
+      addDigits(b, Value(), warp, countKind(layout.getWarps(), Digit::kPartial),
+                Digit::kPartial);
+  return sum ? sum : constant(b, 0);
 }
 
 Value ThreadPosition::isFirstReplica(ImplicitLocOpBuilder &b,

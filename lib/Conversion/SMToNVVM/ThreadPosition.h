@@ -43,6 +43,9 @@ public:
   Value isFirstReplica(ImplicitLocOpBuilder &b,
                        const FragmentLayout &layout) const;
 
+  /// The number of the warp among those that hold parts of one value.
+  Value getPart(ImplicitLocOpBuilder &b, const FragmentLayout &layout) const;
+
 private:
   Value lane, warp; // i32
 };

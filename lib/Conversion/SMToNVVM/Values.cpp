@@ -115,8 +115,10 @@ Value sm::recordAt(ImplicitLocOpBuilder &b, Value base, Value index,
 }
 
 Type sm::getMemoryType(Type element) {
-  return element.isInteger(1) ? IntegerType::get(element.getContext(), 8)
-                              : element;
+  // No instruction moves 8 bits that are a float.
+  bool isByte = element.isInteger(1) || (isa<FloatType>(element) &&
+                                         element.getIntOrFloatBitWidth() == 8);
+  return isByte ? IntegerType::get(element.getContext(), 8) : element;
 }
 
 int64_t sm::getMemoryBytes(Type element) {
@@ -125,19 +127,25 @@ int64_t sm::getMemoryBytes(Type element) {
 
 Value sm::fromMemory(ImplicitLocOpBuilder &b, Value value, Type element) {
   if (!element.isInteger(1)) {
-    return value;
+    Type memory = getMemoryType(element);
+    return memory == element ? value
+                             : arith::BitcastOp::create(b, element, value);
   }
   Value zero = arith::ConstantOp::create(b, b.getZeroAttr(value.getType()));
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, value, zero);
 }
 
 Value sm::toMemory(ImplicitLocOpBuilder &b, Value value) {
-  if (!getElementTypeOrSelf(value.getType()).isInteger(1)) {
+  Type element = getElementTypeOrSelf(value.getType());
+  Type type = getMemoryType(element);
+  if (type == element) {
     return value;
   }
-  Type type = b.getI8Type();
   if (auto vector = dyn_cast<VectorType>(value.getType())) {
     type = vector.clone(type);
+  }
+  if (!element.isInteger(1)) {
+    return arith::BitcastOp::create(b, type, value);
   }
   return arith::ExtUIOp::create(b, type, value);
 }

@@ -16,8 +16,151 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
+#include <numeric>
 
 using namespace attn;
+
+/// An index along the columns is base + 0, 1, ..: the base stands for it.
+static bool matchColumns(Value value, SmallVectorImpl<Value> &terms) {
+  if (auto coord = value.getDefiningOp<tile::CoordOp>()) {
+    terms.push_back(coord.getBase());
+    return true;
+  }
+  if (auto sum = value.getDefiningOp<arith::AddIOp>()) {
+    for (auto [x, y] : {std::pair(sum.getLhs(), sum.getRhs()),
+                        std::pair(sum.getRhs(), sum.getLhs())}) {
+      auto splat = x.getDefiningOp<vector::BroadcastOp>();
+      if (splat && !isa<VectorType>(splat.getSource().getType()) &&
+          matchColumns(y, terms)) {
+        terms.push_back(splat.getSource());
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+std::optional<SmallVector<Value>> attn::getColumnBase(Value index) {
+  SmallVector<Value> terms;
+  return matchColumns(index, terms) ? std::optional(terms) : std::nullopt;
+}
+
+BlockAccess BlockAccess::get(tile::LoadOp op) {
+  return {op.getSource(),
+          SmallVector<Value>(op.getIndices()),
+          op.getAxes(),
+          op.getLiveBegin(),
+          op.getLiveEnd(),
+          int64_t(op.getLiveAxis()),
+          dyn_cast<VectorType>(op.getResult().getType())};
+}
+
+BlockAccess BlockAccess::get(tile::StoreOp op) {
+  return {op.getDestination(),
+          SmallVector<Value>(op.getIndices()),
+          op.getAxes(),
+          op.getLiveBegin(),
+          op.getLiveEnd(),
+          int64_t(op.getLiveAxis()),
+          dyn_cast<VectorType>(op.getValue().getType())};
+}
+
+/// Whether `e` is dimension `d` and something that does not depend on it.
+static bool countsAlong(AffineExpr e, unsigned d, unsigned numDims,
+                        unsigned numSymbols) {
+  AffineExpr rest = simplifyAffineExpr(
+      e - getAffineDimExpr(d, e.getContext()), numDims, numSymbols);
+  return !rest.isFunctionOfDim(d);
+}
+
+std::optional<int64_t> BlockAccess::getColumnAxis() const {
+  const int64_t *column = llvm::find(axes, 1);
+  if (column == axes.end()) {
+    return std::nullopt;
+  }
+  unsigned number = column - axes.begin();
+  auto view = memory.getDefiningOp<tile::ViewOp>();
+  if (!view) {
+    return number;
+  }
+  AffineMap map = view.getAddress();
+  std::optional<int64_t> found;
+  for (auto [axis, e] : llvm::enumerate(map.getResults())) {
+    if (!e.isFunctionOfDim(number)) {
+      continue;
+    }
+    if (found ||
+        !countsAlong(e, number, map.getNumDims(), map.getNumSymbols())) {
+      return std::nullopt;
+    }
+    found = axis;
+  }
+  return found;
+}
+
+/// A power of two that an integer is a multiple of.
+static int64_t getFactor(Value value, int64_t most) {
+  APInt constant;
+  if (matchPattern(value, m_ConstantInt(&constant))) {
+    return std::gcd(constant.getSExtValue(), most);
+  }
+  if (auto cast = value.getDefiningOp<arith::IndexCastOp>()) {
+    return getFactor(cast.getIn(), most);
+  }
+  if (auto product = value.getDefiningOp<arith::MulIOp>()) {
+    return std::gcd(getFactor(product.getLhs(), most) *
+                        getFactor(product.getRhs(), most),
+                    most);
+  }
+  return 1;
+}
+
+int64_t BlockAccess::getAlignment() const {
+  std::optional<int64_t> axis = getColumnAxis();
+  Value storage = memory;
+  auto view = memory.getDefiningOp<tile::ViewOp>();
+  if (view) {
+    storage = view.getStorage();
+  }
+  auto type = cast<MemRefType>(storage.getType());
+  int64_t bits = type.getElementTypeBitWidth();
+  int64_t bytes = std::max<int64_t>(bits / 8, 1), most = 16 / bytes;
+  if (!axis) {
+    return bytes;
+  }
+  // Where a row begins in the storage: the other axes move it by their strides.
+  // One that is not known is a multiple of a row's length, if that is known.
+  int64_t result = most;
+  SmallVector<int64_t> strides = type.getStridesAndOffset().first;
+  for (int64_t i = 0; i < type.getRank(); ++i) {
+    int64_t size = type.getDimSize(i), row = type.getDimSize(*axis);
+    if (i == *axis || size == 1) {
+      continue;
+    }
+    int64_t stride = !ShapedType::isDynamic(strides[i]) ? strides[i]
+                     : ShapedType::isDynamic(row)       ? 1
+                                                        : row;
+    result = std::gcd(result, stride);
+  }
+  // Where the columns begin in it.
+  const int64_t *column = llvm::find(axes, 1);
+  unsigned number = column - axes.begin();
+  auto base = getColumnBase(indices[number]);
+  if (!base) {
+    return bytes;
+  }
+  for (Value term : *base) {
+    result = std::gcd(result, getFactor(term, most));
+  }
+  if (view) {
+    AffineMap map = view.getAddress();
+    AffineExpr rest = simplifyAffineExpr(
+        map.getResult(*axis) - getAffineDimExpr(number, map.getContext()),
+        map.getNumDims(), map.getNumSymbols());
+    result = std::gcd(result, rest.getLargestKnownDivisor());
+  }
+  return result * bytes;
+}
 
 namespace attn {
 
@@ -56,6 +199,11 @@ private:
   Value either(Value x, Value y);
   Value isPresent(IntegerSet set, ArrayRef<RowInteger> dims,
                   ArrayRef<RowInteger> symbols);
+
+  /// The number of a row against a limit.
+  Value compare(arith::CmpIPredicate predicate, RowInteger limit);
+  void limitRows(const BlockAccess &access, Value &live);
+  Value countColumns(const BlockAccess &access);
 
   RowInteger getIndex(const BlockAccess &access, unsigned i, bool isBlock);
   RowInteger lookUp(Value table, ArrayRef<RowInteger> at, Value live);
@@ -167,26 +315,6 @@ Value RowLocator::isPresent(IntegerSet set, ArrayRef<RowInteger> dims,
   return result;
 }
 
-/// An index along the columns is base + 0, 1, ..: the base stands for it.
-static bool matchColumns(Value value, SmallVectorImpl<Value> &terms) {
-  if (auto coord = value.getDefiningOp<tile::CoordOp>()) {
-    terms.push_back(coord.getBase());
-    return true;
-  }
-  if (auto sum = value.getDefiningOp<arith::AddIOp>()) {
-    for (auto [x, y] : {std::pair(sum.getLhs(), sum.getRhs()),
-                        std::pair(sum.getRhs(), sum.getLhs())}) {
-      auto splat = x.getDefiningOp<vector::BroadcastOp>();
-      if (splat && !isa<VectorType>(splat.getSource().getType()) &&
-          matchColumns(y, terms)) {
-        terms.push_back(splat.getSource());
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 RowInteger RowLocator::getIndex(const BlockAccess &access, unsigned i,
                                 bool isBlock) {
   Value index = access.indices[i];
@@ -202,14 +330,14 @@ RowInteger RowLocator::getIndex(const BlockAccess &access, unsigned i,
     Value rows = c.fragment(index, wide.getEncoding());
     return {{}, c.failed ? rows : arith::ExtSIOp::create(b, wide, rows)};
   }
-  SmallVector<Value> terms;
-  if (!isBlock || column >= 0 || !matchColumns(index, terms)) {
+  std::optional<SmallVector<Value>> terms = getColumnBase(index);
+  if (!isBlock || column >= 0 || !terms) {
     fail("expects one index that counts along the columns of a block");
     return constant(0);
   }
   column = int(i);
   RowInteger base = constant(0);
-  for (Value term : terms) {
+  for (Value term : *terms) {
     base = apply<arith::AddIOp>(base, {widen(c.scalar(term)), {}});
   }
   return base;
@@ -272,6 +400,33 @@ RowInteger RowLocator::lookUp(Value table, ArrayRef<RowInteger> at,
               : arith::ExtSIOp::create(b, wide, value).getResult()};
 }
 
+Value RowLocator::compare(arith::CmpIPredicate predicate, RowInteger limit) {
+  Value number = arith::ExtSIOp::create(
+      b, wide, sm::CoordOp::create(b, wide.clone(b.getI32Type()), c.index(0)));
+  return arith::CmpIOp::create(b, predicate, number, spread(limit));
+}
+
+void RowLocator::limitRows(const BlockAccess &access, Value &live) {
+  auto limit = [&](Value bound, arith::CmpIPredicate predicate) {
+    if (bound) {
+      Value limit =
+          arith::IndexCastOp::create(b, b.getI64Type(), c.scalar(bound));
+      live = both(live, compare(predicate, {limit, {}}));
+    }
+  };
+  limit(access.liveBegin, arith::CmpIPredicate::sge);
+  limit(access.liveEnd, arith::CmpIPredicate::slt);
+}
+
+/// How many columns there are, if not all that the fragment has.
+Value RowLocator::countColumns(const BlockAccess &access) {
+  Value size = c.index(access.type.getDimSize(1));
+  if (access.liveAxis == 1 && access.liveEnd) {
+    return arith::MinSIOp::create(b, size, c.scalar(access.liveEnd));
+  }
+  return size;
+}
+
 std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
                                             bool isBlock) {
   SmallVector<RowInteger> indices;
@@ -283,25 +438,17 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
   }
   Value live;
   if (access.liveBegin || access.liveEnd) {
-    if (access.liveAxis != 0) {
-      fail("expects what is live to be rows");
+    if (access.liveAxis == 0) {
+      limitRows(access, live);
+    } else if (!isBlock || access.liveAxis != 1 ||
+               (access.liveBegin && !matchPattern(access.liveBegin, m_Zero()))) {
+      fail("expects what is live to be rows, or columns from the first on");
       return std::nullopt;
     }
-    Value number = arith::ExtSIOp::create(
-        b, wide,
-        sm::CoordOp::create(b, wide.clone(b.getI32Type()), c.index(0)));
-    auto limit = [&](Value bound, arith::CmpIPredicate predicate) {
-      Value wideBound =
-          arith::IndexCastOp::create(b, b.getI64Type(), c.scalar(bound));
-      live = both(live, arith::CmpIOp::create(b, predicate, number,
-                                              spread({wideBound, {}})));
-    };
-    if (access.liveBegin) {
-      limit(access.liveBegin, arith::CmpIPredicate::sge);
-    }
-    if (access.liveEnd) {
-      limit(access.liveEnd, arith::CmpIPredicate::slt);
-    }
+  }
+  int64_t size = access.type.getDimSize(0);
+  if (wide.getDimSize(0) != size) {
+    live = both(live, compare(arith::CmpIPredicate::slt, constant(size)));
   }
   Value memory = access.memory;
   SmallVector<RowInteger> at = indices;
@@ -358,12 +505,11 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
     last = -1;
     for (auto [axis, e] : llvm::enumerate(view.getAddress().getResults())) {
       if (column >= 0 && e.isFunctionOfDim(unsigned(column))) {
-        if (last >= 0 ||
-            e != getAffineDimExpr(unsigned(column), b.getContext())) {
+        last = int(access.getColumnAxis().value_or(-1));
+        if (last != int(axis)) {
           fail("expects columns that one axis of the storage holds");
           return std::nullopt;
         }
-        last = int(axis);
       }
       at.push_back(evaluate(e, indices, symbols));
     }
@@ -378,7 +524,12 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
   if (c.failed) {
     return std::nullopt;
   }
-  return RowAddresses{spread(addressOf(memory, at)), spreadFlag(live)};
+  RowAddresses result{spread(addressOf(memory, at)), spreadFlag(live)};
+  if (isBlock) {
+    result.columns = countColumns(access);
+    result.alignment = access.getAlignment();
+  }
+  return result;
 }
 
 std::optional<RowAddresses> KernelConversion::locate(Operation *op,

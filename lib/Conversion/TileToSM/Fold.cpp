@@ -27,23 +27,6 @@ static bool visitsAll(tile::FoldOp op) {
          value.isOne();
 }
 
-/// Loads of the step that a product reads as right operand, each once.
-static SmallVector<tile::LoadOp> findColumnBlocks(tile::FoldOp op) {
-  SmallVector<tile::LoadOp> loads;
-  op.getStep().walk([&](tile::DotOp dot) {
-    Value operand = dot.getB();
-    if (auto extension = operand.getDefiningOp<arith::ExtFOp>()) {
-      operand = extension.getIn();
-    }
-    auto load = operand.getDefiningOp<tile::LoadOp>();
-    if (load && load->getBlock() == &op.getStep().front() &&
-        !llvm::is_contained(loads, load)) {
-      loads.push_back(load);
-    }
-  });
-  return loads;
-}
-
 void KernelConversion::fold(tile::FoldOp op) {
   if (!rings.empty()) {
     return fail(op,
@@ -74,14 +57,9 @@ void KernelConversion::fold(tile::FoldOp op) {
   }
   unsigned numState = init.size();
   for (tile::LoadOp load : findColumnBlocks(op)) {
-    auto type = cast<VectorType>(load.getResult().getType());
-    if (!getMover(load)) {
-      return;
-    }
+    sm::BufType buf = getBuffer(load);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&target.getBody().front());
-    auto buf = sm::BufType::get(b.getContext(), type.getDimSize(0),
-                                type.getDimSize(1), type.getElementType());
     Value ring = sm::RingOp::create(
         b, sm::RingType::get(b.getContext(), options.stages, {buf}));
     rings.push_back({load, ring, {}, {}});

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KernelConversion.h"
+#include "ScalarAccess.h"
 
 #include "mlir/IR/Verifier.h"
 
@@ -82,19 +83,59 @@ void KernelConversion::convertBlock(Block &block) {
   }
 }
 
-LogicalResult KernelConversion::run() {
+/// Registers of 32 bits that a thread may spend on what a fold carries: half of
+/// what it has, since the rest of a tile is as large.
+static constexpr int64_t kStateRegisters = 128;
+static constexpr int64_t kMaxWarps = 32;
+
+static int64_t chooseColumnWarps(tile::KernelOp kernel, int64_t rowWarps) {
+  int64_t bits = 0;
+  kernel.walk([&](tile::FoldOp fold) {
+    int64_t carried = 0;
+    for (Type type : fold.getInit().getTypes()) {
+      auto vector = dyn_cast<VectorType>(type);
+      if (vector && vector.getRank() == 2) {
+        carried += vector.getNumElements() * vector.getElementTypeBitWidth();
+      }
+    }
+    bits = std::max(bits, carried);
+  });
+  int64_t registers = bits / 32 / (FragmentLayout::kLanes * rowWarps);
+  int64_t warps = 1;
+  while (registers / warps > kStateRegisters &&
+         2 * warps * rowWarps <= kMaxWarps) {
+    warps *= 2;
+  }
+  return warps;
+}
+
+/// Distributes the rows of a block over warps.
+LogicalResult KernelConversion::chooseLayout() {
   int64_t rows = source.getRows();
   if (rows <= 0 || rows % 16) {
     return source.emitError()
            << "expects a multiple of 16 rows in a kernel for an SM, but got "
            << rows;
   }
-  // As many warps as rows can be shared by.
-  numWarps = options.warps;
-  while (rows / 16 % numWarps) {
-    --numWarps;
+  // As many warps as rows can be shared by, and more of them beside each other
+  // where the states of a row are too much for the registers of one.
+  rowWarps = options.warps;
+  while (rows / 16 % rowWarps) {
+    --rowWarps;
   }
-  layout = sm::AccAttr::get(b.getContext(), numWarps, 1);
+  columnWarps = chooseColumnWarps(source, rowWarps);
+  numWarps = rowWarps * columnWarps;
+  layout = sm::AccAttr::get(b.getContext(), rowWarps, columnWarps);
+  return success();
+}
+
+LogicalResult KernelConversion::run() {
+  bool isStage = source.getKind() == tile::KernelKind::stage;
+  numWarps = options.warps;
+  if (!isStage && mlir::failed(chooseLayout())) {
+    return failure();
+  }
+  expandScalarAccesses(source);
   Block &body = source.getBody().front();
   b.setInsertionPoint(source);
   target = sm::KernelOp::create(
@@ -124,7 +165,11 @@ LogicalResult KernelConversion::run() {
          llvm::zip_equal(body.getArguments(), entry->getArguments())) {
       scopes.back().scalars[from] = to;
     }
-    convertBlock(body);
+    if (isStage) {
+      stage();
+    } else {
+      convertBlock(body);
+    }
     b.setInsertionPointToEnd(work);
     sm::YieldOp::create(b, ValueRange());
   });

@@ -42,6 +42,10 @@ struct RowInteger {
 /// Where the rows of a block are, and which of them there are.
 struct RowAddresses {
   Value addresses, live;
+  /// How many columns there are (index); null: all of the fragment.
+  Value columns;
+  /// What addresses are multiples of.
+  int64_t alignment = 16;
 };
 
 /// What a tile.load or tile.store names.
@@ -51,7 +55,21 @@ struct BlockAccess {
   ArrayRef<int64_t> axes;
   Value liveBegin, liveEnd;
   int64_t liveAxis;
+  /// Of the value that is loaded or stored.
+  VectorType type;
+
+  static BlockAccess get(tile::LoadOp op);
+  static BlockAccess get(tile::StoreOp op);
+  /// The axis of the storage along which the columns of a block lie, if there
+  /// is one.
+  std::optional<int64_t> getColumnAxis() const;
+  /// The largest power of two up to 16 that every row's address is known to be
+  /// a multiple of.
+  int64_t getAlignment() const;
 };
+
+/// The terms of a scalar sum to which an index along the columns adds 0, 1, ..
+std::optional<SmallVector<Value>> getColumnBase(Value index);
 
 class KernelConversion {
 public:
@@ -59,6 +77,8 @@ public:
   LogicalResult run();
 
 private:
+  LogicalResult chooseLayout();
+
   using FragmentKey = std::pair<Value, Attribute>;
   struct Scope {
     Block *source = nullptr;
@@ -71,6 +91,10 @@ private:
   struct Ring {
     tile::LoadOp load;
     Value ring, cursor, token;
+
+    sm::BufType getBuffer() const {
+      return cast<sm::RingType>(ring.getType()).getBuffers()[0];
+    }
   };
 
   //===--- Scopes and errors (KernelConversion.cpp)
@@ -96,17 +120,41 @@ private:
   Value fragment(Value value, Attribute layout);
   Value makeFragment(Value value, Attribute layout);
   Value reduce(Operation *op, Attribute layout);
-  Value dot(tile::DotOp op, Attribute layout);
   Value branch(scf::IfOp op, unsigned result, Attribute layout);
+  /// A value of the layout that it is computed in, in another one: by way of
+  /// shared memory.
+  Value convert(Value fragment, Attribute layout, Type vector);
+  /// With `fill` where a block has been made larger along `axis`.
+  Value fillPadding(Value fragment, VectorType vector, int64_t axis,
+                    TypedAttr fill);
+  /// Shapes are rounded up to what a layout's digits need; nothing reads or
+  /// writes memory for what that adds.
   RankedTensorType getType(Type vector, Attribute layout);
+  int64_t getStep() const;
   Attribute getRowLayout();
   Attribute getColumnLayout();
 
+  //===--- Products (Products.cpp)
+  //--------------------------------------------===//
+  Value dot(tile::DotOp op, Attribute layout);
+  /// An operand with `axis` summed over, in the given layout and its own type.
+  Value operand(Value value, Attribute layout, int64_t summed, Type narrow);
+  Value wideDot(tile::DotOp op, Value left, Value right, Value acc);
+
   //===--- Memory (Memory.cpp)
   //----------------------------------------------===//
+  /// Loads of a fold's step that products read as right operand, without those
+  /// that are part of another one.
+  SmallVector<tile::LoadOp> findColumnBlocks(tile::FoldOp op);
   /// A block as buffer; loads of the fold come through their ring.
   Value buffer(tile::LoadOp load);
-  Value loadScalar(tile::LoadOp load);
+  /// The ring that brings a block, or one that it is a part of.
+  Ring *findRing(tile::LoadOp load);
+  /// What a block takes in shared memory.
+  sm::BufType getBuffer(tile::LoadOp load);
+  sm::BufType getBuffer(int64_t rows, int64_t columns, Type element);
+  /// Room that lives as long as the kernel.
+  Value makeRoom(sm::BufType type);
   Value loadFragment(tile::LoadOp load, Attribute layout);
   /// Copies a block to `room`; gives the token.
   Value startCopy(tile::LoadOp load, Value room);
@@ -116,12 +164,12 @@ private:
   /// Where a component of the state of each row lies: row i at slot `first` +
   /// i, live below `count`.
   RowAddresses locateStates(Value state, Value first, Value count,
-                            RankedTensorType rows);
+                            VectorType type, RankedTensorType rows);
   void finish(tile::FinishOp op);
   void storeTo(Operation *op, Value value, const BlockAccess &access);
   /// The layout in which rows of such a block are copied. Null: none.
   Attribute getMover(int64_t rows, int64_t rowBytes);
-  /// The same for a block; says what is wrong if there is none.
+  /// The same for a block. Null: its elements are read one by one.
   Attribute getMover(tile::LoadOp load);
 
   //===--- Addresses (Addresses.cpp)
@@ -134,6 +182,10 @@ private:
   void fold(tile::FoldOp op);
   void loop(scf::ForOp op);
 
+  //===--- Stages (Stage.cpp)
+  //-------------------------------------------------===//
+  void stage();
+
   friend class RowLocator;
 
   tile::KernelOp source;
@@ -142,7 +194,7 @@ private:
   sm::KernelOp target;
   Value item;
   Attribute layout; // of blocks
-  int64_t numWarps = 1;
+  int64_t numWarps = 1, rowWarps = 1, columnWarps = 1;
   SmallVector<Scope> scopes;
   SmallVector<Ring> rings; // of the fold that is open
   bool failed = false;

@@ -6,21 +6,20 @@
 //===----------------------------------------------------------------------===//
 #include "KernelConversion.h"
 
+#include "attn/Layout/SharedLayout.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/Support/MathExtras.h"
+#include <numeric>
 
 using namespace attn;
 
-static BlockAccess getAccess(tile::LoadOp op) {
-  return {op.getSource(),  SmallVector<Value>(op.getIndices()),
-          op.getAxes(),    op.getLiveBegin(),
-          op.getLiveEnd(), int64_t(op.getLiveAxis())};
-}
-
-static BlockAccess getAccess(tile::StoreOp op) {
-  return {op.getDestination(), SmallVector<Value>(op.getIndices()),
-          op.getAxes(),        op.getLiveBegin(),
-          op.getLiveEnd(),     int64_t(op.getLiveAxis())};
+/// A number of columns, if the fragment has more.
+static Value limitOf(Type fragment, Value columns) {
+  APInt known;
+  bool isAll = columns && matchPattern(columns, m_ConstantInt(&known)) &&
+               known.getSExtValue() >=
+                   cast<RankedTensorType>(fragment).getDimSize(1);
+  return isAll ? Value() : columns;
 }
 
 /// As many neighbours as a row has pieces for, as long as the threads share all
@@ -40,46 +39,40 @@ Attribute KernelConversion::getMover(int64_t rows, int64_t rowBytes) {
 
 Attribute KernelConversion::getMover(tile::LoadOp load) {
   auto type = cast<VectorType>(load.getResult().getType());
-  int64_t rows = type.getDimSize(0);
-  int64_t rowBytes = type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
-  Attribute mover = getMover(rows, rowBytes);
-  if (!mover) {
-    fail(load, "expects rows of a multiple of 16 bytes that " +
-                   Twine(32 * numWarps) + " threads can share, but got " +
-                   Twine(rows) + " rows of " + Twine(rowBytes) + " bytes");
+  BlockAccess access = BlockAccess::get(load);
+  unsigned bits = type.getElementTypeBitWidth();
+  bool isPart = access.liveAxis == 1 && (access.liveBegin || access.liveEnd);
+  if (type.getRank() != 2 || bits % 8 || isPart || !access.getColumnAxis() ||
+      access.getAlignment() < 4) {
+    return {};
   }
-  return mover;
-}
-
-Value KernelConversion::loadScalar(tile::LoadOp load) {
-  if (!isa<MemRefType>(load.getSource().getType()) || load.getLiveBegin() ||
-      load.getLiveEnd()) {
-    fail(load, "expects a scalar to be read from a memref");
-    return load.getResult();
-  }
-  SmallVector<Value> indices;
-  for (Value index : load.getIndices()) {
-    indices.push_back(scalar(index));
-  }
-  return memref::LoadOp::create(b, scalar(load.getSource()), indices);
+  sm::BufType buf = getBuffer(load);
+  return getMover(buf.getRows(), buf.getColumns() * bits / 8);
 }
 
 Value KernelConversion::loadFragment(tile::LoadOp load, Attribute layout) {
   RankedTensorType type = getType(load.getResult().getType(), layout);
   bool isBlock = type.getRank() == 2;
-  if (isBlock && type.getElementTypeBitWidth() == 16 &&
-      getMover(type.getDimSize(0), type.getDimSize(1) * 2)) {
-    // Full lines through shared memory, instead of a few bytes for each thread.
-    Value block = buffer(load);
-    return failed ? load.getResult()
-                  : sm::LoadSharedOp::create(b, type, block).getResult();
+  // Full lines through shared memory, instead of a few bytes for each thread:
+  // where ldmatrix brings them on, or several warps want the same.
+  bool isShared = isBlock && (type.getElementTypeBitWidth() == 16 ||
+                              isa<sm::RhsAttr>(layout));
+  if (isBlock && (findRing(load) || (isShared && getMover(load)))) {
+    sm::BufType buf = findRing(load) ? findRing(load)->getBuffer()
+                                     : getBuffer(load);
+    if (type.getDimSize(0) <= buf.getRows() &&
+        type.getDimSize(1) <= buf.getColumns()) {
+      Value block = buffer(load);
+      return failed ? load.getResult()
+                    : sm::LoadSharedOp::create(b, type, block).getResult();
+    }
   }
   Attribute rowLayout =
       isBlock ? sm::SliceAttr::get(b.getContext(), 1, layout) : layout;
   auto rows =
       RankedTensorType::get(type.getDimSize(0), b.getI64Type(), rowLayout);
   std::optional<RowAddresses> where =
-      locate(load, getAccess(load), rows, isBlock);
+      locate(load, BlockAccess::get(load), rows, isBlock);
   if (!where) {
     return load.getResult();
   }
@@ -87,7 +80,9 @@ Value KernelConversion::loadFragment(tile::LoadOp load, Attribute layout) {
   bool isFlag = type.getElementType().isInteger(1);
   RankedTensorType stored = isFlag ? type.clone(b.getI8Type()) : type;
   Value value =
-      isBlock ? sm::LoadRowsOp::create(b, stored, where->addresses, where->live)
+      isBlock ? sm::LoadRowsOp::create(b, stored, where->addresses, where->live,
+                                       limitOf(type, where->columns),
+                                       where->alignment)
                     .getResult()
               : sm::LoadOp::create(b, stored, where->addresses, where->live)
                     .getResult();
@@ -98,32 +93,102 @@ Value KernelConversion::loadFragment(tile::LoadOp load, Attribute layout) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, value, zero);
 }
 
-Value KernelConversion::buffer(tile::LoadOp load) {
+sm::BufType KernelConversion::getBuffer(int64_t rows, int64_t columns,
+                                        Type element) {
+  // Every layout of a block finds its rows and columns in it.
+  int64_t chunk = SharedLayout::kChunkBytes * 8 / element.getIntOrFloatBitWidth();
+  return sm::BufType::get(b.getContext(), llvm::alignTo(rows, getStep()),
+                          llvm::alignTo(columns, columns < getStep() ? chunk : getStep()),
+                          element);
+}
+
+sm::BufType KernelConversion::getBuffer(tile::LoadOp load) {
   auto type = cast<VectorType>(load.getResult().getType());
-  for (Ring &ring : rings) {
-    if (ring.load == load) {
-      auto ringType = cast<sm::RingType>(ring.ring.getType());
-      return sm::TakeOp::create(b, TypeRange(ringType.getBuffers()[0]),
-                                ring.ring, ring.cursor, ring.token)
-          .getResult(0);
+  return getBuffer(type.getDimSize(0), llvm::alignTo(type.getDimSize(1), getStep()),
+                   type.getElementType());
+}
+
+Value KernelConversion::makeRoom(sm::BufType type) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&target.getBody().front());
+  return sm::AllocOp::create(b, type.getSlot());
+}
+
+/// Whether a block has all rows of another one, and its columns from the first
+/// on: then both are one block in shared memory.
+static bool covers(tile::LoadOp wide, tile::LoadOp load) {
+  auto type = cast<VectorType>(wide.getResult().getType());
+  auto other = cast<VectorType>(load.getResult().getType());
+  if (wide.getSource() != load.getSource() ||
+      wide.getLiveBegin() != load.getLiveBegin() ||
+      wide.getLiveEnd() != load.getLiveEnd() ||
+      wide.getLiveAxis() != load.getLiveAxis() ||
+      wide.getAxes() != load.getAxes() || type.getRank() != 2 ||
+      other.getRank() != 2 || type.getDimSize(0) != other.getDimSize(0) ||
+      type.getDimSize(1) < other.getDimSize(1)) {
+    return false;
+  }
+  for (auto [axis, x, y] : llvm::zip_equal(wide.getAxes(), wide.getIndices(),
+                                           load.getIndices())) {
+    if (x == y) {
+      continue;
+    }
+    auto a = getColumnBase(x), z = getColumnBase(y);
+    if (axis != 1 || !a || !z || *a != *z) {
+      return false;
     }
   }
-  if (!getMover(load)) {
-    return load.getResult();
+  return true;
+}
+
+/// The loads that an operand is computed from, element by element.
+static void findLoads(Value value, SmallVectorImpl<tile::LoadOp> &loads) {
+  Operation *op = value.getDefiningOp();
+  if (auto load = dyn_cast_or_null<tile::LoadOp>(op)) {
+    loads.push_back(load);
+  } else if (op && OpTrait::hasElementwiseMappableTraits(op)) {
+    for (Value operand : op->getOperands()) {
+      findLoads(operand, loads);
+    }
+  }
+}
+
+SmallVector<tile::LoadOp> KernelConversion::findColumnBlocks(tile::FoldOp op) {
+  SmallVector<tile::LoadOp> found, loads;
+  op.getStep().walk([&](tile::DotOp dot) { findLoads(dot.getB(), loads); });
+  for (tile::LoadOp load : loads) {
+    bool isKnown = llvm::any_of(
+        found, [&](tile::LoadOp other) { return covers(other, load); });
+    if (isKnown || load->getBlock() != &op.getStep().front() ||
+        !isa<VectorType>(load.getResult().getType()) || !getMover(load)) {
+      continue;
+    }
+    llvm::erase_if(found,
+                   [&](tile::LoadOp other) { return covers(load, other); });
+    found.push_back(load);
+  }
+  return found;
+}
+
+KernelConversion::Ring *KernelConversion::findRing(tile::LoadOp load) {
+  for (Ring &ring : rings) {
+    if (covers(ring.load, load)) {
+      return &ring;
+    }
+  }
+  return nullptr;
+}
+
+Value KernelConversion::buffer(tile::LoadOp load) {
+  if (Ring *ring = findRing(load)) {
+    return sm::TakeOp::create(b, TypeRange(ring->getBuffer()), ring->ring,
+                              ring->cursor, ring->token)
+        .getResult(0);
   }
   return atDefinition(load.getResult(), [&]() -> Value {
-    // Room lives as long as the kernel.
-    Value room;
-    {
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(&target.getBody().front());
-      room = sm::AllocOp::create(
-          b, sm::SlotType::get(b.getContext(), type.getDimSize(0),
-                               type.getDimSize(1), type.getElementType()));
-    }
+    sm::BufType buf = getBuffer(load);
+    Value room = makeRoom(buf);
     Value token = startCopy(load, room);
-    auto buf = sm::BufType::get(b.getContext(), type.getDimSize(0),
-                                type.getDimSize(1), type.getElementType());
     return failed ? load.getResult()
                   : sm::WaitOp::create(b, buf, room, token).getResult();
   });
@@ -131,13 +196,21 @@ Value KernelConversion::buffer(tile::LoadOp load) {
 
 Value KernelConversion::startCopy(tile::LoadOp load, Value room) {
   auto type = cast<VectorType>(load.getResult().getType());
-  Attribute mover = getMover(load);
-  auto rows = RankedTensorType::get(type.getDimSize(0), b.getI64Type(), mover);
+  auto slot = cast<sm::SlotType>(room.getType());
+  auto rows =
+      RankedTensorType::get(slot.getRows(), b.getI64Type(), getMover(load));
   std::optional<RowAddresses> where =
-      locate(load, getAccess(load), rows, /*isBlock=*/true);
-  return where ? sm::CopyOp::create(b, where->addresses, where->live, room)
-                     .getResult()
-               : room;
+      locate(load, BlockAccess::get(load), rows, /*isBlock=*/true);
+  if (!where) {
+    return room;
+  }
+  IntegerAttr columns;
+  if (slot.getColumns() != type.getDimSize(1)) {
+    columns = b.getI64IntegerAttr(type.getDimSize(1));
+  }
+  return sm::CopyOp::create(b, sm::TokenType::get(b.getContext()),
+                            where->addresses, where->live, room, columns,
+                            b.getI64IntegerAttr(where->alignment));
 }
 
 //===----------------------------------------------------------------------===//
@@ -152,22 +225,24 @@ void KernelConversion::storeTo(Operation *op, Value value,
   }
   bool isBlock = type.getRank() == 2;
   Attribute wanted = isBlock ? layout : getRowLayout();
-  auto rows =
-      RankedTensorType::get(type.getDimSize(0), b.getI64Type(), getRowLayout());
+  auto rows = RankedTensorType::get(getType(type, wanted).getDimSize(0),
+                                    b.getI64Type(), getRowLayout());
   std::optional<RowAddresses> where = locate(op, access, rows, isBlock);
   Value converted = failed ? value : fragment(value, wanted);
   if (failed) {
     return;
   }
   if (isBlock) {
-    sm::StoreRowsOp::create(b, converted, where->addresses, where->live);
+    sm::StoreRowsOp::create(b, converted, where->addresses, where->live,
+                            limitOf(converted.getType(), where->columns),
+                            where->alignment);
   } else {
     sm::StoreOp::create(b, converted, where->addresses, where->live);
   }
 }
 
 void KernelConversion::store(tile::StoreOp op) {
-  storeTo(op, op.getValue(), getAccess(op));
+  storeTo(op, op.getValue(), BlockAccess::get(op));
 }
 
 //===----------------------------------------------------------------------===//
@@ -176,7 +251,7 @@ void KernelConversion::store(tile::StoreOp op) {
 
 /// One address per row, like every other access.
 RowAddresses KernelConversion::locateStates(Value state, Value first,
-                                            Value count,
+                                            Value count, VectorType type,
                                             RankedTensorType rows) {
   Value memory = scalar(state);
   int64_t bytes =
@@ -195,9 +270,16 @@ RowAddresses KernelConversion::locateStates(Value state, Value first,
   Value number = arith::ExtSIOp::create(
       b, rows, sm::CoordOp::create(b, rows.clone(b.getI32Type()), index(0)));
   Value away = arith::MulIOp::create(b, number, spread(step));
+  Value columns;
+  if (type.getRank() == 2) {
+    columns = index(type.getDimSize(1));
+  }
+  // Planes of a state begin at multiples of 16 bytes.
+  int64_t rowBytes = type.getRank() == 2 ? type.getDimSize(1) * bytes : bytes;
   return {arith::AddIOp::create(b, spread(begin), away),
           arith::CmpIOp::create(b, arith::CmpIPredicate::slt, number,
-                                spread(toI64(count)))};
+                                spread(toI64(count))),
+          columns, std::gcd<int64_t>(rowBytes, 16)};
 }
 
 /// Whether the columns of a component are neighbours, if it has any.
@@ -214,16 +296,19 @@ void KernelConversion::storeStates(tile::FinishOp op) {
       return fail(op, "expects channels of a state to be neighbours");
     }
     bool isBlock = type.getRank() == 2;
-    auto rows = RankedTensorType::get(type.getDimSize(0), b.getI64Type(),
-                                      getRowLayout());
-    RowAddresses where =
-        locateStates(state, scalar(op.getSlot()), scalar(op.getCount()), rows);
+    Attribute wanted = isBlock ? layout : getRowLayout();
+    auto rows = RankedTensorType::get(getType(type, wanted).getDimSize(0),
+                                      b.getI64Type(), getRowLayout());
+    RowAddresses where = locateStates(state, scalar(op.getSlot()),
+                                      scalar(op.getCount()), type, rows);
     Value converted = fragment(value, isBlock ? layout : getRowLayout());
     if (failed) {
       return;
     }
     if (isBlock) {
-      sm::StoreRowsOp::create(b, converted, where.addresses, where.live);
+      sm::StoreRowsOp::create(b, converted, where.addresses, where.live,
+                              limitOf(converted.getType(), where.columns),
+                              where.alignment);
     } else {
       sm::StoreOp::create(b, converted, where.addresses, where.live);
     }
@@ -248,9 +333,11 @@ Value KernelConversion::loadState(tile::LoadStateOp op, unsigned component) {
           .getCount();
   Value slot = arith::AddIOp::create(
       b, sm::PartOp::create(b, item, scalar(op.getPart())), first);
-  RowAddresses where = locateStates(state, slot, count, rows);
+  RowAddresses where = locateStates(state, slot, count, vector, rows);
   if (isBlock) {
-    return sm::LoadRowsOp::create(b, type, where.addresses, where.live);
+    return sm::LoadRowsOp::create(b, type, where.addresses, where.live,
+                                  limitOf(type, where.columns),
+                              where.alignment);
   }
   return sm::LoadOp::create(b, type, where.addresses, where.live);
 }

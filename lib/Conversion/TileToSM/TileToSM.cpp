@@ -41,7 +41,8 @@ struct ConvertTileToSMPass
     SmallVector<tile::KernelOp> kernels;
     for (auto kernel : getOperation().getOps<tile::KernelOp>()) {
       if (kernel.getKind() == tile::KernelKind::items ||
-          kernel.getKind() == tile::KernelKind::merge) {
+          kernel.getKind() == tile::KernelKind::merge ||
+          kernel.getKind() == tile::KernelKind::stage) {
         kernels.push_back(kernel);
       }
     }

@@ -15,9 +15,38 @@ Value KernelConversion::index(int64_t value) {
   return arith::ConstantIndexOp::create(b, value);
 }
 
+/// What the sizes of a block in a layout are multiples of: rows of accumulators
+/// and of left operands are those of a warp's blocks, all else is shared by the
+/// warps beside each other.
+static std::pair<int64_t, int64_t> getSteps(Attribute layout, int64_t step) {
+  if (auto acc = dyn_cast<sm::AccAttr>(layout)) {
+    return {16 * acc.getRowWarps(), step};
+  }
+  if (auto lhs = dyn_cast<sm::LhsAttr>(layout)) {
+    return {16 * lhs.getRowWarps(), step};
+  }
+  return {step, step};
+}
+
+int64_t KernelConversion::getStep() const {
+  return std::max<int64_t>(16, 8 * columnWarps);
+}
+
 RankedTensorType KernelConversion::getType(Type vector, Attribute layout) {
   auto type = cast<VectorType>(vector);
-  return RankedTensorType::get(type.getShape(), type.getElementType(), layout);
+  SmallVector<int64_t> shape(type.getShape());
+  if (auto slice = dyn_cast<sm::SliceAttr>(layout); slice && shape.size() == 1) {
+    auto steps = getSteps(slice.getParent(), getStep());
+    shape[0] = llvm::alignTo(shape[0],
+                             slice.getAxis() == 0 ? steps.second : steps.first);
+  } else if (isa<sm::MoverAttr>(layout) && shape.size() == 1) {
+    shape[0] = llvm::alignTo(shape[0], getStep());
+  } else if (sm::isBlockLayout(layout) && shape.size() == 2) {
+    auto [rows, columns] = getSteps(layout, getStep());
+    shape = {int64_t(llvm::alignTo(shape[0], rows)),
+             int64_t(llvm::alignTo(shape[1], columns))};
+  }
+  return RankedTensorType::get(shape, type.getElementType(), layout);
 }
 
 Attribute KernelConversion::getRowLayout() {
@@ -58,9 +87,6 @@ Value KernelConversion::makeScalar(Value value) {
                               scalar(o.getFirst()))
         .getCount();
   }
-  if (auto o = dyn_cast<tile::LoadOp>(op)) {
-    return loadScalar(o);
-  }
   IRMapping map;
   Operation *made = cloneScalarCode(op, map);
   return made ? made->getResult(cast<OpResult>(value).getResultNumber())
@@ -72,8 +98,7 @@ Operation *KernelConversion::cloneScalarCode(Operation *op, IRMapping &map) {
   auto isScalar = [](Type type) {
     return !isa<VectorType, tile::ViewType>(type);
   };
-  bool isLoad = isa<tile::LoadOp>(op);
-  if ((isa<tile::TileDialect>(op->getDialect()) && !isLoad) ||
+  if (isa<tile::TileDialect>(op->getDialect()) ||
       !llvm::all_of(op->getOperandTypes(), isScalar) ||
       !llvm::all_of(op->getResultTypes(), isScalar)) {
     fail(op, "has no form in a kernel for an SM");
@@ -86,17 +111,6 @@ Operation *KernelConversion::cloneScalarCode(Operation *op, IRMapping &map) {
   }
   if (failed) {
     return nullptr;
-  }
-  if (isLoad) {
-    auto load = cast<tile::LoadOp>(op);
-    SmallVector<Value> indices;
-    for (Value index : load.getIndices()) {
-      indices.push_back(map.lookup(index));
-    }
-    Operation *made =
-        memref::LoadOp::create(b, map.lookup(load.getSource()), indices);
-    map.map(load.getResult(), made->getResult(0));
-    return made;
   }
   Operation *made = op->cloneWithoutRegions(map);
   b.insert(made);
@@ -125,6 +139,15 @@ Operation *KernelConversion::cloneScalarCode(Operation *op, IRMapping &map) {
 // Fragments
 //===----------------------------------------------------------------------===//
 
+/// The layout that the op behind a value gives it, if it has no choice.
+static Attribute getOwnLayout(Value value, Attribute block, Attribute rows) {
+  Operation *op = value.getDefiningOp();
+  if (op && !isa<tile::DotOp, tile::LoadStateOp, tile::FoldOp>(op)) {
+    return {};
+  }
+  return cast<VectorType>(value.getType()).getRank() == 2 ? block : rows;
+}
+
 Value KernelConversion::fragment(Value value, Attribute layout) {
   FragmentKey key(value, layout);
   if (Value known = scopeOf(value).fragments.lookup(key)) {
@@ -133,8 +156,16 @@ Value KernelConversion::fragment(Value value, Attribute layout) {
   if (failed) {
     return value;
   }
-  if (isa<BlockArgument>(value)) {
-    fail(source, "expects a carried value in the layout that it has");
+  Attribute own = getOwnLayout(value, this->layout, getRowLayout());
+  if (own && own != layout) {
+    Value known = fragment(value, own);
+    Value made = failed ? value : convert(known, layout, value.getType());
+    // Where it is asked for: its own scope may be closed to new code.
+    return made;
+  }
+  if (own && !isa_and_nonnull<tile::DotOp, tile::LoadStateOp>(
+                 value.getDefiningOp())) {
+    fail(source, "expects a carried value to be known where it is used");
     return value;
   }
   Value made = atDefinition(value, [&] { return makeFragment(value, layout); });
@@ -177,21 +208,16 @@ Value KernelConversion::makeFragment(Value value, Attribute layout) {
   if (auto o = dyn_cast<tile::ExpandOp>(op)) {
     if (type.getRank() == 2 && o.getDims().size() == 1) {
       int64_t along = 1 - o.getDims()[0];
-      return sm::ExpandOp::create(
-          b, type,
-          fragment(o.getSource(),
-                   along == 1 ? getRowLayout() : getColumnLayout()),
-          along);
+      auto from = sm::SliceAttr::get(b.getContext(), along, layout);
+      Value source = fragment(o.getSource(), from);
+      return failed ? value : sm::ExpandOp::create(b, type, source, along);
     }
   }
   if (auto o = dyn_cast<tile::LoadOp>(op)) {
     return loadFragment(o, layout);
   }
   if (auto o = dyn_cast<tile::LoadStateOp>(op)) {
-    Attribute own = type.getRank() == 2 ? this->layout : getRowLayout();
-    if (layout == own) {
-      return loadState(o, cast<OpResult>(value).getResultNumber());
-    }
+    return loadState(o, cast<OpResult>(value).getResultNumber());
   }
   if (auto o = dyn_cast<tile::DotOp>(op)) {
     return dot(o, layout);
@@ -220,6 +246,22 @@ Value KernelConversion::makeFragment(Value value, Attribute layout) {
   return value;
 }
 
+static TypedAttr getUnit(sm::Kind kind, Type element) {
+  auto type = cast<FloatType>(element);
+  const llvm::fltSemantics &semantics = type.getFloatSemantics();
+  switch (kind) {
+  case sm::Kind::add:
+    return FloatAttr::get(type, 0.0);
+  case sm::Kind::mul:
+    return FloatAttr::get(type, 1.0);
+  case sm::Kind::maximum:
+    return FloatAttr::get(type, APFloat::getInf(semantics, /*Negative=*/true));
+  case sm::Kind::minimum:
+    return FloatAttr::get(type, APFloat::getInf(semantics));
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
 /// vector.multi_reduction along the columns: each thread its own, then all.
 Value KernelConversion::reduce(Operation *op, Attribute layout) {
   auto reduction = cast<vector::MultiDimReductionOp>(op);
@@ -242,77 +284,91 @@ Value KernelConversion::reduce(Operation *op, Attribute layout) {
   default:
     break;
   }
-  auto wanted = dyn_cast<sm::SliceAttr>(layout);
-  if (!kind || from.getRank() != 2 || dims.size() != 1 || !wanted ||
-      wanted.getParent() != this->layout || wanted.getAxis() != dims[0]) {
+  if (!kind || from.getRank() != 2 || dims.size() != 1 ||
+      !isa<FloatType>(from.getElementType())) {
     fail(op, "expects a reduction of a block by add, mul, maximum or minimum "
-             "to what its rows or columns have");
+             "along one of its two axes");
     return reduction.getResult();
   }
-  RankedTensorType type = getType(reduction.getType(), layout);
+  auto own = sm::SliceAttr::get(b.getContext(), dims[0], this->layout);
+  RankedTensorType type = getType(reduction.getType(), own);
   auto partial =
       sm::PartialAttr::get(b.getContext(), *kind, dims[0], this->layout);
-  Value parts = sm::ReduceOp::create(
-      b, type.cloneWithEncoding(partial), *kind,
-      fragment(reduction.getSource(), this->layout), dims[0]);
-  Value whole = sm::CompleteOp::create(b, type, parts);
-  Value start = fragment(reduction.getAcc(), layout);
+  Value block = fragment(reduction.getSource(), this->layout);
+  if (failed) {
+    return reduction.getResult();
+  }
+  block = fillPadding(block, from, dims[0],
+                      getUnit(*kind, from.getElementType()));
+  Value parts = sm::ReduceOp::create(b, type.cloneWithEncoding(partial), *kind,
+                                     block, dims[0]);
+  // Several warps hold parts of a row, or of a column.
+  int64_t numParts = dims[0] == 1 ? columnWarps : rowWarps;
+  Value room;
+  if (numParts > 1) {
+    room = makeRoom(getBuffer(type.getDimSize(0), numParts,
+                              type.getElementType()));
+  }
+  Value whole = sm::CompleteOp::create(b, type, parts, room);
+  Value start = fragment(reduction.getAcc(), own), result;
   switch (*kind) {
   case sm::Kind::add:
-    return arith::AddFOp::create(b, whole, start);
+    result = arith::AddFOp::create(b, whole, start);
+    break;
   case sm::Kind::mul:
-    return arith::MulFOp::create(b, whole, start);
+    result = arith::MulFOp::create(b, whole, start);
+    break;
   case sm::Kind::maximum:
-    return arith::MaximumFOp::create(b, whole, start);
+    result = arith::MaximumFOp::create(b, whole, start);
+    break;
   case sm::Kind::minimum:
-    return arith::MinimumFOp::create(b, whole, start);
+    result = arith::MinimumFOp::create(b, whole, start);
+    break;
   }
-  llvm_unreachable("all kinds are handled");
+  return layout == own ? result : convert(result, layout, reduction.getType());
 }
 
-/// The load that a 16-bit operand of a product comes from; extensions to f32
-/// say nothing more than what the product does itself.
-static tile::LoadOp getLoad(Value operand) {
-  if (auto extension = operand.getDefiningOp<arith::ExtFOp>()) {
-    operand = extension.getIn();
+Value KernelConversion::fillPadding(Value fragment, VectorType vector,
+                                    int64_t axis, TypedAttr fill) {
+  auto type = cast<RankedTensorType>(fragment.getType());
+  int64_t size = vector.getDimSize(axis);
+  if (type.getDimSize(axis) == size) {
+    return fragment;
   }
-  auto load = operand.getDefiningOp<tile::LoadOp>();
-  auto type = dyn_cast<VectorType>(operand.getType());
-  bool fits = load && type && type.getRank() == 2 &&
-              (type.getElementType().isF16() || type.getElementType().isBF16());
-  return fits ? load : tile::LoadOp();
+  MLIRContext *context = b.getContext();
+  auto slice = sm::SliceAttr::get(context, 1 - axis, type.getEncoding());
+  auto numbers =
+      RankedTensorType::get(type.getDimSize(axis), b.getI32Type(), slice);
+  auto flags = numbers.clone(b.getI1Type());
+  auto splat = [](RankedTensorType type, Attribute value) {
+    return SplatElementsAttr::get(type, value);
+  };
+  Value limit = arith::ConstantOp::create(
+      b, numbers, splat(numbers, b.getI32IntegerAttr(size)));
+  Value inside =
+      arith::CmpIOp::create(b, flags, arith::CmpIPredicate::slt,
+                            sm::CoordOp::create(b, numbers, index(0)), limit);
+  Value mask = sm::ExpandOp::create(b, type.clone(b.getI1Type()), inside,
+                                    1 - axis);
+  Value others = arith::ConstantOp::create(b, type, splat(type, fill));
+  return arith::SelectOp::create(b, mask, fragment, others);
 }
 
-Value KernelConversion::dot(tile::DotOp op, Attribute layout) {
-  tile::LoadOp right = getLoad(op.getB());
-  if (!right || op.getTransposeA()) {
-    fail(op, "expects a right operand of f16 or bf16 that is read from memory, "
-             "and a left one that is not transposed");
-    return op.getResult();
+Value KernelConversion::convert(Value value, Attribute layout, Type vector) {
+  auto from = cast<RankedTensorType>(value.getType());
+  RankedTensorType to = getType(vector, layout).clone(from.getElementType());
+  bool isBlock = from.getRank() == 2;
+  int64_t columns = isBlock ? from.getDimSize(1) : 1;
+  sm::BufType buf =
+      getBuffer(from.getDimSize(0), columns, from.getElementType());
+  if (to.getDimSize(0) > buf.getRows() ||
+      (isBlock && to.getDimSize(1) > buf.getColumns())) {
+    fail(value.getDefiningOp(), "expects a block that another layout has room "
+                                "for");
+    return value;
   }
-  Type element = cast<VectorType>(right.getResult().getType()).getElementType();
-  RankedTensorType type = getType(op.getResult().getType(), layout);
-  Value left = op.getA();
-  auto leftType = cast<VectorType>(left.getType());
-  if (auto extension = left.getDefiningOp<arith::ExtFOp>();
-      extension && getElementTypeOrSelf(extension.getIn()) == element) {
-    left = fragment(extension.getIn(), layout);
-  } else if (leftType.getElementType().isF32()) {
-    // The matrix unit wants both operands in one type of 16 bits.
-    left = arith::TruncFOp::create(
-        b, RankedTensorType::get(leftType.getShape(), element, layout),
-        fragment(left, layout));
-  } else {
-    left = fragment(left, layout);
-  }
-  Value acc = op.getAcc()
-                  ? fragment(op.getAcc(), layout)
-                  : arith::ConstantOp::create(b, type, b.getZeroAttr(type));
-  Value block = buffer(right);
-  if (failed) {
-    return op.getResult();
-  }
-  return sm::GemmOp::create(b, type, left, block, acc, op.getTransposeB());
+  Value stored = sm::StoreSharedOp::create(b, buf, value, makeRoom(buf));
+  return sm::LoadSharedOp::create(b, to, stored);
 }
 
 /// One result of a branch that computes values.

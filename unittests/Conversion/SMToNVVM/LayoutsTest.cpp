@@ -33,6 +33,7 @@ static const Case kCases[] = {
     {"#sm.acc<2 x 1>", 2, 64, 24},  {"#sm.acc<2 x 2>", 4, 32, 64},
     {"#sm.acc<1 x 4>", 4, 16, 128}, {"#sm.acc<3 x 1>", 3, 48, 16},
     {"#sm.rhs<2 x 2>", 4, 32, 48},  {"#sm.rhs<1 x 1>", 1, 16, 8},
+    {"#sm.lhs<2 x 2>", 4, 32, 48},  {"#sm.rhs<2 x 2, transposed = true>", 4, 48, 32},
 };
 
 /// %x: 1000 * row + column.
@@ -111,14 +112,10 @@ static int sample(int row, int column) { return (row * 37 + column * 11) % 61; }
 TEST(SMToNVVMLayouts, ReducesAlongEachAxis) {
   for (const Case &c : kCases) {
     for (int axis : {0, 1}) {
-      // The parts of the others lie in several warps.
-      bool isAcross = axis == 0
-                          ? c.layout.find("acc<1 x") == std::string::npos &&
-                                c.layout.find("rhs") == std::string::npos
-                          : c.layout.find("x 1>") == std::string::npos;
-      if (isAcross) {
-        continue;
-      }
+      // Their parts may lie in several warps.
+      std::string room = "!sm.slot<" + std::to_string(axis ? c.rows : c.columns) +
+                         ", 4, f32>";
+      std::string through = c.warps > 1 ? "through %room : " + room + " " : "";
       for (const char *kind : {"add", "maximum", "minimum"}) {
         SCOPED_TRACE(c.layout + " " + kind + " " + std::to_string(axis));
         int kept = axis ? c.rows : c.columns;
@@ -136,7 +133,8 @@ TEST(SMToNVVMLayouts, ReducesAlongEachAxis) {
             vectorType(c.rows, "i64", rows) + ", " +
             vectorType(c.rows, "i1", rows) + " -> " + block +
             "\n%p = sm.reduce " + kind + " %x along " + a + " : " + block +
-            " -> " + part + "\n%s = sm.complete %p : " + part + " -> " + slice +
+            " -> " + part + "\n%room = sm.alloc : " + room + "\n%s = sm.complete %p " + through +
+            ": " + part + " -> " + slice +
             "\n%e = sm.expand %s along " + a + " : " + slice + " -> " + block +
             "\n" + store(c, "%e", "f32", 4, kOut);
         std::vector<TestTensor> tensors{

@@ -120,8 +120,10 @@ TEST(SMToNVVMMatrices, LoadsParts) {
 
 namespace {
 struct GemmCase {
-  int rowWarps, m, n, k;
+  int rowWarps, columnWarps, m, n, k;
   bool transposeB;
+  /// Columns of b that come before those that are multiplied.
+  int column = 0;
 };
 } // namespace
 
@@ -135,8 +137,8 @@ static int chooseThreads(int rows, int columns, int warps) {
 }
 
 /// What a product is, and where it takes its left operand from.
-static std::string multiply(const GemmCase &c, const std::string &layout,
-                            bool isAsync, bool fromShared, bool adds) {
+static std::string multiplyAsync(const GemmCase &c, const std::string &layout,
+                                 bool fromShared, bool adds) {
   int bRows = c.transposeB ? c.n : c.k, bColumns = c.transposeB ? c.k : c.n;
   std::string d = "tensor<" + block(c.m, c.n, "f32, ") + layout + ">";
   std::string a = "tensor<" + block(c.m, c.k, "f16, ") + layout + ">";
@@ -147,18 +149,13 @@ static std::string multiply(const GemmCase &c, const std::string &layout,
     text += "%af = sm.lds %abuf : " + aBuf + " -> " + a + "\n";
   }
   text += "%z = arith.constant dense<0.5> : " + d + "\n";
-  if (!isAsync) {
-    return text + "%p = sm.gemm %af, %bbuf acc(%z)" + flag + " : " + a + ", " +
-           b + " -> " + d + "\n";
-  }
   return text + "%i = sm.gemm_async " + (fromShared ? "%abuf" : "%af") +
          ", %bbuf" + (adds ? " acc(%z : " + d + ")" : "") + flag + " : " +
          (fromShared ? aBuf : a) + ", " + b + " -> !sm.inflight<" + d +
          ">\n%p = sm.wait %i : !sm.inflight<" + d + "> -> " + d + "\n";
 }
 
-static void checkProduct(const GemmCase &c, bool isAsync, bool fromShared,
-                         bool adds) {
+static void checkAsync(const GemmCase &c, bool fromShared, bool adds) {
   int warps = c.rowWarps;
   int bRows = c.transposeB ? c.n : c.k, bColumns = c.transposeB ? c.k : c.n;
   std::string d = "#sm.acc<" + std::to_string(warps) + " x 1>";
@@ -169,7 +166,7 @@ static void checkProduct(const GemmCase &c, bool isAsync, bool fromShared,
       bring("a", c.m, c.k, chooseThreads(c.m, c.k, warps), warps, c.m) +
       bring("b", bRows, bColumns, chooseThreads(bRows, bColumns, warps), warps,
             bRows) +
-      multiply(c, d, isAsync, fromShared, adds) + store("%p", c.m, c.n, d);
+      multiplyAsync(c, d, fromShared, adds) + store("%p", c.m, c.n, d);
   std::vector<TestTensor> tensors{halves(c.m, c.k, 1),
                                   halves(bRows, bColumns, 2),
                                   TestTensor::get<float>(c.m, c.n)};
@@ -177,7 +174,7 @@ static void checkProduct(const GemmCase &c, bool isAsync, bool fromShared,
                        std::string("%ain: ") + kHalf + ", %bin: " + kHalf +
                            ", %out: " + kFloat,
                        warps, body),
-            TestPlan::get(2), tensors, isAsync ? "sm_90a" : "sm_80");
+            TestPlan::get(2), tensors, "sm_90a");
   for (int i = 0; i < c.m; ++i) {
     for (int j = 0; j < c.n; ++j) {
       float sum = adds ? 0.5f : 0;
@@ -191,30 +188,88 @@ static void checkProduct(const GemmCase &c, bool isAsync, bool fromShared,
   }
 }
 
-TEST(SMToNVVMMatrices, Multiplies) {
+/// As a buffer, or as a fragment in the layout of the instruction.
+static void multiply(bool isFragment) {
   GemmCase cases[] = {
-      {4, 64, 64, 128, true}, {4, 64, 128, 64, false}, {2, 32, 64, 64, true},
-      {2, 64, 32, 32, false}, {1, 32, 24, 64, true},   {1, 32, 24, 96, false},
-      {1, 16, 8, 32, true},   {1, 16, 8, 32, false},
+      {4, 1, 64, 64, 128, true}, {4, 1, 64, 128, 64, false},
+      {2, 1, 32, 64, 64, true},  {2, 1, 64, 32, 32, false},
+      {1, 1, 32, 24, 64, true},  {1, 1, 32, 24, 96, false},
+      {1, 1, 16, 8, 32, true},   {1, 1, 16, 8, 32, false},
+      {2, 2, 32, 64, 64, true},  {2, 2, 64, 64, 32, false},
+      {1, 4, 16, 64, 32, true},  {1, 4, 16, 128, 32, false, 64},
+      {1, 1, 16, 32, 32, true, 64},
   };
   for (const GemmCase &c : cases) {
-    checkProduct(c, false, false, true);
+    int warps = c.rowWarps * c.columnWarps;
+    int bRows = c.transposeB ? c.n : c.k;
+    int bColumns = c.column + (c.transposeB ? c.k : c.n);
+    std::string shape =
+        "<" + std::to_string(c.rowWarps) + " x " + std::to_string(c.columnWarps);
+    std::string d = "#sm.acc" + shape + ">", left = "#sm.lhs" + shape + ">";
+    left = c.columnWarps == 1 ? d : left;
+    std::string right = "#sm.rhs" + shape +
+                        (c.transposeB ? ", transposed = true>" : ">");
+    std::string rightType =
+        "tensor<" + block(bRows, bColumns - c.column, "f16, ") + right + ">";
+    std::string bBuffer = shared("buf", bRows, bColumns);
+    std::string column = "column = " + std::to_string(c.column);
+    SCOPED_TRACE(d + " " + block(c.m, c.n, std::to_string(c.k)) +
+                 (c.transposeB ? " transposed" : ""));
+    std::string body =
+        bring("a", c.m, c.k, chooseThreads(c.m, c.k, warps), warps, c.m) +
+        bring("b", bRows, bColumns, chooseThreads(bRows, bColumns, warps),
+              warps, bRows) +
+        "%af = sm.lds %abuf : " + shared("buf", c.m, c.k) + " -> tensor<" +
+        block(c.m, c.k, "f16, ") + left + ">\n" +
+        (isFragment ? "%b = sm.lds %bbuf {" + column + "} : " + bBuffer +
+                          " -> " + rightType + "\n"
+                    : "") +
+        "%z = arith.constant dense<0.5> : tensor<" + block(c.m, c.n, "f32, ") +
+        d + ">\n%p = sm.gemm %af, " + (isFragment ? "%b" : "%bbuf") +
+        " acc(%z) {" + (c.transposeB ? "transposeB" : "") +
+        (c.transposeB && !isFragment ? ", " : "") +
+        (isFragment ? "" : column) + "} : tensor<" +
+        block(c.m, c.k, "f16, ") + left + ">, " +
+        (isFragment ? rightType : bBuffer) + " -> tensor<" + block(c.m, c.n, "f32, ") + d + ">\n" +
+        store("%p", c.m, c.n, d);
+    std::vector<TestTensor> tensors{halves(c.m, c.k, 1),
+                                    halves(bRows, bColumns, 2),
+                                    TestTensor::get<float>(c.m, c.n)};
+    runKernel(wrapKernel("",
+                         std::string("%ain: ") + kHalf + ", %bin: " + kHalf +
+                             ", %out: " + kFloat,
+                         warps, body),
+              TestPlan::get(2), tensors);
+    for (int i = 0; i < c.m; ++i) {
+      for (int j = 0; j < c.n; ++j) {
+        float sum = 0.5f;
+        for (int x = 0; x < c.k; ++x) {
+          sum += halfToFloat(tensors[0].at<uint16_t>(i, x)) *
+                 halfToFloat(tensors[1].at<uint16_t>(
+                     c.transposeB ? j : x, c.column + (c.transposeB ? x : j)));
+        }
+        ASSERT_EQ(tensors[2].at<float>(i, j), sum) << i << ", " << j;
+      }
+    }
   }
 }
+
+TEST(SMToNVVMMatrices, Multiplies) { multiply(/*isFragment=*/false); }
+TEST(SMToNVVMMatrices, MultipliesFragments) { multiply(/*isFragment=*/true); }
 
 TEST(SMToNVVMMatrices, MultipliesAsWarpgroup) {
   // Blocks with every swizzle, from the widest to none, and two of 64 rows.
   GemmCase cases[] = {
-      {4, 64, 128, 128, true}, {4, 64, 128, 128, false},
-      {4, 64, 64, 96, true},   {4, 64, 96, 64, false},
-      {4, 64, 64, 80, true},   {4, 64, 80, 64, false},
-      {4, 64, 64, 16, true},   {4, 64, 64, 16, false},
-      {4, 64, 72, 128, false}, {4, 128, 64, 64, true},
-      {4, 128, 256, 32, true}, {4, 64, 256, 32, false},
+      {4, 1, 64, 128, 128, true}, {4, 1, 64, 128, 128, false},
+      {4, 1, 64, 64, 96, true},   {4, 1, 64, 96, 64, false},
+      {4, 1, 64, 64, 80, true},   {4, 1, 64, 80, 64, false},
+      {4, 1, 64, 64, 16, true},   {4, 1, 64, 64, 16, false},
+      {4, 1, 64, 72, 128, false}, {4, 1, 128, 64, 64, true},
+      {4, 1, 128, 256, 32, true}, {4, 1, 64, 256, 32, false},
   };
   for (const GemmCase &c : cases) {
-    checkProduct(c, true, true, true);
-    checkProduct(c, true, false, true);
-    checkProduct(c, true, true, false);
+    checkAsync(c, true, true);
+    checkAsync(c, false, true);
+    checkAsync(c, true, false);
   }
 }

@@ -50,8 +50,16 @@ static Found getParent(std::string *why, Attribute parent, int64_t axis,
         shape[1 - axis] = size;
         return getLayout(acc, shape, why);
       })
+      .Case<LhsAttr>([&](LhsAttr lhs) -> Found {
+        int64_t shape[] = {16 * lhs.getRowWarps(), 16};
+        shape[1 - axis] = size;
+        return getLayout(lhs, shape, why);
+      })
       .Case<RhsAttr>([&](RhsAttr rhs) -> Found {
         int64_t shape[] = {16, 8 * rhs.getColumnWarps()};
+        if (rhs.getTransposed()) {
+          std::swap(shape[0], shape[1]);
+        }
         shape[1 - axis] = size;
         return getLayout(rhs, shape, why);
       })
@@ -95,8 +103,12 @@ static Found getLanes(std::string *why, LanesAttr lanes,
                         {{lanes.getWarps(), Digit::kReplicated, 0}});
 }
 
+bool sm::isBlockLayout(Attribute encoding) {
+  return isa_and_nonnull<AccAttr, LhsAttr, RhsAttr>(encoding);
+}
+
 static int64_t getRank(Attribute encoding) {
-  return isa<AccAttr, RhsAttr>(encoding) ? 2 : 1;
+  return isBlockLayout(encoding) ? 2 : 1;
 }
 
 std::optional<FragmentLayout>
@@ -113,11 +125,19 @@ sm::getLayout(Attribute encoding, ArrayRef<int64_t> shape, std::string *why) {
             FragmentLayout::accumulator(shape[0], shape[1], acc.getRowWarps(),
                                         acc.getColumnWarps()));
       })
+      .Case<LhsAttr>([&](LhsAttr lhs) {
+        return checkBlock(why, shape, 16 * lhs.getRowWarps(), 16,
+                          FragmentLayout::leftOperand(shape[0], shape[1],
+                                                      lhs.getRowWarps(),
+                                                      lhs.getColumnWarps()));
+      })
       .Case<RhsAttr>([&](RhsAttr rhs) {
-        return checkBlock(why, shape, 16, 8 * rhs.getColumnWarps(),
-                          FragmentLayout::rightOperand(shape[0], shape[1],
-                                                       rhs.getRowWarps(),
-                                                       rhs.getColumnWarps()));
+        bool flip = rhs.getTransposed();
+        int64_t steps[] = {16, 8 * rhs.getColumnWarps()};
+        Found layout = FragmentLayout::rightOperand(
+            shape[flip], shape[!flip], rhs.getRowWarps(), rhs.getColumnWarps());
+        return checkBlock(why, shape, steps[flip], steps[!flip],
+                          layout && flip ? Found(layout->transpose()) : layout);
       })
       .Case<MoverAttr>(
           [&](MoverAttr mover) { return getMover(why, mover, shape); })
@@ -154,7 +174,7 @@ bool sm::isFragment(Type type) {
 
 int64_t sm::getNumWarps(Attribute encoding) {
   return TypeSwitch<Attribute, int64_t>(encoding)
-      .Case<AccAttr, RhsAttr>(
+      .Case<AccAttr, LhsAttr, RhsAttr>(
           [](auto a) { return a.getRowWarps() * a.getColumnWarps(); })
       .Case<MoverAttr, LanesAttr>([](auto rows) { return rows.getWarps(); })
       .Case<SliceAttr, PartialAttr>(
@@ -168,7 +188,7 @@ int64_t sm::getNumWarps(Attribute encoding) {
 
 static LogicalResult verifyAxis(function_ref<InFlightDiagnostic()> error,
                                 int64_t axis, Attribute parent) {
-  if (!isa<AccAttr, RhsAttr>(parent)) {
+  if (!isBlockLayout(parent)) {
     return error() << "expects a layout of two axes, but got " << parent;
   }
   if (axis != 0 && axis != 1) {

@@ -172,20 +172,39 @@ LogicalResult CopyOp::verify() {
            << chunks << " pieces to be shared by a number of threads that "
            << "divides it, but got " << mover.getThreads();
   }
+  int64_t alignment = getAlignment();
+  if (alignment != 4 && alignment != 8 && alignment != 16) {
+    return emitOpError("expects addresses that are multiples of 4, 8 or 16 "
+                       "bytes, but got ")
+           << alignment;
+  }
+  std::optional<int64_t> columns = getColumns();
+  int64_t bits = slot.getElementType().getIntOrFloatBitWidth();
+  if (columns && (*columns <= 0 || *columns > slot.getColumns() ||
+                  *columns * bits % 8)) {
+    return emitOpError("expects whole bytes of 1 to ")
+           << slot.getColumns() << " columns, but got " << *columns;
+  }
   return verifyRows(*this, getAddresses(), getLive(), slot.getRows());
+}
+
+/// Values of one axis have a row for each element.
+static std::pair<int64_t, int64_t> getRowsAndColumns(RankedTensorType type) {
+  return {type.getDimSize(0), type.getRank() == 2 ? type.getDimSize(1) : 1};
 }
 
 LogicalResult LoadSharedOp::verify() {
   auto from = cast<BufType>(getFrom().getType());
   auto to = cast<RankedTensorType>(getResult().getType());
-  if (to.getElementType() != from.getElementType() || to.getRank() != 2 ||
-      from.getElementType().getIntOrFloatBitWidth() != 16) {
-    return emitOpError("expects a block of 16-bit elements like the buffer's, "
-                       "but got ")
+  if (to.getElementType() != from.getElementType()) {
+    return emitOpError("expects a block of elements like the buffer's, but got "
+                       "")
            << from << " and " << to;
   }
-  int64_t rows = to.getDimSize(getTransposed() ? 1 : 0);
-  int64_t columns = to.getDimSize(getTransposed() ? 0 : 1);
+  auto [rows, columns] = getRowsAndColumns(to);
+  if (getTransposed()) {
+    std::swap(rows, columns);
+  }
   int64_t row = getRow(), column = getColumn();
   if (row < 0 || column < 0 || row % 8 || column % 8 ||
       row + rows > from.getRows() || column + columns > from.getColumns()) {
@@ -198,37 +217,75 @@ LogicalResult LoadSharedOp::verify() {
   return success();
 }
 
+LogicalResult StoreSharedOp::verify() {
+  auto from = cast<RankedTensorType>(getValue().getType());
+  auto to = cast<SlotType>(getTo().getType());
+  auto [rows, columns] = getRowsAndColumns(from);
+  if (rows > to.getRows() || columns > to.getColumns() ||
+      from.getElementType() != to.getElementType() ||
+      cast<BufType>(getResult().getType()).getSlot() != to) {
+    return emitOpError("expects a slot with room for a block and a buffer like "
+                       "it, but got ")
+           << from << ", " << to << " and " << getResult().getType();
+  }
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Values
 //===----------------------------------------------------------------------===//
 
+/// Rows, columns and elements of a right operand, a buffer or a fragment.
+static std::tuple<int64_t, int64_t, Type> describeBlock(Type type) {
+  if (auto buf = dyn_cast<BufType>(type)) {
+    return {buf.getRows(), buf.getColumns(), buf.getElementType()};
+  }
+  auto tensor = cast<RankedTensorType>(type);
+  return {tensor.getDimSize(0), tensor.getRank() == 2 ? tensor.getDimSize(1) : 0,
+          tensor.getElementType()};
+}
+
 LogicalResult GemmOp::verify() {
   auto a = cast<RankedTensorType>(getA().getType());
-  auto b = cast<BufType>(getB().getType());
+  Type b = getB().getType();
+  auto [rows, columns, element] = describeBlock(b);
   auto d = cast<RankedTensorType>(getResult().getType());
-  if (!isa<AccAttr>(a.getEncoding()) || !isa<AccAttr>(d.getEncoding())) {
+  auto layout = dyn_cast<AccAttr>(d.getEncoding());
+  auto isLeft = [](Attribute x) { return isa<AccAttr, LhsAttr>(x); };
+  if (!isLeft(a.getEncoding()) || !layout) {
     return emitOpError("expects operands with layout sm.acc, but got ")
            << a << " and " << d;
   }
-  if (a.getElementType() != b.getElementType()) {
+  if (a.getElementType() != element) {
     return emitOpError("expects operands of one type, but got ")
-           << a.getElementType() << " and " << b.getElementType();
+           << a.getElementType() << " and " << element;
   }
-  int64_t k = getTransposeB() ? b.getColumns() : b.getRows();
-  int64_t n = getTransposeB() ? b.getRows() : b.getColumns();
+  // A part of a buffer: further columns are not looked at.
+  bool isBuffer = isa<BufType>(b);
+  int64_t used = getTransposeB() ? a.getDimSize(1) : d.getDimSize(1);
+  int64_t column = getColumn();
+  bool isInside = column >= 0 && column % 8 == 0 && column + used <= columns;
+  int64_t k = getTransposeB() ? used : rows, n = getTransposeB() ? rows : used;
   if (a.getDimSize(0) != d.getDimSize(0) || a.getDimSize(1) != k ||
-      d.getDimSize(1) != n) {
+      d.getDimSize(1) != n || !isInside || (!isBuffer && used != columns)) {
     return emitOpError("expects [M, K] * [K, N] + [M, N], but got ")
            << a << ", " << b << (getTransposeB() ? " transposed" : "")
-           << " and " << d;
+           << " from column " << column << " and " << d;
   }
-  auto layoutA = cast<AccAttr>(a.getEncoding());
-  auto layoutD = cast<AccAttr>(d.getEncoding());
-  if (layoutA.getRowWarps() != layoutD.getRowWarps() ||
-      layoutA.getColumnWarps() != 1) {
+  int64_t rowWarps = layout.getRowWarps(), columnWarps = layout.getColumnWarps();
+  auto left = LhsAttr::get(getContext(), rowWarps, columnWarps);
+  bool fits = a.getEncoding() == left ||
+              (a.getEncoding() == layout && columnWarps == 1);
+  if (!fits) {
     return emitOpError("expects a thread to have the rows of a that it has of "
                        "the result, and all their columns, but got ")
-           << layoutA << " and " << layoutD;
+           << a.getEncoding() << " and " << layout;
+  }
+  auto right = RhsAttr::get(getContext(), rowWarps, columnWarps,
+                            getTransposeB());
+  if (!isBuffer && cast<RankedTensorType>(b).getEncoding() != right) {
+    return emitOpError("expects a buffer or a fragment with layout ")
+           << right << ", but got " << b;
   }
   if (k % 16) {
     return emitOpError("expects a multiple of 16 products to sum, but got ")
@@ -257,7 +314,7 @@ LogicalResult ReduceOp::verify() {
   if (int64_t axis = getAxis(); axis != 0 && axis != 1) {
     return emitOpError("expects axis 0 or 1, but got ") << axis;
   }
-  if (!isa<AccAttr, RhsAttr>(source.getEncoding())) {
+  if (!isBlockLayout(source.getEncoding())) {
     return emitOpError("expects a source of two axes, but got ") << source;
   }
   return verifyDropped(*this, source,
@@ -279,6 +336,18 @@ LogicalResult CompleteOp::verify() {
   if (result != source.cloneWithEncoding(slice)) {
     return emitOpError("expects ")
            << source.cloneWithEncoding(slice) << ", but got " << result;
+  }
+  FragmentLayout layout = getLayout(source);
+  if (!getThrough()) {
+    return success();
+  }
+  auto slot = cast<SlotType>(getThrough().getType());
+  if (slot.getElementType() != source.getElementType() ||
+      slot.getRows() < source.getDimSize(0) ||
+      slot.getColumns() < layout.getNumPartialWarps()) {
+    return emitOpError("expects a slot of ")
+           << source.getDimSize(0) << " rows of at least "
+           << layout.getNumPartialWarps() << " elements, but got " << slot;
   }
   return success();
 }
@@ -306,7 +375,7 @@ LogicalResult ExpandOp::verify() {
   if (int64_t axis = getAxis(); axis != 0 && axis != 1) {
     return emitOpError("expects axis 0 or 1, but got ") << axis;
   }
-  if (!isa<AccAttr, RhsAttr>(result.getEncoding())) {
+  if (!isBlockLayout(result.getEncoding())) {
     return emitOpError("expects a result of two axes, but got ") << result;
   }
   return verifyDropped(

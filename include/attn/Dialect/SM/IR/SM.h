@@ -30,6 +30,8 @@ std::optional<FragmentLayout> getLayout(mlir::Attribute encoding,
 FragmentLayout getLayout(mlir::Type type);
 /// Whether a type is a tensor of static shape with a layout that fits it.
 bool isFragment(mlir::Type type);
+/// Whether an encoding is a layout of blocks, which have two axes.
+bool isBlockLayout(mlir::Attribute encoding);
 /// Warps over which a layout of this dialect spreads a value.
 int64_t getNumWarps(mlir::Attribute encoding);
 

@@ -43,13 +43,27 @@ def SM_AccAttr : SM_Layout<"Acc", "acc"> {
   let assemblyFormat = "`<` $rowWarps `x` $columnWarps `>`";
 }
 
-def SM_RhsAttr : SM_Layout<"Rhs", "rhs"> {
-  let summary = "right operand [k, n] of a matrix product, 16 bits";
+def SM_LhsAttr : SM_Layout<"Lhs", "lhs"> {
+  let summary = "left operand of a matrix product, 16 bits";
   let description = [{
-    FragmentLayout::rightOperand over rowWarps x columnWarps warps.
+    FragmentLayout::leftOperand: the accumulator of rowWarps x 1 warps, held by
+    each of columnWarps warps. Over one column of warps it is an accumulator.
   }];
   let parameters = (ins "int64_t":$rowWarps, "int64_t":$columnWarps);
   let assemblyFormat = "`<` $rowWarps `x` $columnWarps `>`";
+}
+
+def SM_RhsAttr : SM_Layout<"Rhs", "rhs"> {
+  let summary = "right operand of a matrix product, 16 bits";
+  let description = [{
+    FragmentLayout::rightOperand over rowWarps x columnWarps warps: [k, n], or
+    with `transposed` [n, k].
+  }];
+  let parameters = (ins "int64_t":$rowWarps, "int64_t":$columnWarps,
+                        DefaultValuedParameter<"bool", "false">:$transposed);
+  let assemblyFormat = [{
+    `<` $rowWarps `x` $columnWarps (`,` `transposed` `=` $transposed^)? `>`
+  }];
 }
 
 def SM_MoverAttr : SM_Layout<"Mover", "mover"> {

@@ -124,6 +124,12 @@ def SM_FieldOp : SM_Op<"field", [Pure]> {
   let assemblyFormat = "$item $name attr-dict";
 }
 
+def SM_ThreadOp : SM_Op<"thread", [Pure]> {
+  let summary = "the number of this thread in its role";
+  let results = (outs Index:$result);
+  let assemblyFormat = "attr-dict";
+}
+
 def SM_PartOp : SM_Op<"part", [Pure]> {
   let summary = "first state slot of a part of a merge";
   let arguments = (ins SM_ItemType:$item, Index:$part);
@@ -229,9 +235,11 @@ def SM_CopyOp : SM_Op<"copy", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "starts copying rows of global memory into a slot";
   let description = [{
     Row i of the slot comes from the bytes at addresses[i]; where not live[i],
-    it becomes 0 and nothing is read.
+    it becomes 0 and nothing is read. The same holds for what is behind
+    `columns`, if that is given. Addresses are multiples of `alignment`.
   }];
-  let arguments = (ins SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live, SM_SlotType:$to);
+  let arguments = (ins SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live, SM_SlotType:$to,
+      OptionalAttr<I64Attr>:$columns, DefaultValuedAttr<I64Attr, "16">:$alignment);
   let results = (outs SM_TokenType:$token);
   let assemblyFormat = [{
     $addresses `live` $live `to` $to attr-dict `:` type($addresses) `,` type($live) `,` type($to)
@@ -306,10 +314,10 @@ def SM_EndTurnOp : SM_Op<"end_turn", [MemoryEffects<[MemRead, MemWrite]>]> {
 }
 
 def SM_LoadSharedOp : SM_Op<"lds", [MemoryEffects<[MemRead]>]> {
-  let summary = "a buffer, or a part of it, as fragment";
+  let summary = "a buffer, or a part of it, as fragment of any layout";
   let description = [{
     Rows from `row` and columns from `column` on. `transposed`: the fragment is
-    the transpose of that part.
+    the transpose of that part. A fragment of one axis is the first column.
   }];
   let arguments = (ins SM_BufType:$from, DefaultValuedAttr<I64Attr, "0">:$row,
       DefaultValuedAttr<I64Attr, "0">:$column, UnitAttr:$transposed);
@@ -322,13 +330,27 @@ def SM_LoadSharedOp : SM_Op<"lds", [MemoryEffects<[MemRead]>]> {
 // Values
 //===----------------------------------------------------------------------===//
 
+def SM_StoreSharedOp : SM_Op<"sts", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "a fragment as buffer";
+  let description = [{
+    Waits until all threads of the role are here, writes the block to the first
+    rows and columns of `to`, or a value of one axis to the first column, and
+    waits until all have: the way from one layout to another.
+  }];
+  let arguments = (ins SM_Fragment:$value, SM_SlotType:$to);
+  let results = (outs SM_BufType:$result);
+  let assemblyFormat = "$value `to` $to attr-dict `:` type($value) `,` type($to) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def SM_GemmOp : SM_Op<"gemm", [Pure, AllTypesMatch<["acc", "result"]>]> {
   let summary = "acc + a * b";
   let description = [{
-    b is a buffer [k, n], or with transposeB [n, k].
+    b is a buffer [k, n], or with transposeB [n, k], of which columns from
+    `column` on are taken, or a fragment in the layout sm.rhs.
   }];
-  let arguments = (ins SM_FragmentOf<[F16, BF16]>:$a, SM_BufType:$b, SM_FragmentOf<[F32]>:$acc,
-      UnitAttr:$transposeB);
+  let arguments = (ins SM_FragmentOf<[F16, BF16]>:$a, AnyTypeOf<[SM_BufType, SM_Fragment]>:$b,
+      SM_FragmentOf<[F32]>:$acc, UnitAttr:$transposeB, DefaultValuedAttr<I64Attr, "0">:$column);
   let results = (outs SM_FragmentOf<[F32]>:$result);
   let assemblyFormat = [{
     $a `,` $b `acc` `(` $acc `)` attr-dict `:` type($a) `,` type($b) `->` type($result)
@@ -361,9 +383,16 @@ def SM_ReduceOp : SM_Op<"reduce", [Pure]> {
 
 def SM_CompleteOp : SM_Op<"complete", [Pure]> {
   let summary = "combines what threads hold parts of";
-  let arguments = (ins SM_Fragment:$source);
+  let description = [{
+    Parts in several warps meet in `through`: it has a row for each element of
+    the source, and in it an element for each of those warps. Threads wait for
+    each other before and behind that.
+  }];
+  let arguments = (ins SM_Fragment:$source, Optional<SM_SlotType>:$through);
   let results = (outs SM_Fragment:$result);
-  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let assemblyFormat = [{
+    $source (`through` $through^ `:` type($through))? attr-dict `:` type($source) `->` type($result)
+  }];
   let hasVerifier = 1;
 }
 
@@ -434,10 +463,16 @@ def SM_StoreOp : SM_Op<"store", [MemoryEffects<[MemWrite]>]> {
 
 def SM_LoadRowsOp : SM_Op<"load_rows", [MemoryEffects<[MemRead]>]> {
   let summary = "reads a block whose row i lies at addresses[i]; 0 where not live";
-  let arguments = (ins SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live);
+  let description = [{
+    Of `columns` columns, if that is given: the others become 0 and nothing is
+    read. Addresses are multiples of `alignment` or of an element.
+  }];
+  let arguments = (ins SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live,
+      Optional<Index>:$columns, DefaultValuedAttr<I64Attr, "16">:$alignment);
   let results = (outs SM_Fragment:$result);
   let assemblyFormat = [{
-    $addresses `live` $live attr-dict `:` type($addresses) `,` type($live) `->` type($result)
+    $addresses `live` $live (`columns` $columns^)? attr-dict
+    `:` type($addresses) `,` type($live) `->` type($result)
   }];
   let hasVerifier = 1;
 }
@@ -445,11 +480,15 @@ def SM_LoadRowsOp : SM_Op<"load_rows", [MemoryEffects<[MemRead]>]> {
 def SM_StoreRowsOp : SM_Op<"store_rows", [MemoryEffects<[MemWrite]>]> {
   let summary = "writes a block whose row i goes to addresses[i], where live";
   let description = [{
-    Where several threads hold one element, one of them writes it.
+    Where several threads hold one element, one of them writes it. Of `columns`
+    columns, if that is given. Addresses are multiples of `alignment` or of an
+    element.
   }];
-  let arguments = (ins SM_Fragment:$value, SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live);
+  let arguments = (ins SM_Fragment:$value, SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live,
+      Optional<Index>:$columns, DefaultValuedAttr<I64Attr, "16">:$alignment);
   let assemblyFormat = [{
-    $value `to` $addresses `live` $live attr-dict `:` type($value) `,` type($addresses) `,` type($live)
+    $value `to` $addresses `live` $live (`columns` $columns^)? attr-dict
+    `:` type($value) `,` type($addresses) `,` type($live)
   }];
   let hasVerifier = 1;
 }
