@@ -18,10 +18,9 @@
 
 using namespace attn;
 
-CompileOptions attn::getPtxTileOptions(CompileOptions options) {
+CompileOptions attn::getPtxTileOptions(StringRef chip, CompileOptions options) {
   options.rowStep = kPtxRowStep;
-  options.rows = options.rows ? options.rows : 64;
-  options.tile = options.tile ? options.tile : 64;
+  options.target = chip.str();
   return options;
 }
 
@@ -59,13 +58,13 @@ LogicalResult attn::validatePtxCompile(const PtxCompileOptions &options,
   }
   int64_t most = std::min<int64_t>(kMostWarps, model->threadsPerCta /
                                                    model->threadsPerWarp);
-  if (options.warps < 1 || options.warps > most) {
-    return fail("expects 'warps' of 1 to " + Twine(most) + ", but got " +
+  if (options.warps < 0 || options.warps > most) {
+    return fail("expects 'warps' of 1 to " + Twine(most) + " or 0 to choose, but got " +
                 Twine(options.warps));
   }
-  if (options.stages < 1 || options.stages > kMostStages) {
+  if (options.stages < 0 || options.stages > kMostStages) {
     return fail("expects 'stages' of 1 to " + Twine(kMostStages) +
-                ", but got " + Twine(options.stages));
+                " or 0 to choose, but got " + Twine(options.stages));
   }
   return success();
 }
@@ -104,7 +103,7 @@ LogicalResult attn::compileToPtxKernels(ModuleOp module, StringRef entry,
     return module.emitError(error);
   }
   return success(
-      succeeded(compileToTile(module, entry, getPtxTileOptions(tiles))) &&
+      succeeded(compileToTile(module, entry, getPtxTileOptions(options.chip, tiles))) &&
       succeeded(checkProducts(module)));
 }
 

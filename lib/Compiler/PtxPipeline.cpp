@@ -23,9 +23,13 @@ void attn::buildKernelsToNVVMPipeline(OpPassManager &pm,
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   ConvertTileToSMPassOptions toSM;
+  toSM.chip = options.chip;
   toSM.warps = options.warps;
   toSM.stages = options.stages;
   pm.addPass(createConvertTileToSMPass(toSM));
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createSMPipelinePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createSMAllocateSharedPass());
@@ -55,9 +59,9 @@ struct AttnToPtxOptions : PassPipelineOptions<AttnToPtxOptions> {
   Option<int64_t> tile{
       *this, "tile", llvm::cl::desc("points of the fold in a tile; 0: chosen"),
       llvm::cl::init(0)};
-  Option<int64_t> warps{*this, "warps", llvm::cl::desc("most warps of a CTA"),
+  Option<int64_t> warps{*this, "warps", llvm::cl::desc("most warps of a CTA; 0: chosen"),
                         llvm::cl::init(PtxCompileOptions().warps)};
-  Option<int64_t> stages{*this, "stages", llvm::cl::desc("places of a ring"),
+  Option<int64_t> stages{*this, "stages", llvm::cl::desc("places of a ring; 0: chosen"),
                          llvm::cl::init(PtxCompileOptions().stages)};
 };
 } // namespace

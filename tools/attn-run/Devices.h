@@ -40,7 +40,7 @@ struct RunRequest {
   std::string chip = "sm_80";
   /// Compiled devices: rows and columns of a tile, 0 where they are chosen;
   /// simulator: warps of a kernel and places of a ring.
-  int64_t rows = 0, tile = 0, warps = 4, stages = 2;
+  int64_t rows = 0, tile = 0, warps = 0, stages = 0;
   uint64_t simSeed = 1;
   int schedule = 0, completion = 0;
   /// More runs after the first one, each timed.

@@ -43,8 +43,8 @@ static constexpr const char kUsage[] =
   --chip=NAME       sim: the chip to compile for (default sm_80)
   --rows=N, --tile=N  cpu, sim: most packed rows of a work item, and keys of a
                     tile (default: chosen)
-  --warps=N, --stages=N  sim: most warps of a kernel (default 4), tiles that are
-                    brought while one is computed with (default 2)
+  --warps=N, --stages=N  sim: most warps of a kernel, tiles that are
+                    brought while one is computed with (default: chosen)
   --sim-seed=N      sim: of what is drawn (default 1)
   --schedule=0|1|2  sim: warps in turn, at random, one as far as it gets
   --completion=0|1|2  sim: copies as late as they may be, at once, at random
@@ -86,7 +86,7 @@ struct Options {
   std::optional<uint64_t> mergeSeed;
   int64_t workers = 0, splits = 0, repeats = 0, rows = 0, tile = 0;
   std::string chip = "sm_80";
-  int64_t rows = 0, tile = 0, warps = 4, stages = 2;
+  int64_t rows = 0, tile = 0, warps = 0, stages = 0;
   uint64_t simSeed = 1;
   int schedule = 0, completion = 0;
   double rtol = 1e-5;

@@ -20,8 +20,9 @@ struct PtxCompileOptions {
   /// As in PtxOptions.
   std::string chip = "sm_80";
   unsigned level = 0;
-  /// Most warps of a CTA, and places of the rings that columns come through.
-  int64_t warps = 4, stages = 2;
+  /// Most warps of a CTA, and places of the rings that columns come through; 0:
+  /// as the model of the chip likes.
+  int64_t warps = 0, stages = 0;
 };
 
 /// Where the time from a module of cascades to PTX went, in milliseconds:
@@ -80,9 +81,9 @@ FailureOr<std::string> findEntry(ModuleOp module, StringRef name);
 /// none.
 std::optional<PtxKernel> getPtxKernel(LLVM::LLVMFuncOp func);
 
-/// What compileToTile is asked for where nothing else is said: row blocks and
-/// tiles of 64, which every chip since sm_80 has room for up to 128 channels.
-CompileOptions getPtxTileOptions(CompileOptions options = {});
+/// What compileToTile is asked for: blocks of rows for matrix products, and
+/// where `options` leave them open tiles that the model of the chip chooses.
+CompileOptions getPtxTileOptions(StringRef chip, CompileOptions options = {});
 
 /// validatePtxCompile, then compileToTile with what getPtxTileOptions makes of
 /// `tiles`. Errors are reported at the module or at what cannot be compiled.

@@ -31,8 +31,8 @@ def AttnToKernelsPass : Pass<"attn-to-kernels", "::mlir::ModuleOp"> {
         "most packed rows of a work item; 0: chosen">,
     Option<"tile", "tile", "int64_t", "0",
         "points of the fold in a tile; 0: chosen">,
-    Option<"warps", "warps", "int64_t", "4", "most warps of a CTA">,
-    Option<"stages", "stages", "int64_t", "2", "places of a ring">];
+    Option<"warps", "warps", "int64_t", "0", "most warps of a CTA; 0: chosen">,
+    Option<"stages", "stages", "int64_t", "0", "places of a ring; 0: chosen">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
     "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
     "::mlir::tensor::TensorDialect", "::mlir::vector::VectorDialect",

@@ -52,14 +52,18 @@ def ConvertTileToVectorPass : Pass<"convert-tile-to-vector", "::mlir::ModuleOp">
 def ConvertTileToSMPass : Pass<"convert-tile-to-sm", "::mlir::ModuleOp"> {
   let summary = "tile kernels of items and merges to kernels of an SM";
   let description = [{
-    Each tile.kernel of kind items or merge becomes an sm.kernel whose warps share the
-    packed rows. Blocks that products read in the fold come through rings of
-    `stages` places; other blocks of 16-bit elements go through shared memory
-    once. Calls must be inlined. Kernels of other kinds are left alone.
+    Each tile.kernel of kind items or merge becomes an sm.kernel whose warps share
+    the packed rows and, if there are more warps than blocks of 16 rows, the
+    columns of the fold. Blocks that products read in the fold come through rings
+    of `stages` places; other blocks of 16-bit elements go through shared memory
+    once. Warps and stages are chosen by the cost function of
+    attn/TargetModel/GpuTileCost.h. Calls must be inlined. Kernels of other kinds are left alone.
   }];
   let options = [
-    Option<"warps", "warps", "int64_t", "4", "most warps of a kernel">,
-    Option<"stages", "stages", "int64_t", "2", "places of a ring">];
+    Option<"chip", "chip", "std::string", "\"sm_80\"",
+        "model that chooses what is not given">,
+    Option<"warps", "warps", "int64_t", "0", "most warps of a kernel; 0: chosen">,
+    Option<"stages", "stages", "int64_t", "0", "places of a ring; 0: chosen">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
     "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::attn::sm::SMDialect"];
 }

@@ -13,10 +13,12 @@
 namespace attn {
 
 struct TileToSMOptions {
-  /// Most warps of a kernel.
-  int64_t warps = 4;
-  /// Places of the rings that the columns' operands come through.
-  int64_t stages = 2;
+  /// The chip whose model (attn/TargetModel) chooses what is not given here.
+  std::string chip = "sm_80";
+  /// Most warps of a kernel; 0: chosen.
+  int64_t warps = 0;
+  /// Places of the rings that the columns' operands come through; 0: chosen.
+  int64_t stages = 0;
 };
 
 /// Makes an sm.kernel of the same name of a tile.kernel of kind items or merge

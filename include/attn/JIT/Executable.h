@@ -30,7 +30,7 @@ struct DeviceOptions {
   /// runs on this CPU either way.
   std::string simulatedChip;
   /// Of its kernels, as in PtxCompileOptions.
-  int64_t warps = 4, stages = 2;
+  int64_t warps = 0, stages = 0;
   /// Of the simulator: seed, and 0 to 2 for schedule and completion of copies
   /// (attnrt/sim.h).
   uint64_t seed = 1;

@@ -38,9 +38,7 @@ public:
     const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     bool isAlone = op.getTo().getDefiningOp<AllocOp>();
-    if (isAlone && op->getParentOfType<scf::ForOp>()) {
-      // Nothing says that the slot is empty: somebody may still read what an
-      // earlier record left there.
+    if (op->hasAttr(kMeetAttr)) {
       synchronise(b, kernel);
     }
     auto type = cast<RankedTensorType>(op.getAddresses().getType());

@@ -53,16 +53,15 @@ public:
   }
 };
 
-/// A thread has the parts and the factors of the same elements.
-class ScaleLowering : public Lowering<ScaleOp> {
+/// Parts and what all threads know lie in the same registers.
+class FactorLowering : public Lowering<FactorOp> {
 public:
   using Lowering::Lowering;
 
   LogicalResult
-  matchAndRewrite(ScaleOp op, OpAdaptor adaptor,
+  matchAndRewrite(FactorOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    rewriter.replaceOpWithNewOp<arith::MulFOp>(op, adaptor.getSource(),
-                                               adaptor.getFactor());
+    rewriter.replaceOp(op, adaptor.getSource());
     return success();
   }
 };
@@ -94,6 +93,6 @@ public:
 
 void sm::populateLayouts(const TypeConverter &converter, KernelState &state,
                          RewritePatternSet &patterns) {
-  patterns.add<SplatLowering, CoordLowering, ScaleLowering, ExpandLowering>(
+  patterns.add<SplatLowering, CoordLowering, FactorLowering, ExpandLowering>(
       converter, patterns.getContext(), state);
 }

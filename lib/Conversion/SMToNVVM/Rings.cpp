@@ -7,7 +7,9 @@
 //
 // Where all warps are one role, a place of a ring is full when each thread has
 // waited for its own copies and has met the others, and empty when they have
-// met again behind their last read. RoleRings.cpp is for several.
+// met again behind their last read. Where that is not so when a place is filled
+// is known to sm-place-waits, which marks the fills that must wait. RoleRings.cpp
+// is for several.
 //
 //===----------------------------------------------------------------------===//
 #include "Lowering.h"
@@ -15,6 +17,7 @@
 #include "attn/Dialect/SM/Transforms/SharedPlacement.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace attn;
 using namespace attn::sm;
@@ -99,7 +102,8 @@ public:
   }
 };
 
-/// The copies inside are one group.
+/// The copies inside are one group, with or without a copy in it: how many
+/// groups there are is the same on all paths.
 class FillLowering : public Lowering<FillOp> {
 public:
   using Lowering::Lowering;
@@ -120,7 +124,17 @@ public:
       return failure();
     }
     rewriter.eraseOp((*body)->getTerminator());
-    rewriter.inlineBlockBefore(*body, op, slots);
+    if (op->hasAttr(kMeetAttr)) {
+      synchronise(b, kernelOf(op));
+    }
+    if (adaptor.getWhen()) {
+      auto branch = scf::IfOp::create(b, adaptor.getWhen(),
+                                      /*withElseRegion=*/false);
+      rewriter.inlineBlockBefore(*body, branch.thenBlock()->getTerminator(),
+                                 slots);
+    } else {
+      rewriter.inlineBlockBefore(*body, op, slots);
+    }
     b.setInsertionPoint(op);
     NVVM::CpAsyncCommitGroupOp::create(b);
     rewriter.replaceOp(op, constantI32(b, 0));
@@ -148,6 +162,7 @@ public:
   }
 };
 
+/// Nobody waits for it: all threads meet before a place is filled again.
 class ReleaseLowering : public Lowering<ReleaseOp> {
 public:
   using Lowering::Lowering;
@@ -155,12 +170,9 @@ public:
   LogicalResult
   matchAndRewrite(ReleaseOp op, OpAdaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    const KernelValues &kernel = kernelOf(op);
-    if (!kernel.isAlone) {
+    if (!kernelOf(op).isAlone) {
       return failure();
     }
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    synchronise(b, kernel);
     rewriter.eraseOp(op);
     return success();
   }

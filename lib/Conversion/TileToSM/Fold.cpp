@@ -46,14 +46,22 @@ void KernelConversion::fold(tile::FoldOp op) {
     runs.push_back({from, total});
     total = arith::AddIOp::create(b, total, count);
   }
+  Block *step = &op.getStep().front();
   SmallVector<Value> init;
-  for (Value value : op.getInit()) {
+  SmallVector<Attribute> layouts;
+  SmallVector<std::optional<PartsAnalysis>> parts;
+  for (auto [i, value] : llvm::enumerate(op.getInit())) {
     auto type = dyn_cast<VectorType>(value.getType());
     if (!type || type.getRank() > 2) {
       return fail(op, "expects a state of vectors of one or two axes");
     }
-    init.push_back(
-        fragment(value, type.getRank() == 2 ? layout : getRowLayout()));
+    layouts.push_back(getWhole(type));
+    parts.emplace_back();
+    if (std::optional<sm::Kind> kind = findParts(op, unsigned(i))) {
+      layouts.back() = getPartsLayout(type, *kind);
+      parts.back() = analyse(step->getArgument(2 + unsigned(i)), *kind);
+    }
+    init.push_back(fragment(value, layouts.back()));
   }
   unsigned numState = init.size();
   for (tile::LoadOp load : findColumnBlocks(op)) {
@@ -61,8 +69,8 @@ void KernelConversion::fold(tile::FoldOp op) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(&target.getBody().front());
     Value ring = sm::RingOp::create(
-        b, sm::RingType::get(b.getContext(), options.stages, {buf}));
-    rings.push_back({load, ring, {}, {}});
+        b, sm::RingType::get(b.getContext(), tile.stages, {buf}));
+    rings.push_back({load, ring, {}, {}, {}});
   }
   if (failed) {
     return;
@@ -71,28 +79,29 @@ void KernelConversion::fold(tile::FoldOp op) {
     init.push_back(sm::CursorOp::create(b, ring.ring));
   }
   auto loop = scf::ForOp::create(b, index(0), total, index(1), init);
-  Block *step = &op.getStep().front(), *body = loop.getBody();
+  Block *body = loop.getBody();
   if (!body->empty()) {
     body->getTerminator()->erase();
   }
   inScope(loop, step, body, [&] {
-    Value counter = loop.getInductionVar(), tile;
+    Value counter = loop.getInductionVar(), number;
     for (auto [first, before] : runs) {
       Value here = arith::AddIOp::create(
           b, first, arith::SubIOp::create(b, counter, before).getResult());
       Value isBehind =
           arith::CmpIOp::create(b, arith::CmpIPredicate::sge, counter, before);
-      tile = tile ? arith::SelectOp::create(b, isBehind, here, tile).getResult()
-                  : here;
+      number = number ? arith::SelectOp::create(b, isBehind, here, number)
+                            .getResult()
+                      : here;
     }
     Scope &scope = scopes.back();
-    scope.scalars[step->getArgument(0)] = tile;
+    scope.scalars[step->getArgument(0)] = number;
     // The class says of this tile whether it is partial, and counts for nothing
     // else: its values are of the body.
     Block *classBlock = &op.getClass_().front();
     auto yield = cast<tile::YieldOp>(classBlock->getTerminator());
     IRMapping map;
-    map.map(classBlock->getArgument(0), tile);
+    map.map(classBlock->getArgument(0), number);
     for (Operation &inner : classBlock->without_terminator()) {
       if (!cloneScalarCode(&inner, map)) {
         return;
@@ -106,81 +115,86 @@ void KernelConversion::fold(tile::FoldOp op) {
     Value isPartial = ofClass(1);
     scopes.back().scalars[step->getArgument(1)] = isPartial;
     ValueRange carried = loop.getRegionIterArgs();
+    for (unsigned i = 0; i < numState; ++i) {
+      Value argument = step->getArgument(2 + i);
+      scopes.back().fragments[{argument, layouts[i]}] = carried[i];
+    }
+    // Tiles without a point are left out: their copies are not made, and their
+    // step is not taken. Their places go around all the same.
+    Value isVisited = visitsAll(op) ? Value() : ofClass(0);
+    // Addresses first: what rings look up in common is looked up once.
+    for (Ring &ring : rings) {
+      ring.rows = locateRows(ring.load, ring.getBuffer().getSlot());
+    }
+    for (auto [i, ring] : llvm::enumerate(rings)) {
+      ring.cursor = carried[numState + i];
+      fill(ring, isVisited);
+    }
     SmallVector<Value> results;
     auto convertStep = [&] {
-      for (unsigned i = 0; i < numState; ++i) {
-        Value argument = step->getArgument(2 + i);
-        bool isBlock = cast<VectorType>(argument.getType()).getRank() == 2;
-        scopes.back().fragments[{argument, isBlock ? layout : getRowLayout()}] =
-            carried[i];
-      }
-      for (unsigned i = 0; i < rings.size(); ++i) {
-        Ring &ring = rings[i];
-        ring.cursor = carried[numState + i];
-        auto fill = sm::FillOp::create(b, sm::TokenType::get(b.getContext()),
-                                       ring.ring, ring.cursor);
-        auto buf = cast<sm::RingType>(ring.ring.getType()).getBuffers()[0];
-        Block *copies = new Block;
-        fill.getBody().push_back(copies);
-        Value slot = copies->addArgument(buf.getSlot(), ring.load.getLoc());
-        // Addresses are made in front of it, so that they can move alone.
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPoint(fill);
-        Value token = startCopy(ring.load, slot);
-        if (failed) {
-          return;
-        }
-        token.getDefiningOp()->moveBefore(copies, copies->end());
-        b.setInsertionPointToEnd(copies);
-        sm::YieldOp::create(b, ValueRange());
-        ring.token = fill.getToken();
-      }
       auto end = cast<tile::YieldOp>(step->getTerminator());
-      for (Value value : end.getValues()) {
-        bool isBlock = cast<VectorType>(value.getType()).getRank() == 2;
-        results.push_back(fragment(value, isBlock ? layout : getRowLayout()));
-      }
-      for (Ring &ring : rings) {
-        sm::ReleaseOp::create(b, ring.ring, ring.cursor);
-        results.push_back(
-            sm::AdvanceOp::create(b, ring.ring, ring.cursor).getResult());
+      for (auto [i, value] : llvm::enumerate(end.getValues())) {
+        openParts = parts[i] ? &*parts[i] : nullptr;
+        results.push_back(fragment(value, layouts[i]));
+        openParts = nullptr;
       }
     };
-    if (visitsAll(op)) {
-      convertStep();
-      if (!failed) {
-        scf::YieldOp::create(b, results);
-      }
+    if (failed) {
       return;
     }
-    // Tiles without a point are left out.
-    auto visit = scf::IfOp::create(b, carried.getTypes(), ofClass(0),
-                                   /*addThenBlock=*/true,
-                                   /*addElseBlock=*/true);
-    Block *then = &visit.getThenRegion().front();
-    {
+    if (isVisited) {
+      ValueRange states = carried.take_front(numState);
+      auto visit = scf::IfOp::create(b, states.getTypes(), isVisited,
+                                     /*addThenBlock=*/true,
+                                     /*addElseBlock=*/true);
       OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToEnd(then);
+      b.setInsertionPointToEnd(&visit.getThenRegion().front());
       convertStep();
       if (failed) {
         return;
       }
-      b.setInsertionPointToEnd(then);
+      b.setInsertionPointToEnd(&visit.getThenRegion().front());
       scf::YieldOp::create(b, results);
       b.setInsertionPointToEnd(&visit.getElseRegion().front());
-      scf::YieldOp::create(b, carried);
+      scf::YieldOp::create(b, states);
+      results.assign(visit.result_begin(), visit.result_end());
+    } else {
+      convertStep();
     }
-    scf::YieldOp::create(b, visit.getResults());
+    if (failed) {
+      return;
+    }
+    b.setInsertionPointToEnd(body);
+    for (Ring &ring : rings) {
+      sm::ReleaseOp::create(b, ring.ring, ring.cursor);
+      results.push_back(
+          sm::AdvanceOp::create(b, ring.ring, ring.cursor).getResult());
+    }
+    scf::YieldOp::create(b, results);
   });
   rings.clear();
   if (failed) {
     return;
   }
-  for (auto [result, made] :
-       llvm::zip(op.getResults(), loop.getResults().take_front(numState))) {
-    bool isBlock = cast<VectorType>(result.getType()).getRank() == 2;
-    scopes.back().fragments[{result, isBlock ? layout : getRowLayout()}] = made;
+  for (auto [i, result] : llvm::enumerate(op.getResults())) {
+    scopes.back().fragments[{result, layouts[i]}] = loop.getResult(unsigned(i));
   }
+}
+
+void KernelConversion::fill(Ring &ring, Value isVisited) {
+  auto fill = sm::FillOp::create(b, sm::TokenType::get(b.getContext()),
+                                 ring.ring, ring.cursor, isVisited);
+  sm::BufType buf = ring.getBuffer();
+  Block *copies = new Block;
+  fill.getBody().push_back(copies);
+  Value slot = copies->addArgument(buf.getSlot(), ring.load.getLoc());
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(copies);
+  if (ring.rows) {
+    copyRows(ring.load, *ring.rows, slot);
+  }
+  sm::YieldOp::create(b, ValueRange());
+  ring.token = fill.getToken();
 }
 
 /// Merges walk their rows tile by tile.

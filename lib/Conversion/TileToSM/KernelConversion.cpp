@@ -83,30 +83,42 @@ void KernelConversion::convertBlock(Block &block) {
   }
 }
 
-/// Registers of 32 bits that a thread may spend on what a fold carries: half of
-/// what it has, since the rest of a tile is as large.
-static constexpr int64_t kStateRegisters = 128;
-static constexpr int64_t kMaxWarps = 32;
-
-static int64_t chooseColumnWarps(tile::KernelOp kernel, int64_t rowWarps) {
-  int64_t bits = 0;
-  kernel.walk([&](tile::FoldOp fold) {
-    int64_t carried = 0;
-    for (Type type : fold.getInit().getTypes()) {
-      auto vector = dyn_cast<VectorType>(type);
-      if (vector && vector.getRank() == 2) {
-        carried += vector.getNumElements() * vector.getElementTypeBitWidth();
-      }
+/// What the products of the kernel are, as far as its cost depends on it.
+static TileProblem getProblem(tile::KernelOp kernel) {
+  TileProblem problem;
+  problem.packedRows = kernel.getRows();
+  problem.scoreChannels = problem.valueChannels = 0;
+  kernel.walk([&](tile::DotOp dot) {
+    auto left = cast<VectorType>(dot.getA().getType());
+    auto result = cast<VectorType>(dot.getResult().getType());
+    if (left.getRank() != 2 || result.getRank() != 2) {
+      return;
     }
-    bits = std::max(bits, carried);
+    if (dot.getTransposeB()) {
+      problem.scoreChannels += left.getDimSize(1);
+    } else {
+      problem.valueChannels += result.getDimSize(1);
+    }
   });
-  int64_t registers = bits / 32 / (FragmentLayout::kLanes * rowWarps);
-  int64_t warps = 1;
-  while (registers / warps > kStateRegisters &&
-         2 * warps * rowWarps <= kMaxWarps) {
-    warps *= 2;
+  return problem;
+}
+
+void KernelConversion::chooseTile() {
+  TileProblem problem = getProblem(source);
+  int64_t cols = source.getCols();
+  // Without a fold there is nothing to share among warps beside each other.
+  tile = {int64_t(source.getRows()), cols > 0 ? cols : kGpuColumnStep,
+          options.warps, options.stages};
+  if (cols > 0) {
+    std::optional<GpuTargetModel> model = getGpuTargetModel(options.chip);
+    if (std::optional<GpuTile> best = attn::chooseTile(*model, problem, tile)) {
+      tile = *best;
+    }
   }
-  return warps;
+  // Where nothing fits the least is tried: the estimate may be too high.
+  tile.warps = tile.warps ? tile.warps : 4;
+  tile.stages = tile.stages ? tile.stages : 1;
+  keepsRows = attn::keepsRows(problem, tile);
 }
 
 /// Distributes the rows of a block over warps.
@@ -117,13 +129,10 @@ LogicalResult KernelConversion::chooseLayout() {
            << "expects a multiple of 16 rows in a kernel for an SM, but got "
            << rows;
   }
-  // As many warps as rows can be shared by, and more of them beside each other
-  // where the states of a row are too much for the registers of one.
-  rowWarps = options.warps;
-  while (rows / 16 % rowWarps) {
-    --rowWarps;
-  }
-  columnWarps = chooseColumnWarps(source, rowWarps);
+  // Warps share the rows; those that are left over stand beside each other.
+  chooseTile();
+  rowWarps = tile.getRowWarps();
+  columnWarps = source.getCols() > 0 ? tile.getColumnWarps() : 1;
   numWarps = rowWarps * columnWarps;
   layout = sm::AccAttr::get(b.getContext(), rowWarps, columnWarps);
   return success();
@@ -131,7 +140,7 @@ LogicalResult KernelConversion::chooseLayout() {
 
 LogicalResult KernelConversion::run() {
   bool isStage = source.getKind() == tile::KernelKind::stage;
-  numWarps = options.warps;
+  numWarps = options.warps ? options.warps : 4;
   if (!isStage && mlir::failed(chooseLayout())) {
     return failure();
   }

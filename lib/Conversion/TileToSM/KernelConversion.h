@@ -22,7 +22,10 @@
 #ifndef ATTN_LIB_CONVERSION_TILETOSM_KERNELCONVERSION_H
 #define ATTN_LIB_CONVERSION_TILETOSM_KERNELCONVERSION_H
 
+#include "Parts.h"
+
 #include "attn/Conversion/TileToSM.h"
+#include "attn/TargetModel/GpuTileCost.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -77,6 +80,7 @@ public:
   LogicalResult run();
 
 private:
+  void chooseTile();
   LogicalResult chooseLayout();
 
   using FragmentKey = std::pair<Value, Attribute>;
@@ -85,12 +89,14 @@ private:
     /// Where code of this scope goes while an inner one is open.
     OpBuilder::InsertPoint at;
     DenseMap<Value, Value> scalars;
+    DenseMap<Value, Value> buffers; // of loads
     DenseMap<FragmentKey, Value> fragments;
   };
   /// A ring with the load that it brings.
   struct Ring {
     tile::LoadOp load;
     Value ring, cursor, token;
+    std::optional<RowAddresses> rows; // of the tile that is converted
 
     sm::BufType getBuffer() const {
       return cast<sm::RingType>(ring.getType()).getBuffers()[0];
@@ -134,6 +140,23 @@ private:
   Attribute getRowLayout();
   Attribute getColumnLayout();
 
+  //===--- Sums that threads hold parts of (Parts.cpp)
+  //-----------------------------------------===//
+  /// The layout for a value of which threads may hold parts that `kind`
+  /// combines. Null: there is none but the whole.
+  Attribute getPartsLayout(Type vector, sm::Kind kind);
+  Attribute getWhole(Type vector);
+  PartsAnalysis analyse(Value carried, sm::Kind kind);
+  /// By what a component of a fold's state can be carried in parts.
+  std::optional<sm::Kind> findParts(tile::FoldOp op, unsigned component);
+  /// What is known in parts of a value that is wanted whole. Null: nothing.
+  Value findKnownParts(Value value, Attribute wanted);
+  /// Parts of what `openParts` says can be parts.
+  Value makeParts(Value value, sm::PartialAttr partial);
+  /// What each thread has of a reduction along axis 0 or 1 of a block.
+  Value reduceInThreads(vector::MultiDimReductionOp op, sm::Kind kind);
+  Value complete(Value parts, Attribute layout, Type vector);
+
   //===--- Products (Products.cpp)
   //--------------------------------------------===//
   Value dot(tile::DotOp op, Attribute layout);
@@ -156,6 +179,9 @@ private:
   /// Room that lives as long as the kernel.
   Value makeRoom(sm::BufType type);
   Value loadFragment(tile::LoadOp load, Attribute layout);
+  /// Where the rows of a block lie, in the layout of its copy to `slot`.
+  std::optional<RowAddresses> locateRows(tile::LoadOp load, sm::SlotType slot);
+  Value copyRows(tile::LoadOp load, const RowAddresses &where, Value room);
   /// Copies a block to `room`; gives the token.
   Value startCopy(tile::LoadOp load, Value room);
   void store(tile::StoreOp op);
@@ -180,6 +206,8 @@ private:
   //===--- The fold (Fold.cpp)
   //----------------------------------------------===//
   void fold(tile::FoldOp op);
+  /// Starts the copies of a place, unless the tile is known not to be visited.
+  void fill(Ring &ring, Value isVisited);
   void loop(scf::ForOp op);
 
   //===--- Stages (Stage.cpp)
@@ -196,7 +224,10 @@ private:
   Attribute layout; // of blocks
   int64_t numWarps = 1, rowWarps = 1, columnWarps = 1;
   SmallVector<Scope> scopes;
+  GpuTile tile;
+  bool keepsRows = true;
   SmallVector<Ring> rings; // of the fold that is open
+  PartsAnalysis *openParts = nullptr; // of the component that is converted
   bool failed = false;
 };
 

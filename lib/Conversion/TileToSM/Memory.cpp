@@ -185,32 +185,44 @@ Value KernelConversion::buffer(tile::LoadOp load) {
                               ring->cursor, ring->token)
         .getResult(0);
   }
-  return atDefinition(load.getResult(), [&]() -> Value {
+  if (Value known = scopeOf(load.getResult()).buffers.lookup(load)) {
+    return known;
+  }
+  Value made = atDefinition(load.getResult(), [&]() -> Value {
     sm::BufType buf = getBuffer(load);
     Value room = makeRoom(buf);
     Value token = startCopy(load, room);
     return failed ? load.getResult()
                   : sm::WaitOp::create(b, buf, room, token).getResult();
   });
+  scopeOf(load.getResult()).buffers[load] = made;
+  return made;
 }
 
-Value KernelConversion::startCopy(tile::LoadOp load, Value room) {
-  auto type = cast<VectorType>(load.getResult().getType());
-  auto slot = cast<sm::SlotType>(room.getType());
+std::optional<RowAddresses> KernelConversion::locateRows(tile::LoadOp load,
+                                                         sm::SlotType slot) {
   auto rows =
       RankedTensorType::get(slot.getRows(), b.getI64Type(), getMover(load));
-  std::optional<RowAddresses> where =
-      locate(load, BlockAccess::get(load), rows, /*isBlock=*/true);
-  if (!where) {
-    return room;
-  }
+  return locate(load, BlockAccess::get(load), rows, /*isBlock=*/true);
+}
+
+Value KernelConversion::copyRows(tile::LoadOp load, const RowAddresses &where,
+                                 Value room) {
+  auto type = cast<VectorType>(load.getResult().getType());
+  auto slot = cast<sm::SlotType>(room.getType());
   IntegerAttr columns;
   if (slot.getColumns() != type.getDimSize(1)) {
     columns = b.getI64IntegerAttr(type.getDimSize(1));
   }
   return sm::CopyOp::create(b, sm::TokenType::get(b.getContext()),
-                            where->addresses, where->live, room, columns,
-                            b.getI64IntegerAttr(where->alignment));
+                            where.addresses, where.live, room, columns,
+                            b.getI64IntegerAttr(where.alignment));
+}
+
+Value KernelConversion::startCopy(tile::LoadOp load, Value room) {
+  std::optional<RowAddresses> where =
+      locateRows(load, cast<sm::SlotType>(room.getType()));
+  return where ? copyRows(load, *where, room) : room;
 }
 
 //===----------------------------------------------------------------------===//

@@ -91,6 +91,15 @@ Value KernelConversion::operand(Value value, Attribute wanted, int64_t summed,
   // What is computed for an accumulator cannot be computed elsewhere.
   bool isLoad = value.getDefiningOp<tile::LoadOp>();
   bool isComputed = isa<sm::LhsAttr>(wanted) && !isLoad;
+  // Rows that no registers are left for are read again for each tile.
+  auto load = value.getDefiningOp<tile::LoadOp>();
+  if (load && !keepsRows && isa<sm::AccAttr, sm::LhsAttr>(wanted) &&
+      type.getElementType() == narrow && getMover(load)) {
+    Value block = buffer(load);
+    return failed ? value
+                  : sm::LoadSharedOp::create(b, getType(type, wanted), block)
+                        .getResult();
+  }
   Value result = fragment(value, isComputed ? layout : wanted);
   if (failed) {
     return value;

@@ -7,6 +7,7 @@
 #include "attn/Conversion/TileToSM.h"
 
 #include "attn/Conversion/Passes.h"
+#include "attn/TargetModel/GpuTargetModel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -30,12 +31,19 @@ struct ConvertTileToSMPass
 
   void runOnOperation() override {
     TileToSMOptions chosen;
+    chosen.chip = chip;
     chosen.warps = warps;
     chosen.stages = stages;
-    if (warps <= 0 || warps > 16 || stages <= 0) {
+    if (warps < 0 || warps > 16 || stages < 0) {
       getOperation().emitError()
-          << "expects 1 to 16 warps and at least one stage, but got " << warps
-          << " and " << stages;
+          << "expects 1 to 16 warps and at least one stage, or 0 to choose, "
+             "but got "
+          << warps << " and " << stages;
+      return signalPassFailure();
+    }
+    if (!getGpuTargetModel(chosen.chip)) {
+      getOperation().emitError() << "expects a chip of " << listGpuTargetModels()
+                                 << ", but got '" << chosen.chip << "'";
       return signalPassFailure();
     }
     SmallVector<tile::KernelOp> kernels;

@@ -35,6 +35,11 @@ int64_t KernelConversion::getStep() const {
 RankedTensorType KernelConversion::getType(Type vector, Attribute layout) {
   auto type = cast<VectorType>(vector);
   SmallVector<int64_t> shape(type.getShape());
+  if (auto partial = dyn_cast<sm::PartialAttr>(layout)) {
+    layout = sm::SliceAttr::get(b.getContext(), partial.getAxis(),
+                                partial.getParent());
+    return getType(vector, layout).cloneWithEncoding(partial);
+  }
   if (auto slice = dyn_cast<sm::SliceAttr>(layout); slice && shape.size() == 1) {
     auto steps = getSteps(slice.getParent(), getStep());
     shape[0] = llvm::alignTo(shape[0],
@@ -156,7 +161,14 @@ Value KernelConversion::fragment(Value value, Attribute layout) {
   if (failed) {
     return value;
   }
-  Attribute own = getOwnLayout(value, this->layout, getRowLayout());
+  if (Value parts = findKnownParts(value, layout)) {
+    Value whole = atDefinition(
+        value, [&] { return complete(parts, layout, value.getType()); });
+    return scopeOf(value).fragments[key] = whole;
+  }
+  Attribute own = isa<sm::PartialAttr>(layout)
+                      ? Attribute()
+                      : getOwnLayout(value, this->layout, getRowLayout());
   if (own && own != layout) {
     Value known = fragment(value, own);
     Value made = failed ? value : convert(known, layout, value.getType());
@@ -174,6 +186,9 @@ Value KernelConversion::fragment(Value value, Attribute layout) {
 }
 
 Value KernelConversion::makeFragment(Value value, Attribute layout) {
+  if (auto partial = dyn_cast<sm::PartialAttr>(layout)) {
+    return makeParts(value, partial);
+  }
   Operation *op = value.getDefiningOp();
   RankedTensorType type = getType(value.getType(), layout);
   if (!sm::isFragment(type)) {
@@ -246,44 +261,12 @@ Value KernelConversion::makeFragment(Value value, Attribute layout) {
   return value;
 }
 
-static TypedAttr getUnit(sm::Kind kind, Type element) {
-  auto type = cast<FloatType>(element);
-  const llvm::fltSemantics &semantics = type.getFloatSemantics();
-  switch (kind) {
-  case sm::Kind::add:
-    return FloatAttr::get(type, 0.0);
-  case sm::Kind::mul:
-    return FloatAttr::get(type, 1.0);
-  case sm::Kind::maximum:
-    return FloatAttr::get(type, APFloat::getInf(semantics, /*Negative=*/true));
-  case sm::Kind::minimum:
-    return FloatAttr::get(type, APFloat::getInf(semantics));
-  }
-  llvm_unreachable("all kinds are handled");
-}
-
 /// vector.multi_reduction along the columns: each thread its own, then all.
 Value KernelConversion::reduce(Operation *op, Attribute layout) {
   auto reduction = cast<vector::MultiDimReductionOp>(op);
   auto from = reduction.getSourceVectorType();
   ArrayRef<int64_t> dims = reduction.getReductionDims();
-  std::optional<sm::Kind> kind;
-  switch (reduction.getKind()) {
-  case vector::CombiningKind::ADD:
-    kind = sm::Kind::add;
-    break;
-  case vector::CombiningKind::MUL:
-    kind = sm::Kind::mul;
-    break;
-  case vector::CombiningKind::MAXIMUMF:
-    kind = sm::Kind::maximum;
-    break;
-  case vector::CombiningKind::MINIMUMF:
-    kind = sm::Kind::minimum;
-    break;
-  default:
-    break;
-  }
+  std::optional<sm::Kind> kind = getKind(reduction.getKind());
   if (!kind || from.getRank() != 2 || dims.size() != 1 ||
       !isa<FloatType>(from.getElementType())) {
     fail(op, "expects a reduction of a block by add, mul, maximum or minimum "
@@ -291,39 +274,13 @@ Value KernelConversion::reduce(Operation *op, Attribute layout) {
     return reduction.getResult();
   }
   auto own = sm::SliceAttr::get(b.getContext(), dims[0], this->layout);
-  RankedTensorType type = getType(reduction.getType(), own);
-  auto partial =
-      sm::PartialAttr::get(b.getContext(), *kind, dims[0], this->layout);
-  Value block = fragment(reduction.getSource(), this->layout);
+  Value parts = reduceInThreads(reduction, *kind);
   if (failed) {
     return reduction.getResult();
   }
-  block = fillPadding(block, from, dims[0],
-                      getUnit(*kind, from.getElementType()));
-  Value parts = sm::ReduceOp::create(b, type.cloneWithEncoding(partial), *kind,
-                                     block, dims[0]);
-  // Several warps hold parts of a row, or of a column.
-  int64_t numParts = dims[0] == 1 ? columnWarps : rowWarps;
-  Value room;
-  if (numParts > 1) {
-    room = makeRoom(getBuffer(type.getDimSize(0), numParts,
-                              type.getElementType()));
-  }
-  Value whole = sm::CompleteOp::create(b, type, parts, room);
-  Value start = fragment(reduction.getAcc(), own), result;
-  switch (*kind) {
-  case sm::Kind::add:
-    result = arith::AddFOp::create(b, whole, start);
-    break;
-  case sm::Kind::mul:
-    result = arith::MulFOp::create(b, whole, start);
-    break;
-  case sm::Kind::maximum:
-    result = arith::MaximumFOp::create(b, whole, start);
-    break;
-  case sm::Kind::minimum:
-    result = arith::MinimumFOp::create(b, whole, start);
-    break;
+  Value result = complete(parts, own, reduction.getType());
+  if (!isUnit(reduction.getAcc(), *kind)) {
+    result = combine(b, *kind, result, fragment(reduction.getAcc(), own));
   }
   return layout == own ? result : convert(result, layout, reduction.getType());
 }

@@ -322,7 +322,8 @@ sm.kernel @prefill(%q: !q, %k: !pool, %v: !pool, %table: !table,
           %w = math.exp2 %d : tensor<64x128xf32, #acc>
           // The sum stays in parts: each thread has its own columns.
           %lp = sm.reduce add %w along 1 : tensor<64x128xf32, #acc> -> tensor<64xf32, #sum>
-          %ls = sm.scale %li by %alpha : tensor<64xf32, #sum>, tensor<64xf32, #row>
+          %alphas = sm.factor %alpha : tensor<64xf32, #row> -> tensor<64xf32, #sum>
+          %ls = arith.mulf %li, %alphas : tensor<64xf32, #sum>
           %ln = arith.addf %ls, %lp : tensor<64xf32, #sum>
           // CHECK: wgmma.wait_group.sync.aligned 0;
           // WAIT: sm.wait {{.*}} {pending = 0 : i64} : <tensor<64x128xf32

@@ -7,6 +7,7 @@
 #include "attn/Analysis/CascadeInfo.h"
 #include "attn/Analysis/TileProblem.h"
 #include "attn/Dialect/Attn/Transforms/Passes.h"
+#include "attn/TargetModel/GpuTileCost.h"
 
 using namespace attn;
 
@@ -24,16 +25,28 @@ static std::optional<int64_t> findRank(CascadeOp cascade, StringRef name) {
   return rank < 0 ? std::nullopt : std::optional<int64_t>(rank);
 }
 
+/// Where no tile fits the chip the smallest is taken: what is wrong with it
+/// shows when the kernel is known.
+static TileSizes chooseOnGpu(const GpuTargetModel &model,
+                             const TileProblem &problem) {
+  std::optional<GpuTile> tile = chooseTile(model, problem);
+  return tile ? TileSizes{tile->rows, tile->cols}
+              : TileSizes{kGpuRowStep, problem.fixedCols ? problem.fixedCols
+                                                         : kGpuColumnStep};
+}
+
 namespace {
 struct ChooseTiles : attn::impl::AttnChooseTilesPassBase<ChooseTiles> {
   using Base::Base;
 
   void runOnOperation() override {
     std::optional<TargetModel> model = getTargetModel(target);
-    if (!model) {
-      getOperation()->emitError("expects a target among host, avx2, avx512 and "
-                                "neon, but got '")
-          << target.getValue() << "'";
+    std::optional<GpuTargetModel> gpu = getGpuTargetModel(target);
+    if (!model && !gpu) {
+      getOperation()->emitError("expects a target among host, avx2, avx512, "
+                                "neon, ")
+          << listGpuTargetModels() << ", but got '" << target.getValue()
+          << "'";
       return signalPassFailure();
     }
     getOperation()->walk([&](CascadeOp cascade) {
@@ -42,12 +55,13 @@ struct ChooseTiles : attn::impl::AttnChooseTilesPassBase<ChooseTiles> {
         return;
       }
       TileProblem problem = getTileProblem(cascade, *folded);
-      TileSizes tile = chooseTiles(*model, problem);
+      TileSizes tile =
+          model ? chooseTiles(*model, problem) : chooseOnGpu(*gpu, problem);
       cascade.setTiles(ArrayRef<int64_t>{tile.rows, tile.cols});
       cascade.emitRemark() << "tile of " << tile.rows << " rows and "
                            << tile.cols << " columns over "
                            << cascade.getRankName(*folded) << " for "
-                           << model->name << ": " << problem.numDots
+                           << target.getValue() << ": " << problem.numDots
                            << " dots over " << problem.scoreChannels << " + "
                            << problem.valueChannels << " channels, packed rows "
                            << (problem.packedRows

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "attn/Dialect/SM/IR/SM.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpImplementation.h"
 
@@ -352,19 +353,30 @@ LogicalResult CompleteOp::verify() {
   return success();
 }
 
-LogicalResult ScaleOp::verify() {
+LogicalResult FactorOp::verify() {
   auto source = cast<RankedTensorType>(getSource().getType());
-  auto partial = dyn_cast<PartialAttr>(source.getEncoding());
-  if (!partial || partial.getKind() != Kind::add ||
-      !isa<FloatType>(source.getElementType())) {
-    return emitOpError("expects parts of sums of numbers, but got ") << source;
+  auto result = cast<RankedTensorType>(getResult().getType());
+  auto partial = dyn_cast<PartialAttr>(result.getEncoding());
+  if (!partial ||
+      source != result.cloneWithEncoding(SliceAttr::get(
+                    getContext(), partial.getAxis(), partial.getParent()))) {
+    return emitOpError("expects what threads know of ")
+           << result << ", but got " << source;
   }
-  auto slice =
-      SliceAttr::get(getContext(), partial.getAxis(), partial.getParent());
-  if (getFactor().getType() != source.cloneWithEncoding(slice)) {
-    return emitOpError("expects factors ")
-           << source.cloneWithEncoding(slice) << ", but got "
-           << getFactor().getType();
+  for (OpOperand &use : getResult().getUses()) {
+    Operation *user = use.getOwner();
+    unsigned place = use.getOperandNumber();
+    bool isFactor = (isa<arith::MulFOp>(user) &&
+                     !user->getOperand(1 - place).getDefiningOp<FactorOp>()) ||
+                    (isa<arith::DivFOp>(user) && place == 1) ||
+                    (isa<arith::SelectOp>(user) && place == 0);
+    // Only sums can be scaled part by part.
+    if (!isFactor ||
+        (partial.getKind() != Kind::add && !isa<arith::SelectOp>(user))) {
+      return emitOpError("expects to scale parts of a sum or to choose between "
+                         "parts, but got a use of ")
+             << result << " in '" << user->getName() << "'";
+    }
   }
   return success();
 }

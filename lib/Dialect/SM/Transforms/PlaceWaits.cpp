@@ -12,6 +12,10 @@
 // fewer waits longer, and is right as well. Boxes that a tensor map brings are
 // no groups: barriers in memory count them.
 //
+// The other way round, what a copy overwrites must have been read by all. Waits
+// make threads meet as well, and often one stands between; where none does, the
+// copy is marked.
+//
 //===----------------------------------------------------------------------===//
 #include "attn/Dialect/SM/Transforms/Passes.h"
 #include "attn/Dialect/SM/Transforms/SharedPlacement.h"
@@ -156,9 +160,68 @@ private:
   llvm::SmallPtrSet<Value, 4> visited;
 };
 
+/// Whether some thread may still read shared memory when another gets to an op:
+/// nobody has made them meet since. A read is a read, whatever of: rings and
+/// room for single blocks are told apart by nothing that would save a barrier.
+class Readers {
+public:
+  explicit Readers(Operation *at) : start(at) {}
+
+  bool mayReadBefore(Operation *at) {
+    for (Operation *op = at->getPrevNode(); op; op = op->getPrevNode()) {
+      // Around all the way: what is in front was seen.
+      if (isBarrier(op) || op == start) {
+        return false;
+      }
+      if (reads(op)) {
+        return true;
+      }
+    }
+    Operation *parent = at->getParentOp();
+    if (isa<scf::ForOp, ItemsOp>(parent) && visited.insert(parent).second &&
+        mayReadBefore(at->getBlock()->getTerminator())) {
+      return true;
+    }
+    // What is in front of a role has run once, before anything was written.
+    return !isa<RolesOp>(parent) && mayReadBefore(parent);
+  }
+
+private:
+  static bool isBarrier(Operation *op) {
+    if (auto complete = dyn_cast<CompleteOp>(op)) {
+      return bool(complete.getThrough());
+    }
+    if (auto wait = dyn_cast<WaitOp>(op)) {
+      return isa<SlotType>(wait.getSource().getType());
+    }
+    return isa<TakeOp, StoreSharedOp>(op) || op->hasAttr(kMeetAttr);
+  }
+
+  static bool reads(Operation *op) {
+    return op
+        ->walk([](Operation *inner) {
+          bool isReader = llvm::any_of(inner->getOperandTypes(), [](Type type) {
+            return isa<BufType>(type);
+          });
+          return isReader ? WalkResult::interrupt() : WalkResult::advance();
+        })
+        .wasInterrupted();
+  }
+
+  Operation *start;
+  llvm::SmallPtrSet<Operation *, 4> visited;
+};
+
 struct SMPlaceWaits : attn::impl::SMPlaceWaitsPassBase<SMPlaceWaits> {
   void runOnOperation() override {
-    getOperation()->walk([](Operation *op) {
+    getOperation()->walk<WalkOrder::PreOrder>([](Operation *op) {
+      bool isCopy = isa<CopyOp>(op) && !isa<FillOp>(op->getParentOp());
+      // Several roles have barriers of their own for that.
+      auto roles = op->getParentOfType<RolesOp>();
+      if ((isCopy || isa<FillOp>(op)) && roles &&
+          roles.getBodies().size() == 1 && Readers(op).mayReadBefore(op)) {
+        op->setAttr(kMeetAttr, UnitAttr::get(op->getContext()));
+      }
       if (!isa<WaitOp, TakeOp>(op)) {
         return;
       }

@@ -216,17 +216,27 @@ func.func @boxes_elsewhere(%map: !sm.tensormap<[16, 64], f16>, %l: tensor<4xi1, 
 
 // -----
 
-func.func @scaled_whole(%x: tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>>) {
-  // expected-error@+1 {{expects parts of sums of numbers, but got}}
-  %y = sm.scale %x by %x : tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>>, tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>>
+func.func @factor_of_whole(%x: tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>>) {
+  // expected-error@+1 {{expects what threads know of}}
+  %y = sm.factor %x : tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>> -> tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>>
   return
 }
 
 // -----
 
 func.func @scaled_largest(%x: tensor<64xf32, #sm.partial<maximum, 1, #sm.acc<4 x 1>>>, %f: tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>>) {
-  // expected-error@+1 {{expects parts of sums of numbers, but got}}
-  %y = sm.scale %x by %f : tensor<64xf32, #sm.partial<maximum, 1, #sm.acc<4 x 1>>>, tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>>
+  // expected-error@+1 {{expects to scale parts of a sum or to choose between parts}}
+  %y = sm.factor %f : tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>> -> tensor<64xf32, #sm.partial<maximum, 1, #sm.acc<4 x 1>>>
+  %z = arith.mulf %x, %y : tensor<64xf32, #sm.partial<maximum, 1, #sm.acc<4 x 1>>>
+  return
+}
+
+// -----
+
+func.func @factor_added(%x: tensor<64xf32, #sm.partial<add, 1, #sm.acc<4 x 1>>>, %f: tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>>) {
+  // expected-error@+1 {{expects to scale parts of a sum or to choose between parts}}
+  %y = sm.factor %f : tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>> -> tensor<64xf32, #sm.partial<add, 1, #sm.acc<4 x 1>>>
+  %z = arith.addf %x, %y : tensor<64xf32, #sm.partial<add, 1, #sm.acc<4 x 1>>>
   return
 }
 

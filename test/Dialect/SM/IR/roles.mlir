@@ -58,8 +58,10 @@ sm.kernel @roles(%k: !pool) warps(12) {
     sm.release %ring, %at : !ring
     %l = sm.reduce add %o along 1 : tensor<64x64xf32, #acc> -> tensor<64xf32, #sum>
     %f = arith.constant dense<2.0> : tensor<64xf32, #row>
-    // CHECK: sm.scale %{{.+}} by %{{.+}} : tensor<64xf32, #sm.partial<add, 1, #sm.acc<4 x 1>>>, tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>>
-    %scaled = sm.scale %l by %f : tensor<64xf32, #sum>, tensor<64xf32, #row>
+    // CHECK: %[[FACTOR:.+]] = sm.factor %{{.+}} : tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>> -> tensor<64xf32, #sm.partial<add, 1, #sm.acc<4 x 1>>>
+    // CHECK: arith.mulf %{{.+}}, %[[FACTOR]]
+    %fs = sm.factor %f : tensor<64xf32, #row> -> tensor<64xf32, #sum>
+    %scaled = arith.mulf %l, %fs : tensor<64xf32, #sum>
     sm.yield
   }
   sm.return

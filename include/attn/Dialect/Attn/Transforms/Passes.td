@@ -106,7 +106,8 @@ def AttnClassifyTilesPass : AttnPass<"attn-classify-tiles"> {
 def AttnChooseTilesPass : AttnPass<"attn-choose-tiles"> {
   let summary = "writes rows and columns of a fold's tile on the cascade";
   let description = [{
-    Chooses by the cost function of attn/TargetModel/TileCost.h and sets
+    Chooses by the cost function of attn/TargetModel/TileCost.h, for a GPU by that
+    of GpuTileCost.h, and sets
     `tiles(rows = .., cols = ..)`. Before `attn-partition` both are chosen; a
     fold that exists keeps its columns. Tiles that are given stay. A remark says what was decided from.
   }];
@@ -114,7 +115,7 @@ def AttnChooseTilesPass : AttnPass<"attn-choose-tiles"> {
     Option<"rank", "rank", "std::string", "",
         "rank name; default: that of the fold, else the one with most passes">,
     Option<"target", "target", "std::string", "\"host\"",
-        "model to choose for: host, avx2, avx512, neon">
+        "model to choose for: host, avx2, avx512, neon, or a chip as sm_80">
   ];
 }
 

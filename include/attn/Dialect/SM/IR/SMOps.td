@@ -206,12 +206,13 @@ def SM_FillOp : SM_Op<"fill", [SingleBlock, RecursiveMemoryEffects]> {
   let summary = "starts the copies into a slot, once it is empty";
   let description = [{
     The block takes the buffers of the ring's place as slots. The token stands
-    for all copies inside.
+    for all copies inside. Where `when` is given and false, nothing is copied and
+    the place counts as filled all the same.
   }];
-  let arguments = (ins SM_RingType:$ring, SM_CursorType:$cursor);
+  let arguments = (ins SM_RingType:$ring, SM_CursorType:$cursor, Optional<I1>:$when);
   let results = (outs SM_TokenType:$token);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$ring `,` $cursor $body attr-dict `:` type($ring)";
+  let assemblyFormat = "$ring `,` $cursor (`when` $when^)? $body attr-dict `:` type($ring)";
   let hasRegionVerifier = 1;
 }
 
@@ -396,15 +397,17 @@ def SM_CompleteOp : SM_Op<"complete", [Pure]> {
   let hasVerifier = 1;
 }
 
-def SM_ScaleOp : SM_Op<"scale", [Pure, AllTypesMatch<["source", "result"]>]> {
-  let summary = "parts of sums, each times the factor of its element";
+def SM_FactorOp : SM_Op<"factor", [Pure]> {
+  let summary = "what all threads know, beside parts that it scales or chooses";
   let description = [{
-    A factor that all threads have goes into the parts of a sum: so a sum that
-    is rescaled in a loop stays in parts until its end.
+    The source's elements with the type of parts of them. They are no parts:
+    only the other operand of a multiplication, the divisor of a division and
+    the condition of a selection may be a factor. So a sum that is rescaled in a
+    loop stays in parts until its end.
   }];
-  let arguments = (ins SM_Fragment:$source, SM_Fragment:$factor);
+  let arguments = (ins SM_Fragment:$source);
   let results = (outs SM_Fragment:$result);
-  let assemblyFormat = "$source `by` $factor attr-dict `:` type($source) `,` type($factor)";
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
   let hasVerifier = 1;
 }
 

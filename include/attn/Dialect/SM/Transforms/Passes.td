@@ -33,12 +33,25 @@ def SMCheckLimitsPass : Pass<"sm-check-limits"> {
   let dependentDialects = ["::attn::sm::SMDialect"];
 }
 
+def SMPipelinePass : Pass<"sm-pipeline"> {
+  let summary = "moves fills of rings ahead of the turns that take them";
+  let description = [{
+    In each loop that fills rings of two places or more, the fills of a turn are
+    made as many turns earlier as the rings have places but one, and what they
+    read from tables one turn before that. Rings of one place stay as they are.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+    "::attn::sm::SMDialect"];
+}
+
 def SMPlaceWaitsPass : Pass<"sm-place-waits"> {
   let summary = "counts how many groups may stay in flight at a wait";
   let description = [{
     Every sm.wait and sm.take gets the attribute `pending`: so many groups of
-    copies, or of products, are certain to begin behind those that it waits for. 0 where that is
-    not known, which waits for all. The order of ops is final from here on.
+    copies, or of products, are certain to begin behind those that it waits for. 0
+    where that is not known, which waits for all. Fills and copies that overwrite
+    what some thread of the only role may still read get the attribute `meet`. The
+    order of ops is final from here on.
   }];
   let dependentDialects = ["::attn::sm::SMDialect"];
 }

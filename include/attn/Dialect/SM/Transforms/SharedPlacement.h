@@ -24,6 +24,9 @@ enum class RingBarrier { Landed, Full, Empty };
 constexpr int64_t kBarrierBytes = 8, kBarriersPerPlace = 3;
 /// From the first barrier of a ring with so many places.
 int64_t getBarrierOffset(int64_t places, RingBarrier barrier);
+/// On a fill or a copy: all threads must meet before it, as some may still read
+/// what it overwrites.
+constexpr llvm::StringLiteral kMeetAttr = "meet";
 
 /// How the bytes of a block lie; its type verifies, so there is one.
 SharedLayout getSharedLayout(SlotType slot);

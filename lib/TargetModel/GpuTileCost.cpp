@@ -1,0 +1,195 @@
+//===- GpuTileCost.cpp - Which tile a fold has on a GPU -------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "attn/TargetModel/GpuTileCost.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/MathExtras.h"
+#include <limits>
+
+using namespace attn;
+
+namespace {
+
+/// Operations per score beside the exponential.
+constexpr double elementwiseOps = 10;
+/// Barriers, addresses and the turn of the loop, which nothing of the same CTA
+/// hides.
+constexpr double tileOverhead = 400;
+/// And where warps beside each other hand each other maxima and weights.
+constexpr double exchangeOverhead = 400;
+/// Columns of a row that stand for "many".
+constexpr double typicalColumns = 2048;
+/// Registers of a thread for what is no matrix: addresses, masks, row values.
+constexpr double plainRegisters = 104;
+/// What another CTA on the SM costs: a state more to merge for each.
+constexpr double perCta = 0.02;
+/// Items with the same columns that stand for "many".
+constexpr double manyItems = 16;
+/// Warps that keep an SM's four schedulers busy without a stall to hide.
+constexpr double schedulers = 4;
+constexpr int64_t maxRows = 128, maxCols = 128, maxStages = 4;
+/// The narrowest block of columns that a warp can have.
+constexpr int64_t kColumnsOfWarp = 8;
+/// Lanes of a warp, and registers that an instruction can name.
+constexpr double lanes = 32, maxRegisters = 255;
+
+} // namespace
+
+int64_t GpuTile::getRowWarps() const {
+  int64_t count = std::max<int64_t>(warps, 1);
+  while (rows / kGpuRowStep % count) {
+    --count;
+  }
+  return count;
+}
+
+int64_t GpuTile::getColumnWarps() const {
+  int64_t count = std::max<int64_t>(warps, 1) / getRowWarps();
+  while (count > 1 && cols / kColumnsOfWarp % count) {
+    --count;
+  }
+  return count;
+}
+
+/// Registers of a thread that the accumulators and the scores take, in f32; the
+/// left operand of the second product takes the place of the scores.
+static double getSumRegisters(const TileProblem &problem, const GpuTile &tile) {
+  double warps = tile.getRowWarps() * tile.getColumnWarps();
+  return tile.rows * double(problem.valueChannels + tile.cols) /
+         (warps * lanes);
+}
+
+/// And the left operand of the first, at 16 bits.
+static double getRowRegisters(const TileProblem &problem, const GpuTile &tile) {
+  double rows = double(tile.rows) / tile.getRowWarps();
+  return rows * problem.scoreChannels / lanes / 2;
+}
+
+bool attn::keepsRows(const TileProblem &problem, const GpuTile &tile) {
+  return plainRegisters + getSumRegisters(problem, tile) +
+             getRowRegisters(problem, tile) <=
+         maxRegisters;
+}
+
+CtaNeeds attn::getNeeds(const TileProblem &problem, const GpuTile &tile) {
+  double rowWarps = tile.getRowWarps(), columnWarps = tile.getColumnWarps();
+  double registers =
+      plainRegisters + getSumRegisters(problem, tile) +
+      (keepsRows(problem, tile) ? getRowRegisters(problem, tile) : 0);
+  double channels = problem.scoreChannels + problem.valueChannels;
+  double shared = (double(tile.stages) * tile.cols * channels +
+                   double(tile.rows) * problem.scoreChannels) *
+                  problem.elementBytes;
+  // Warps beside each other hand each other the left operand of the second
+  // product.
+  if (columnWarps > 1) {
+    shared += double(tile.rows) * tile.cols * problem.elementBytes;
+  }
+  CtaNeeds needs;
+  needs.threads = unsigned(rowWarps * columnWarps * lanes);
+  needs.registersPerThread = unsigned(registers);
+  needs.sharedBytes = int64_t(shared);
+  return needs;
+}
+
+double attn::getTileCost(const GpuTargetModel &model,
+                         const TileProblem &problem, const GpuTile &tile) {
+  CtaNeeds needs = getNeeds(problem, tile);
+  unsigned ctas = needs.registersPerThread > model.registersPerThread
+                      ? 0
+                      : model.getResidentCtas(needs);
+  if (!ctas) {
+    return std::numeric_limits<double>::infinity();
+  }
+  double rows = tile.rows, cols = tile.cols;
+  double usefulRows = rows;
+  double items = manyItems;
+  if (problem.packedRows) {
+    items = double(llvm::divideCeil(problem.packedRows, tile.rows));
+    usefulRows = double(problem.packedRows) / items;
+  }
+  double channels = problem.scoreChannels + problem.valueChannels;
+  double columnBytes = cols * channels * problem.elementBytes;
+
+  double products = rows * cols * channels / model.mmaMacsPerCycle;
+  double elementwise =
+      rows * cols *
+      (1 / model.specialPerCycle + elementwiseOps / model.fmaPerCycle);
+  double shared = tile.getRowWarps() * columnBytes;
+  if (!keepsRows(problem, tile)) {
+    shared += rows * problem.scoreChannels * problem.elementBytes;
+  }
+  shared /= model.sharedBytesPerCycle;
+  // The first item brings the columns from memory, the others find them in L2.
+  double rate = 1 / (1 / (items * model.memoryBytesPerCycle) +
+                     (items - 1) / (items * model.l2BytesPerCycle));
+  // What is in flight while a tile is worked on: the other places.
+  double inFlight = ctas * columnBytes * std::max<double>(tile.stages - 1, 0.5);
+  double columns = columnBytes / rate *
+                   std::max(1.0, rate * model.memoryLatency / inFlight);
+
+  double parts[] = {products, elementwise, shared, columns};
+  double longest = 0, sum = 0;
+  for (double part : parts) {
+    longest = std::max(longest, part);
+    sum += part;
+  }
+  double warps = ctas * double(needs.threads) / model.threadsPerWarp;
+  double exposed = std::min(1.0, schedulers / warps);
+  double overhead = tileOverhead +
+                    (tile.stages == 1 ? model.memoryLatency : 0) +
+                    (tile.getColumnWarps() > 1 ? exchangeOverhead : 0);
+  double cycles = (longest + exposed * (sum - longest) + overhead / ctas) *
+                  (1 + perCta * ctas);
+  double length = problem.columns ? problem.columns : typicalColumns;
+  double waste = problem.masked ? 1 + (usefulRows + cols) / 2 / length : 1;
+  return cycles * waste / (usefulRows * cols);
+}
+
+std::optional<GpuTile> attn::chooseTile(const GpuTargetModel &model,
+                                        const TileProblem &problem,
+                                        const GpuTile &given) {
+  auto candidates = [](int64_t given, int64_t least, int64_t most) {
+    llvm::SmallVector<int64_t> values;
+    if (given) {
+      return llvm::SmallVector<int64_t>{given};
+    }
+    for (int64_t value = least; value <= most; value *= 2) {
+      values.push_back(value);
+    }
+    return values;
+  };
+  int64_t mostRows = maxRows;
+  if (problem.packedRows) {
+    mostRows = std::min<int64_t>(
+        maxRows, llvm::PowerOf2Ceil(
+                     llvm::alignTo(problem.packedRows, kGpuRowStep)));
+  }
+  std::optional<GpuTile> best;
+  double least = std::numeric_limits<double>::infinity();
+  for (int64_t rows : candidates(given.rows, kGpuRowStep, mostRows)) {
+    for (int64_t cols :
+         candidates(given.cols ? given.cols : problem.fixedCols,
+                    kGpuColumnStep, maxCols)) {
+      for (int64_t warps : candidates(given.warps, 1, 8)) {
+        for (int64_t stages : candidates(given.stages, 1, maxStages)) {
+          GpuTile tile{rows, cols, warps, stages};
+          if (tile.getRowWarps() * tile.getColumnWarps() != warps &&
+              !given.warps) {
+            continue;
+          }
+          double cost = getTileCost(model, problem, tile);
+          if (cost < least) {
+            least = cost;
+            best = tile;
+          }
+        }
+      }
+    }
+  }
+  return best;
+}
