@@ -22,7 +22,8 @@ import sys
 SUFFIXES = {".h", ".hpp", ".c", ".cc", ".cpp", ".inc", ".td", ".def"}
 INCLUDE = re.compile(r'^\s*#?\s*include\s+["<]([^">]+)[">]')
 FOREIGN_TO_RUNTIME = ("llvm", "llvm-c", "mlir", "mlir-c", "lld", "clang", "attn", "attn-c")
-FOREIGN_FILES = re.compile(r"(^|/)(cuda|cudart|nv\w*)\.h$|^cuda")
+# attnrt/cuda.h is our own.
+FOREIGN_FILES = re.compile(r"(^|(?<!attnrt)/)(cuda|cudart|nv\w*)\.h$|^cuda")
 
 
 def read_table(path):

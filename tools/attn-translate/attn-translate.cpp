@@ -71,11 +71,18 @@ static std::error_code write(StringRef path, StringRef bytes) {
   return code;
 }
 
+namespace {
+struct MadePtx {
+  std::string text;
+  Location module; // of the module it is made of
+};
+} // namespace
+
 /// From text to PTX. Functions of cascades become kernels; a module without one
 /// is PTX's already.
-static FailureOr<std::string> makePtx(MLIRContext &context,
-                                      const TranslateOptions &options,
-                                      llvm::json::Array &runs) {
+static FailureOr<MadePtx> makePtx(MLIRContext &context,
+                                  const TranslateOptions &options,
+                                  llvm::json::Array &runs) {
   Stopwatch watch;
   OwningOpRef<ModuleOp> module =
       parseSourceFile<ModuleOp>(options.file, &context);
@@ -117,7 +124,7 @@ static FailureOr<std::string> makePtx(MLIRContext &context,
                                     {"optimise", times.ptx.optimise},
                                     {"codegen", times.ptx.codegen},
                                     {"total", parse + times.total()}});
-  return text;
+  return MadePtx{std::move(*text), module->getLoc()};
 }
 
 static int writeBundle(MLIRContext &context, const TranslateOptions &options) {
@@ -165,7 +172,7 @@ static int translate(const TranslateOptions &options) {
     return writeBundle(context, options);
   }
   llvm::json::Array runs;
-  FailureOr<std::string> ptx = failure();
+  FailureOr<MadePtx> ptx = failure();
   for (unsigned i = 0; i < options.repeats; ++i) {
     ptx = makePtx(context, options, runs);
     if (failed(ptx)) {
@@ -181,11 +188,11 @@ static int translate(const TranslateOptions &options) {
     }
   }
   bool isClean = true;
-  StringRef result = *ptx;
+  StringRef result = ptx->text;
   FailureOr<Assembly> assembly = failure();
   if (options.wantsAssembly()) {
-    Location loc = FileLineColLoc::get(&context, options.file, 0, 0);
-    assembly = assemblePtx(*ptx, options.ptx.chip, loc, options.ptxas);
+    assembly =
+        assemblePtx(ptx->text, options.ptx.chip, ptx->module, options.ptxas);
     if (failed(assembly)) {
       return 2;
     }

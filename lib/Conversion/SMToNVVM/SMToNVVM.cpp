@@ -72,6 +72,14 @@ static LogicalResult lowerToThreads(LLVM::LLVMFuncOp func,
   return success();
 }
 
+/// A kernel that has no form is an error and not kept: nothing is ever undone,
+/// and need not be remembered.
+static ConversionConfig withoutRollback() {
+  ConversionConfig config;
+  config.allowPatternRollback = false;
+  return config;
+}
+
 /// From there upstream goes on.
 static LogicalResult lowerToLLVM(LLVM::LLVMFuncOp func) {
   MLIRContext *context = func.getContext();
@@ -81,7 +89,8 @@ static LogicalResult lowerToLLVM(LLVM::LLVMFuncOp func) {
     ConversionTarget target(*context);
     target.addIllegalDialect<scf::SCFDialect>();
     target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
-    if (failed(applyPartialConversion(func, target, std::move(patterns)))) {
+    if (failed(applyPartialConversion(func, target, std::move(patterns),
+                                      withoutRollback()))) {
       return failure();
     }
   }
@@ -95,7 +104,8 @@ static LogicalResult lowerToLLVM(LLVM::LLVMFuncOp func) {
   populateVectorToLLVMConversionPatterns(converter, patterns);
   ConversionTarget target(*context);
   target.addLegalDialect<LLVM::LLVMDialect, NVVM::NVVMDialect>();
-  return applyFullConversion(func, target, std::move(patterns));
+  return applyFullConversion(func, target, std::move(patterns),
+                             withoutRollback());
 }
 
 namespace {

@@ -48,6 +48,8 @@ static LogicalResult expandAssembly(ModuleOp module) {
     return failure();
   }
   PassManager passes(module.getContext());
+  // What comes in was verified; LLVM's own verifier sees what comes out.
+  passes.enableVerifier(false);
   passes.addPass(createConvertNVVMToLLVMPass());
   return passes.run(module);
 }
