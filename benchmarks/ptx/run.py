@@ -42,7 +42,7 @@ def time_example(translate, example, chip, runs):
     with tempfile.TemporaryDirectory() as folder:
         times = pathlib.Path(folder) / "times.json"
         done = subprocess.run(
-            [translate, f"--chip={chip}", f"--times={times}", f"--repeat={runs + 1}", example,
+            [translate, f"--chip={chip}", f"--entry={example.stem}", f"--times={times}", f"--repeat={runs + 1}", example,
              "-o", os.devnull],
             capture_output=True, text=True, check=False, preexec_fn=on_one_core,
         )
