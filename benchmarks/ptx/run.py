@@ -5,6 +5,8 @@
 
  first   in a new process: dialects and LLVM's target are set up on the way
  again   the median of N more in that process, as a server compiles
+ cpu     what a core was used for of that: the same as `again` where nobody else
+         uses the machine (`load` in the result), and what the goal is about
  nvcc    the same for simulator/test/kernels/flash.cu, which is one attention
          kernel written by hand, as a whole process: there is no other way
 
@@ -17,6 +19,7 @@ import argparse
 import json
 import os
 import pathlib
+import resource
 import shlex
 import statistics
 import subprocess
@@ -53,6 +56,7 @@ def time_example(translate, example, chip, runs):
     return {
         "name": example.name, "first": measured[0]["total"], "again": statistics.median(again),
         "least": min(again), "values": again,
+        "cpu": statistics.median(run["cpu"] for run in measured[1:]),
         "phases": {phase: statistics.median(run[phase] for run in measured[1:]) for phase in PHASES},
     }
 
@@ -68,31 +72,35 @@ def find_nvcc():
 def time_nvcc(nvcc, channels, chip, runs):
     source = ROOT / "simulator" / "test" / "kernels" / "flash.cu"
     command = [nvcc, "-ptx", "-O3", f"-arch={chip}", f"-DCHANNELS={channels}", source, "-o", os.devnull]
-    values = []
+    values, used = [], []
     for _ in range(runs):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begin = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True, preexec_fn=on_one_core)
         values.append((time.perf_counter() - begin) * 1e3)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used.append((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e3)
     return {"name": f"nvcc flash.cu, {channels} channels", "first": values[0],
-            "again": statistics.median(values), "least": min(values), "values": values}
+            "again": statistics.median(values), "least": min(values), "values": values,
+            "cpu": statistics.median(used)}
 
 
 def table(result):
     hardware = result["hardware"]
     yield f"{hardware['cpu']}, one core; {result['chip']}; {result['nvcc'] or 'no nvcc'}"
-    yield f"date {result['date']}, commit {result['commit']}"
+    yield f"date {result['date']}, commit {result['commit']}, load {result['load']:.1f}"
     yield ""
-    yield f"{'ms':28} {'first':>8} {'again':>8} {'least':>8}   " + " ".join(f"{p:>9}" for p in PHASES)
+    yield f"{'ms':28} {'first':>8} {'again':>8} {'least':>8} {'cpu':>8}   " + " ".join(f"{p:>9}" for p in PHASES)
     for row in result["rows"]:
         if "error" in row:
             yield f"{row['name']:28} no PTX: {row['error']}"
             continue
         phases = " ".join(f"{row['phases'][p]:9.1f}" for p in PHASES) if "phases" in row else ""
-        yield f"{row['name']:28} {row['first']:8.1f} {row['again']:8.1f} {row['least']:8.1f}   {phases}".rstrip()
+        yield f"{row['name']:28} {row['first']:8.1f} {row['again']:8.1f} {row['least']:8.1f} {row['cpu']:8.1f}   {phases}".rstrip()
     made = [row for row in result["rows"] if "phases" in row]
-    good = [row for row in made if row["again"] <= GOAL]
+    good = [row for row in made if row["cpu"] <= GOAL]
     yield ""
-    yield f"{len(good)} of {len(made)} examples in {GOAL:.0f} ms or less"
+    yield f"{len(good)} of {len(made)} examples in {GOAL:.0f} ms of a core or less"
 
 
 def main():
@@ -117,7 +125,7 @@ def main():
     result = {
         "date": machine.today(), "commit": machine.commit(ROOT), "chip": options.chip, "nvcc": version,
         "command": shlex.join(["benchmarks/ptx/run.py", *(a for a in sys.argv[1:] if not a.startswith("--build"))]),
-        "smoke": options.smoke, "hardware": machine.hardware(), "rows": rows,
+        "smoke": options.smoke, "load": os.getloadavg()[0], "hardware": machine.hardware(), "rows": rows,
     }
     print("\n".join(table(result)))
     options.out.mkdir(parents=True, exist_ok=True)
