@@ -30,6 +30,7 @@ class Runner:
         self.verbose = verbose
         self.specs = []
         self.num_simulated = 0
+        self.chip = "sm_80"
         # What the last run was, and told of itself.
         self.command = ""
         self.stats = {}
@@ -61,6 +62,7 @@ class Runner:
             n = self.num_simulated
             self.num_simulated += 1
             command += [
+                f"--chip={self.chip}",
                 f"--sim-seed={n + 1}",
                 f"--schedule={n % 3}",
                 f"--completion={n // 3 % 3}",

@@ -17,6 +17,7 @@ void addCarries(DecoderTable &table);  // .cc addc subc madc; by Integers
 void addBits(DecoderTable &table);     // and shl bfe prmt ...; by Integers
 void addFloats(DecoderTable &table); // f32 f64: add fma ex2 rcp testp copysign
 void addSpecials(DecoderTable &table);    // ex2 lg2 rcp.approx ...; by Floats
+void addFloatPairs(DecoderTable &table);  // f32x2
 void addHalves(DecoderTable &table);      // f16 bf16 and packed
 void addConversions(DecoderTable &table); // cvt
 void addMoves(DecoderTable &table);       // mov cvta selp setp slct

@@ -18,6 +18,7 @@ const DecoderTable &ptxsim::decoders() {
     addIntegers(all);
     addFloats(all);
     addHalves(all);
+    addFloatPairs(all);
     addConversions(all);
     addMoves(all);
     addMemory(all);

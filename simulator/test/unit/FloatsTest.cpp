@@ -149,6 +149,67 @@ TEST(Floats, AddSubMulFma) {
   }
 }
 
+// Each half of a pair is what f32 gives for it alone.
+TEST(Floats, Pairs) {
+  const Format &f = kF32;
+  using Formula = std::function<uint64_t(Mode, uint64_t, uint64_t, uint64_t)>;
+  struct Row {
+    const char *name;
+    size_t numInputs;
+    Formula formula;
+  };
+  const Row rows[] = {
+      {"add", 2,
+       [&](Mode m, uint64_t a, uint64_t b, uint64_t) {
+         return fusedCode(f, m, a, oneOf(f), b);
+       }},
+      {"sub", 2,
+       [&](Mode m, uint64_t a, uint64_t b, uint64_t) {
+         return fusedCode(f, m, a, oneOf(f), b ^ f.signBit());
+       }},
+      {"mul", 2,
+       [&](Mode m, uint64_t a, uint64_t b, uint64_t) {
+         return fusedCode(f, m, a, b, zeroLike(f, a, b));
+       }},
+      {"fma", 3, [&](Mode m, uint64_t a, uint64_t b, uint64_t c) {
+         return fusedCode(f, m, a, b, c);
+       }}};
+  for (const Row &row : rows) {
+    // The other half has the values of another lane.
+    Values inputs = inputsOf(f, row.numInputs);
+    for (auto &list : inputs) {
+      std::vector<uint64_t> halves = list;
+      for (size_t i = 0; i < list.size(); ++i) {
+        list[i] = halves[i] | halves[list.size() - 1 - i] << 32;
+      }
+    }
+    for (auto [word, mode] : kRoundings) {
+      for (bool isFtz : {false, true}) {
+        std::string text = row.name + std::string(word) +
+                           (isFtz ? ".ftz" : "") + ".f32x2 %d0, %a0, %a1" +
+                           (row.numInputs == 3 ? ", %a2;" : ";");
+        Mode m = mode;
+        auto half = [=, &row](const Lane &a, unsigned shift) {
+          uint64_t s[3] = {0, 0, 0};
+          for (size_t i = 0; i < row.numInputs; ++i) {
+            s[i] = (a[i] >> shift) & 0xFFFFFFFF;
+            s[i] = isFtz ? flushed(kF32, s[i]) : s[i];
+          }
+          uint64_t result = row.formula(m, s[0], s[1], s[2]);
+          return isFtz ? flushed(kF32, result) : result;
+        };
+        expectCase({text,
+                    std::vector<unsigned>(row.numInputs, 64),
+                    {64},
+                    [&](const Lane &a) -> Lane {
+                      return {half(a, 0) | half(a, 32) << 32};
+                    }},
+                   inputs);
+      }
+    }
+  }
+}
+
 TEST(Floats, FlushAndSaturate) {
   const Format &f = kF32;
   auto saturated = [](uint64_t code) -> uint64_t {

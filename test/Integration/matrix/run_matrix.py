@@ -41,6 +41,8 @@ from runner import Runner, RunError
 TOLERANCES = {"f16": TOLERANCE, "bf16": 8 * TOLERANCE, "e4m3": TOLERANCE}
 DEVICES = ["reference", "cpu", "sim"]
 WORKERS = 3
+# One after another: the code for them has the same instructions.
+CHIPS = ["sm_80", "sm_86", "sm_89", "sm_90", "sm_120"]
 
 
 def run_point(point, seed, devices, folder, verbose):
@@ -53,6 +55,7 @@ def run_point(point, seed, devices, folder, verbose):
     problem = draw_point(draw, point)
     runner = Runner(str(source), folder, verbose)
     runner.num_simulated = seed + number
+    runner.chip = CHIPS[(seed + number) % len(CHIPS)]
     runner.take([problem.args[x] for x in cascade.names_of(point)])
     expected, said = problem.expected, []
     for device in devices:
