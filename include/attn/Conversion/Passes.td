@@ -71,13 +71,15 @@ def ConvertTileToSMPass : Pass<"convert-tile-to-sm", "::mlir::ModuleOp"> {
 def ConvertSMToNVVMPass : Pass<"convert-sm-to-nvvm", "::mlir::ModuleOp"> {
   let summary = "sm kernels to the LLVM and NVVM dialects";
   let description = [{
-    Each sm.kernel of one role becomes a kernel function (args, plan, stage) for
-    mma.sync, ldmatrix and cp.async: pointers to the runtime's attnrt_args and
-    attnrt_plan in global memory, and the number of a stage. Block w is worker
-    w. Slots and rings need the places of sm-allocate-shared;
-    `sm.shared_bytes` on the function is the dynamic shared memory of a launch.
-    Without sm-place-waits every wait waits for all copies. Nothing but the two
-    dialects is left.
+    Each sm.kernel becomes a kernel function (args, plan, stage): pointers to the
+    runtime's attnrt_args and attnrt_plan in global memory, and the number of a
+    stage. Block w is worker w. One role of all warps has mma.sync, ldmatrix and
+    cp.async; several roles have rings on mbarriers, tensor maps, wgmma and
+    setmaxnreg. Each sm.tensor_map is a further parameter, which
+    `sm.tensor_maps` describes. Slots and rings need the places of
+    sm-allocate-shared; `sm.shared_bytes` on the function is the dynamic shared
+    memory of a launch. Without sm-place-waits every wait waits for all copies.
+    Nothing but the two dialects is left.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
     "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",

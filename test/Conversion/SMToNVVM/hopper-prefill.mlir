@@ -249,7 +249,7 @@ sm.kernel @prefill(%q: !q, %k: !pool, %v: !pool, %table: !table,
         // CHECK-SAME: wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16
         // CHECK-SAME: wgmma.commit_group.sync.aligned;
         %i0 = sm.gemm_async %qb, %kb0 {transposeB} : !half, !tile -> !scores
-        // WAIT: sm.wait {{.*}} {pending = 0 : i64} : <tensor<64x128xf32
+        // WAIT: sm.wait {{.*}} {pending = 0 : i64} : !sm.inflight<tensor<64x128xf32
         %s0 = sm.wait %i0 : !scores -> tensor<64x128xf32, #acc>
         sm.release %ks, %kstart : !ring
         %kat0 = sm.advance %ks, %kstart : !ring
@@ -287,11 +287,11 @@ sm.kernel @prefill(%q: !q, %k: !pool, %v: !pool, %table: !table,
           %si = sm.gemm_async %qb, %kb {transposeB} : !half, !tile -> !scores
           %vb = sm.take %vs, %vc : !ring -> !tile
           %ri = sm.gemm_async %pi, %vb acc(%oi : tensor<64x128xf32, #acc>) : tensor<64x128xbf16, #acc>, !tile -> !scores
-          // CHECK: bar.arrive
+          // CHECK: nvvm.barrier.arrive
           sm.end_turn %turns
           // The values may still be on their way.
           // CHECK: wgmma.wait_group.sync.aligned 1;
-          // WAIT: sm.wait {{.*}} {pending = 1 : i64} : <tensor<64x128xf32
+          // WAIT: sm.wait {{.*}} {pending = 1 : i64} : !sm.inflight<tensor<64x128xf32
           %s = sm.wait %si : !scores -> tensor<64x128xf32, #acc>
           sm.release %ks, %kc : !ring
           %key0 = arith.muli %t, %c128 : index
@@ -326,7 +326,7 @@ sm.kernel @prefill(%q: !q, %k: !pool, %v: !pool, %table: !table,
           %ls = arith.mulf %li, %alphas : tensor<64xf32, #sum>
           %ln = arith.addf %ls, %lp : tensor<64xf32, #sum>
           // CHECK: wgmma.wait_group.sync.aligned 0;
-          // WAIT: sm.wait {{.*}} {pending = 0 : i64} : <tensor<64x128xf32
+          // WAIT: sm.wait {{.*}} {pending = 0 : i64} : !sm.inflight<tensor<64x128xf32
           %ro = sm.wait %ri : !scores -> tensor<64x128xf32, #acc>
           sm.release %vs, %vc : !ring
           %pn = arith.truncf %w : tensor<64x128xf32, #acc> to tensor<64x128xbf16, #acc>

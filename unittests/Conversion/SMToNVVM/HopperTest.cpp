@@ -265,8 +265,8 @@ TEST(SMToNVVMHopper, ComputesPagedCausalAttention) {
     CompiledKernel kernel =
         compileKernel(isHalf ? replace(text, "bf16", "f16") : text, "sm_90a");
     ASSERT_FALSE(kernel.ptx.empty());
-    for (uint32_t seed : isHalf ? std::vector<uint32_t>{4}
-                                : std::vector<uint32_t>{1, 2, 3}) {
+    for (uint32_t seed :
+         isHalf ? std::vector<uint32_t>{4} : std::vector<uint32_t>{1, 2, 3}) {
       SCOPED_TRACE("seed " + std::to_string(seed));
       Problem problem(kAll, isHalf, seed);
       std::vector<TestTensor> results = problem.tensors;

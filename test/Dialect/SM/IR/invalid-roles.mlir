@@ -139,7 +139,7 @@ func.func @carried_product(%i: !sm.inflight<tensor<64x64xf32, #sm.acc<4 x 1>>>) 
 func.func @early_use(%b: !sm.buf<64, 64, f16>) {
   %i = sm.gemm_async %b, %b : !sm.buf<64, 64, f16>, !sm.buf<64, 64, f16> -> !sm.inflight<tensor<64x64xf32, #sm.acc<4 x 1>>>
   // expected-error@+1 {{must be tensor with a layout that its shape fits}}
-  %s = "sm.reduce"(%i) {kind = 0 : i32, axis = 1 : i64} : (!sm.inflight<tensor<64x64xf32, #sm.acc<4 x 1>>>) -> tensor<64xf32, #sm.partial<add, 1, #sm.acc<4 x 1>>>
+  %s = "sm.complete"(%i) : (!sm.inflight<tensor<64x64xf32, #sm.acc<4 x 1>>>) -> tensor<64xf32, #sm.slice<1, #sm.acc<4 x 1>>>
   return
 }
 

@@ -50,7 +50,7 @@ sm.kernel @prefill(%q: !q, %k: !q, %v: !q, %o: !o) warps(4) {
       %all = arith.constant dense<true> : tensor<64xi1, #mover>
       // CHECK: sm.copy %{{.+}} live %{{.+}} to %{{.+}} :
       %token = sm.copy %addresses live %all to %room : tensor<64xi64, #mover>, tensor<64xi1, #mover>, !sm.slot<64, 128, f16>
-      // CHECK: sm.wait %{{.+}} after %{{.+}} : <64, 128, f16> -> <64, 128, f16>
+      // CHECK: sm.wait %{{.+}} after %{{.+}} : !sm.slot<64, 128, f16> -> !sm.buf<64, 128, f16>
       %qbuf = sm.wait %room after %token : !sm.slot<64, 128, f16> -> !block
       // CHECK: sm.lds %{{.+}} : <64, 128, f16> -> tensor<64x128xf16, #sm.acc<4 x 1>>
       %qf = sm.lds %qbuf : !block -> tensor<64x128xf16, #acc>

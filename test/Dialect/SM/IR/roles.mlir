@@ -49,7 +49,7 @@ sm.kernel @roles(%k: !pool) warps(12) {
     %i = sm.gemm_async %k0, %k0 {transposeB} : !block, !block -> !scores
     // CHECK: sm.end_turn
     sm.end_turn %turns
-    // CHECK: sm.wait %{{.+}} : <tensor<64x64xf32, #sm.acc<4 x 1>>> -> tensor<64x64xf32, #sm.acc<4 x 1>>
+    // CHECK: sm.wait %{{.+}} : !sm.inflight<tensor<64x64xf32, #sm.acc<4 x 1>>> -> tensor<64x64xf32, #sm.acc<4 x 1>>
     %s = sm.wait %i : !scores -> tensor<64x64xf32, #acc>
     %h = arith.truncf %s : tensor<64x64xf32, #acc> to tensor<64x64xf16, #acc>
     // CHECK: sm.gemm_async %{{.+}}, %{{.+}} acc(%{{.+}} : tensor<64x64xf32, #sm.acc<4 x 1>>) : tensor<64x64xf16, #sm.acc<4 x 1>>, <64, 64, f16> -> <tensor<64x64xf32, #sm.acc<4 x 1>>>

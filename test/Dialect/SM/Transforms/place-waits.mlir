@@ -96,22 +96,22 @@ sm.kernel @products(%odd: i1, %address: i64) warps(4) {
     %rows = sm.splat %address : i64 -> tensor<64xi64, #mover>
     %all = arith.constant dense<true> : tensor<64xi1, #mover>
     %t0 = sm.copy %rows live %all to %a : tensor<64xi64, #mover>, tensor<64xi1, #mover>, !slot
-    // CHECK: sm.wait {{.*}} {pending = 0 : i64} : <64, 64, f16>
+    // CHECK: sm.wait {{.*}} {pending = 0 : i64} : !sm.slot
     %w0 = sm.wait %a after %t0 : !slot -> !block
     %t1 = sm.copy %rows live %all to %b : tensor<64xi64, #mover>, tensor<64xi1, #mover>, !slot
     %i = sm.gemm_async %w0, %w0 : !block, !block -> !product
     %j = sm.gemm_async %w0, %w0 : !block, !block -> !product
     // A product begun behind a copy keeps nobody from waiting for the copy.
-    // CHECK: sm.wait {{.*}} {pending = 0 : i64} : <64, 64, f16>
+    // CHECK: sm.wait {{.*}} {pending = 0 : i64} : !sm.slot
     %w1 = sm.wait %b after %t1 : !slot -> !block
-    // CHECK: sm.wait {{.*}} {pending = 1 : i64} : <tensor
+    // CHECK: sm.wait {{.*}} {pending = 1 : i64} : !sm.inflight
     %x = sm.wait %i : !product -> tensor<64x64xf32, #acc>
     scf.if %odd {
       %k = sm.gemm_async %w1, %w1 : !block, !block -> !product
-      // CHECK: sm.wait {{.*}} {pending = 0 : i64} : <tensor
+      // CHECK: sm.wait {{.*}} {pending = 0 : i64} : !sm.inflight
       %z = sm.wait %k : !product -> tensor<64x64xf32, #acc>
     }
-    // CHECK: sm.wait {{.*}} {pending = 0 : i64} : <tensor
+    // CHECK: sm.wait {{.*}} {pending = 0 : i64} : !sm.inflight
     %y = sm.wait %j : !product -> tensor<64x64xf32, #acc>
     sm.yield
   }
