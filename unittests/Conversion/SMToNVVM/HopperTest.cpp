@@ -270,9 +270,13 @@ TEST(SMToNVVMHopper, ComputesPagedCausalAttention) {
       SCOPED_TRACE("seed " + std::to_string(seed));
       Problem problem(kAll, isHalf, seed);
       std::vector<TestTensor> results = problem.tensors;
+      SharedAccesses accesses;
       std::vector<std::string> found =
-          findDefects(kernel, problem.plan, results, seed);
+          findDefects(kernel, problem.plan, results, seed, &accesses);
       ASSERT_TRUE(found.empty()) << found.front();
+      // Copies, boxes and operands of products, all without bank conflicts.
+      EXPECT_GT(accesses.ideal, 0u);
+      EXPECT_EQ(accesses.wavefronts, accesses.ideal);
       EXPECT_LT(problem.getError(results), kTolerance);
     }
   }

@@ -296,17 +296,27 @@ private:
 };
 } // namespace
 
+static SharedAccesses getAccesses(const Bench &bench) {
+  const ptxsim::Counters &total = bench.getStats().total;
+  return {total.sharedWavefronts, total.sharedIdealWavefronts};
+}
+
 std::vector<std::string> findDefects(const CompiledKernel &kernel,
                                      const TestPlan &plan,
                                      std::vector<TestTensor> &tensors,
-                                     uint64_t seed) {
+                                     uint64_t seed, SharedAccesses *accesses) {
   ptxsim::Options options;
   options.seed = seed;
   if (seed > 1) {
     options.schedule = ptxsim::Schedule::Adversarial;
     options.completion = ptxsim::Completion::Random;
   }
-  return Bench(options).run(kernel, plan, tensors);
+  Bench bench(options);
+  std::vector<std::string> found = bench.run(kernel, plan, tensors);
+  if (accesses) {
+    *accesses = getAccesses(bench);
+  }
+  return found;
 }
 
 SharedAccesses runKernel(const std::string &text, TestPlan plan,
@@ -323,8 +333,7 @@ SharedAccesses runKernel(const std::string &text, TestPlan plan,
   std::vector<TestTensor> first = tensors;
   Bench bench(options);
   expectClean(bench.run(kernel, plan, first));
-  const ptxsim::Counters &total = bench.getStats().total;
-  SharedAccesses accesses{total.sharedWavefronts, total.sharedIdealWavefronts};
+  SharedAccesses accesses = getAccesses(bench);
   for (uint64_t seed : {1, 2, 3}) {
     options.schedule = ptxsim::Schedule::Adversarial;
     options.completion =

@@ -83,7 +83,8 @@ SharedAccesses runKernel(const std::string &text, TestPlan plan,
 std::vector<std::string> findDefects(const CompiledKernel &kernel,
                                      const TestPlan &plan,
                                      std::vector<TestTensor> &tensors,
-                                     uint64_t seed = 1);
+                                     uint64_t seed = 1,
+                                     SharedAccesses *accesses = nullptr);
 
 /// "sm.kernel" around what a role does with a record.
 std::string wrapKernel(const std::string &aliases, const std::string &arguments,
