@@ -219,6 +219,15 @@ Executable::compile(ModuleOp original, StringRef entry, CompileOptions options,
     return fail("the program cannot be read");
   }
   impl.program = std::move(*info);
+  if (impl.sim) {
+    // The host plans, and computes nothing itself.
+    for (auto kernel :
+         llvm::make_early_inc_range(module->getOps<tile::KernelOp>())) {
+      if (kernel.getKind() != tile::KernelKind::host) {
+        kernel.erase();
+      }
+    }
+  }
   impl.times.tile = milliseconds(start);
   start = Clock::now();
   if (failed(compileToVector(*module, options))) {
@@ -246,14 +255,22 @@ Executable::compile(ModuleOp original, StringRef entry, CompileOptions options,
   for (const LaunchInfo &l : impl.program.launches) {
     Stage s;
     s.info = l;
-    s.item = reinterpret_cast<attnrt_item_fn>(find(l.kernel));
-    s.scratch = bytesOf(l.kernel);
-    complete &= s.item != nullptr;
+    if (impl.sim) {
+      complete &= impl.ptx.kernels.contains(l.kernel) &&
+                  (!l.isFold() || impl.ptx.kernels.contains(l.merge));
+    } else {
+      s.item = reinterpret_cast<attnrt_item_fn>(find(l.kernel));
+      s.scratch = bytesOf(l.kernel);
+      complete &= s.item != nullptr;
+    }
     if (l.isFold()) {
-      s.merge = reinterpret_cast<attnrt_merge_fn>(find(l.merge));
+      if (!impl.sim) {
+        s.merge = reinterpret_cast<attnrt_merge_fn>(find(l.merge));
+        s.scratch = std::max(s.scratch, bytesOf(l.merge));
+        complete &= s.merge != nullptr;
+      }
       s.range = reinterpret_cast<attnrt_range_fn>(find(l.range));
-      s.scratch = std::max(s.scratch, bytesOf(l.merge));
-      complete &= s.merge && s.range;
+      complete &= s.range != nullptr;
       if (!l.classes.empty()) {
         s.classes = reinterpret_cast<ClassesFn>(find(l.classes));
       }

@@ -1,6 +1,7 @@
 // DEFINE: %{npy} = %python %src_root/test/Tools/attn-run/Inputs/npy.py
 // DEFINE: %{reference} = attn-run %s --device=reference --print
 // DEFINE: %{cpu} = attn-run %s --device=cpu --print
+// DEFINE: %{sim} = attn-run %s --device=sim --print
 // RUN: rm -rf %t && mkdir %t && cd %t
 // RUN: %{npy} x.npy '<f4' 5x5 --values=2,2,2,2,2,3,3,3,3,3,5,5,5,5,5,7,7,7,7,7,9,9,9,9,9
 // RUN: %{npy} doc.npy '<i4' 5 --values=1,2,1,1,2
@@ -11,43 +12,57 @@
 
 // RUN: %{reference} --entry=absent_data --arg=x.npy --arg=doc.npy --arg=3 | FileCheck %s --check-prefix=DATA
 // RUN: %{cpu} --entry=absent_data --arg=x.npy --arg=doc.npy --arg=3 | FileCheck %s --check-prefix=DATA
+// RUN: %{sim} --entry=absent_data --arg=x.npy --arg=doc.npy --arg=3 | FileCheck %s --check-prefix=DATA
 // RUN: %{reference} --entry=absent_symbol --arg=x.npy --arg=len.npy --arg=2 | FileCheck %s --check-prefix=SYMBOL
 // RUN: %{cpu} --entry=absent_symbol --arg=x.npy --arg=len.npy --arg=2 | FileCheck %s --check-prefix=SYMBOL
+// RUN: %{sim} --entry=absent_symbol --arg=x.npy --arg=len.npy --arg=2 | FileCheck %s --check-prefix=SYMBOL
 // RUN: %{npy} long.npy '<i4' 200
 // RUN: %{npy} lens.npy '<i4' 3 --values=3,60,7
 // RUN: %{reference} --entry=absent_in_fold --arg=rand:3x70x16:1 --arg=rand:3x200x16:2 --arg=long.npy --arg=lens.npy --arg=45 --arg=62 --arg=2 --out=fold.npy > %t/fold.txt
 // RUN: FileCheck %s --input-file=fold.txt --check-prefix=FOLD
 // RUN: %{cpu} --entry=absent_in_fold --arg=rand:3x70x16:1 --arg=rand:3x200x16:2 --arg=long.npy --arg=lens.npy --arg=45 --arg=62 --arg=2 --expect=fold.npy --stats=fold.json > %t/fold.txt
+// RUN: %{sim} --entry=absent_in_fold --arg=rand:3x70x16:1 --arg=rand:3x200x16:2 --arg=long.npy --arg=lens.npy --arg=45 --arg=62 --arg=2 --expect=fold.npy > %t/fold.txt
 // RUN: FileCheck %s --input-file=fold.txt --check-prefix=FOLD
 // RUN: FileCheck %s --input-file=fold.json --check-prefix=FOLDED
 // RUN: %{reference} --entry=names --arg=zeros:2x5 --arg=len.npy | FileCheck %s --check-prefix=NAMES
 // RUN: %{cpu} --entry=names --arg=zeros:2x5 --arg=len.npy | FileCheck %s --check-prefix=NAMES
+// RUN: %{sim} --entry=names --arg=zeros:2x5 --arg=len.npy | FileCheck %s --check-prefix=NAMES
 // RUN: not %{reference} --entry=names --arg=zeros:2x5 --arg=one.npy 2>&1 | FileCheck %s --check-prefix=SHORT
 // RUN: not %{cpu} --entry=names --arg=zeros:2x5 --arg=one.npy 2>&1 | FileCheck %s --check-prefix=SHORT
 
 // RUN: %{reference} --entry=division --arg=line.npy --arg=3 | FileCheck %s --check-prefix=DIVISION
 // RUN: %{cpu} --entry=division --arg=line.npy --arg=3 | FileCheck %s --check-prefix=DIVISION
+// RUN: %{sim} --entry=division --arg=line.npy --arg=3 | FileCheck %s --check-prefix=DIVISION
 // RUN: %{reference} --entry=odd --arg=line.npy --arg=1 | FileCheck %s --check-prefix=ODD
 // RUN: %{cpu} --entry=odd --arg=line.npy --arg=1 | FileCheck %s --check-prefix=ODD
+// RUN: %{sim} --entry=odd --arg=line.npy --arg=1 | FileCheck %s --check-prefix=ODD
 // RUN: %{reference} --entry=equality --arg=line.npy --arg=1 | FileCheck %s --check-prefix=EQUALITY
 // RUN: %{cpu} --entry=equality --arg=line.npy --arg=1 | FileCheck %s --check-prefix=EQUALITY
+// RUN: %{sim} --entry=equality --arg=line.npy --arg=1 | FileCheck %s --check-prefix=EQUALITY
 // RUN: %{reference} --entry=two_rounds --arg=x.npy --arg=doc.npy --arg=4 | FileCheck %s --check-prefix=ROUNDS2
 // RUN: %{cpu} --entry=two_rounds --arg=x.npy --arg=doc.npy --arg=4 | FileCheck %s --check-prefix=ROUNDS2
+// RUN: %{sim} --entry=two_rounds --arg=x.npy --arg=doc.npy --arg=4 | FileCheck %s --check-prefix=ROUNDS2
 // RUN: %{reference} --entry=flagged --arg=line.npy --arg=doc.npy --arg=5 | FileCheck %s --check-prefix=FLAGGED
 // RUN: %{cpu} --entry=flagged --arg=line.npy --arg=doc.npy --arg=5 | FileCheck %s --check-prefix=FLAGGED
+// RUN: %{sim} --entry=flagged --arg=line.npy --arg=doc.npy --arg=5 | FileCheck %s --check-prefix=FLAGGED
 // RUN: %{reference} --entry=triangle --arg=x.npy --arg=doc.npy | FileCheck %s --check-prefix=TRIANGLE
 // RUN: %{cpu} --entry=triangle --arg=x.npy --arg=doc.npy | FileCheck %s --check-prefix=TRIANGLE
+// RUN: %{sim} --entry=triangle --arg=x.npy --arg=doc.npy | FileCheck %s --check-prefix=TRIANGLE
 // RUN: %{reference} --entry=after_bare --arg=x.npy --arg=doc.npy | FileCheck %s --check-prefix=AFTER
 // RUN: %{cpu} --entry=after_bare --arg=x.npy --arg=doc.npy | FileCheck %s --check-prefix=AFTER
+// RUN: %{sim} --entry=after_bare --arg=x.npy --arg=doc.npy | FileCheck %s --check-prefix=AFTER
 // RUN: %{reference} --entry=no_limit --arg=line.npy --arg=3 | FileCheck %s --check-prefix=NOLIMIT
 // RUN: %{cpu} --entry=no_limit --arg=line.npy --arg=3 | FileCheck %s --check-prefix=NOLIMIT
+// RUN: %{sim} --entry=no_limit --arg=line.npy --arg=3 | FileCheck %s --check-prefix=NOLIMIT
 // RUN: not %{reference} --entry=triangle --arg=zeros:3x3 --arg=doc.npy 2>&1 | FileCheck %s --check-prefix=DISAGREE
 // RUN: not %{cpu} --entry=triangle --arg=zeros:3x3 --arg=doc.npy 2>&1 | FileCheck %s --check-prefix=DISAGREE
 
 // RUN: %{reference} --entry=rounds --arg=fractions.npy --arg=zeros:3 --out-arg=1:reference.npy | FileCheck %s --check-prefixes=ROUNDS,EXACT
 // RUN: %{cpu} --entry=rounds --arg=fractions.npy --arg=zeros:3 --out-arg=1:cpu.npy | FileCheck %s --check-prefixes=ROUNDS,ROUNDED
+// RUN: %{sim} --entry=rounds --arg=fractions.npy --arg=zeros:3 --out-arg=1:sim.npy | FileCheck %s --check-prefixes=ROUNDS,ROUNDED
 // RUN: %{reference} --entry=widen --arg=reference.npy | FileCheck %s --check-prefix=PLACED
 // RUN: %{cpu} --entry=widen --arg=cpu.npy | FileCheck %s --check-prefix=PLACED
+// RUN: %{sim} --entry=widen --arg=sim.npy | FileCheck %s --check-prefix=PLACED
 // RUN: %{reference} --entry=empty --arg=zeros:2 | FileCheck %s --check-prefix=EMPTY
 // RUN: not %{cpu} --entry=empty --arg=zeros:2 2>&1 | FileCheck %s --check-prefix=NOEMPTY
 // A device gives rules of the specification another meaning than the reference, or than the text, if this fails.

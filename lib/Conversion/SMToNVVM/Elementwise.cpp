@@ -7,6 +7,7 @@
 #include "Lowering.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include <limits>
 
 using namespace attn;
 using namespace attn::sm;
@@ -81,7 +82,8 @@ public:
   }
 };
 /// From 8 bits, which have no type in PTX before sm_89: their exponent and
-/// fraction fit into those of f16, which scales them right with one product.
+/// fraction fit into those of f16. What is too small for a normal number there
+/// is one in f32, where nothing flushes it when it is scaled.
 class ExtFLowering : public OpConversionPattern<arith::ExtFOp> {
 public:
   ExtFLowering(const TypeConverter &converter, MLIRContext *context)
@@ -104,8 +106,12 @@ public:
     for (Value &value : elements) {
       value = widen(b, value, isE4M3);
       Type to = getElementTypeOrSelf(op.getType());
-      if (!to.isF16()) {
-        value = arith::ExtFOp::create(b, to, value);
+      if (to.isF16()) {
+        value = arith::TruncFOp::create(b, to, value);
+      } else if (!to.isF32()) {
+        return op.emitOpError("expects f16 or f32 to extend 8 bits to, but got "
+                              "")
+               << to;
       }
     }
     rewriter.replaceOp(op, isFragmentValue ? pack(b, elements) : elements[0]);
@@ -121,7 +127,8 @@ private:
     code = arith::ExtUIOp::create(b, b.getI16Type(), code);
     Value high = arith::ShLIOp::create(b, code, bits(8));
     if (!isE4M3) {
-      return arith::BitcastOp::create(b, b.getF16Type(), high);
+      Value half = arith::BitcastOp::create(b, b.getF16Type(), high);
+      return arith::ExtFOp::create(b, b.getF32Type(), half);
     }
     Value sign = arith::AndIOp::create(b, high, bits(-0x8000));
     Value size = arith::AndIOp::create(b, code, bits(0x7f));
@@ -129,13 +136,15 @@ private:
     Value half = arith::BitcastOp::create(
         b, b.getF16Type(), arith::OrIOp::create(b, sign, moved).getResult());
     // The exponents are biased by 7 and by 15.
-    half = arith::MulFOp::create(
-        b, half, arith::ConstantOp::create(b, b.getFloatAttr(b.getF16Type(), 256.0)));
+    Value whole = arith::MulFOp::create(
+        b, arith::ExtFOp::create(b, b.getF32Type(), half),
+        arith::ConstantOp::create(b, b.getF32FloatAttr(256.0f)));
     // All ones is the one NaN; there is no infinity.
     Value isNaN = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, size,
                                         bits(0x7f));
-    Value nan = arith::BitcastOp::create(b, b.getF16Type(), bits(0x7e00));
-    return arith::SelectOp::create(b, isNaN, nan, half);
+    Value nan = arith::ConstantOp::create(
+        b, b.getF32FloatAttr(std::numeric_limits<float>::quiet_NaN()));
+    return arith::SelectOp::create(b, isNaN, nan, whole);
   }
 };
 } // namespace

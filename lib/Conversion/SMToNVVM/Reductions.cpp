@@ -11,6 +11,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace attn;
 using namespace attn::sm;
@@ -175,9 +176,10 @@ private:
     SharedAddress from(b, kernel, room, slot, row, constantI32(b, 0), begins);
     for (auto [i, element] : llvm::enumerate(elements)) {
       for (int64_t part = 0; part < parts; ++part) {
+        // LLVM would read three as four, of which one was not written.
         Value value = LLVM::LoadOp::create(
             b, type, from.get({layout.locateRegister(i)[0], part * bytes}),
-            bytes);
+            bytes, /*isVolatile=*/!llvm::isPowerOf2_64(uint64_t(parts)));
         element = part ? combine(b, kind, element, value) : value;
       }
     }

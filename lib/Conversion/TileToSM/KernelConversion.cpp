@@ -61,6 +61,17 @@ Value KernelConversion::atDefinition(Value value, function_ref<Value()> make) {
   return result;
 }
 
+/// What only reads is converted when somebody asks for what it read.
+static bool writesMemory(Operation &op) {
+  auto writes = [](Operation *inner) {
+    auto effects = dyn_cast<MemoryEffectOpInterface>(inner);
+    return effects && effects.hasEffect<MemoryEffects::Write>()
+               ? WalkResult::interrupt()
+               : WalkResult::advance();
+  };
+  return op.walk(writes).wasInterrupted();
+}
+
 /// What has an effect asks for the rest.
 void KernelConversion::convertBlock(Block &block) {
   for (Operation &op : block) {
@@ -76,7 +87,7 @@ void KernelConversion::convertBlock(Block &block) {
       finish(o);
     } else if (auto o = dyn_cast<scf::ForOp>(op); o && o.getNumResults() == 0) {
       loop(o);
-    } else if (op.getNumRegions() > 0 && !isMemoryEffectFree(&op)) {
+    } else if (op.getNumRegions() > 0 && writesMemory(op)) {
       fail(&op, "expects no '" + op.getName().getStringRef() +
                     "' with an effect in a kernel for an SM");
     }

@@ -196,7 +196,7 @@ static void multiply(bool isFragment) {
       {1, 1, 32, 24, 64, true},  {1, 1, 32, 24, 96, false},
       {1, 1, 16, 8, 32, true},   {1, 1, 16, 8, 32, false},
       {2, 2, 32, 64, 64, true},  {2, 2, 64, 64, 32, false},
-      {1, 4, 16, 64, 32, true},  {1, 4, 16, 128, 32, false, 64},
+      {1, 4, 16, 64, 64, true},  {1, 4, 16, 128, 64, false, 64},
       {1, 1, 16, 32, 32, true, 64},
   };
   for (const GemmCase &c : cases) {
