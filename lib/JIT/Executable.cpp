@@ -140,10 +140,10 @@ struct Executable::Impl {
     LogicalResult runFlat(Stage &stage, const RunOptions &options);
     LogicalResult runSimulatedFlat(Stage &stage, int64_t points,
                                    const RunOptions &options);
-    LogicalResult withPlan(
-        const attnrt_problem &problem, const attnrt_entry &entry,
-        const attnrt_plan_options &planning,
-        llvm::function_ref<LogicalResult(const attnrt_plan *)> body);
+    LogicalResult
+    withPlan(const attnrt_problem &problem, const attnrt_entry &entry,
+             const attnrt_plan_options &planning,
+             llvm::function_ref<LogicalResult(const attnrt_plan *)> body);
     LogicalResult runPlanned(Stage &stage, const attnrt_plan *plan);
     attnrt_status runSimulated(const Stage &stage, const attnrt_plan *plan);
     void recordPlan(const Stage &stage, const attnrt_plan &plan);
@@ -397,11 +397,10 @@ Executable::Impl::Call::runSimulatedFlat(Stage &stage, int64_t points,
   std::vector<int32_t> rowBegin{0, int32_t(points)}, coord(points),
       begins(points), ends(points, 1);
   std::iota(coord.begin(), coord.end(), 0);
-  attnrt_problem problem{&segment,      1,
-                         rowBegin.data(), coord.data(),
-                         begins.data(), ends.data(),
-                         points,        /*heads=*/1,
-                         /*group=*/1};
+  attnrt_problem problem{
+      &segment,      1,           rowBegin.data(), coord.data(),
+      begins.data(), ends.data(), points,          /*heads=*/1,
+      /*group=*/1};
   int64_t rows = impl.ptx.kernels.find(stage.info.kernel)->second.threads;
   attnrt_entry entry{0, int32_t(rows), 1, 0, 0};
   attnrt_plan_options planning{};
@@ -571,8 +570,8 @@ LogicalResult Executable::Impl::Call::withPlan(
   return body(plan);
 }
 
-LogicalResult
-Executable::Impl::Call::runPlanned(Stage &stage, const attnrt_plan *plan) {
+LogicalResult Executable::Impl::Call::runPlanned(Stage &stage,
+                                                 const attnrt_plan *plan) {
   const LaunchInfo &l = stage.info;
   for (int64_t n : l.states) {
     const BufferInfo &b = impl.program.buffers[n];

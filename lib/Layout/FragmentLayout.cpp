@@ -74,9 +74,10 @@ std::optional<FragmentLayout> FragmentLayout::accumulator(int64_t rows,
                         {{rowWarps, 0, 16}, {columnWarps, 1, part}});
 }
 
-std::optional<FragmentLayout>
-FragmentLayout::leftOperand(int64_t rows, int64_t k, int64_t rowWarps,
-                            int64_t columnWarps) {
+std::optional<FragmentLayout> FragmentLayout::leftOperand(int64_t rows,
+                                                          int64_t k,
+                                                          int64_t rowWarps,
+                                                          int64_t columnWarps) {
   std::optional<FragmentLayout> block = accumulator(rows, k, rowWarps, 1);
   if (!block || k % 16) {
     return std::nullopt;

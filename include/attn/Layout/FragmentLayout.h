@@ -83,9 +83,8 @@ public:
   /// What mma.sync takes as A for 16-bit elements, [m, k]: an accumulator over
   /// `rowWarps` that every one of `columnWarps` warps of a row holds. None if k
   /// is no multiple of 16.
-  static std::optional<FragmentLayout> leftOperand(int64_t rows, int64_t k,
-                                                   int64_t rowWarps,
-                                                   int64_t columnWarps);
+  static std::optional<FragmentLayout>
+  leftOperand(int64_t rows, int64_t k, int64_t rowWarps, int64_t columnWarps);
   /// What mma.sync takes as B for 16-bit elements, [k, n]: 16 x 8 blocks, of
   /// which a lane has rows 2t, 2t + 1, 2t + 8, 2t + 9 of column g. Elements go
   /// through k first. Every warp of a row holds the same; `columnWarps` have

@@ -392,9 +392,8 @@ FailureOr<TileValue> TileEmitter::product(EinsumOp e,
 
 /// The factors of a value of a region: products that serve nothing else are
 /// taken apart and go to `products`.
-static void
-collectFactors(Value value, SmallVectorImpl<Value> &factors,
-               llvm::SmallPtrSetImpl<Operation *> &products) {
+static void collectFactors(Value value, SmallVectorImpl<Value> &factors,
+                           llvm::SmallPtrSetImpl<Operation *> &products) {
   auto product = value.getDefiningOp<arith::MulFOp>();
   if (!product || !product->hasOneUse()) {
     factors.push_back(value);
@@ -405,9 +404,9 @@ collectFactors(Value value, SmallVectorImpl<Value> &factors,
   collectFactors(product.getRhs(), factors, products);
 }
 
-FailureOr<TileValue>
-TileEmitter::region(EinsumOp e, ArrayRef<TileValue> operands,
-                    SmallVectorImpl<TileValue> *factors) {
+FailureOr<TileValue> TileEmitter::region(EinsumOp e,
+                                         ArrayRef<TileValue> operands,
+                                         SmallVectorImpl<TileValue> *factors) {
   Block &block = e.getBody().front();
   Value yielded = cast<YieldOp>(block.getTerminator()).getValues()[0];
   SmallVector<Value> leaves;

@@ -7,7 +7,6 @@
 #include "Lowering.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include <limits>
 
 using namespace attn;
 using namespace attn::sm;
@@ -82,8 +81,7 @@ public:
   }
 };
 /// From 8 bits, which have no type in PTX before sm_89: their exponent and
-/// fraction fit into those of f16. What is too small for a normal number there
-/// is one in f32, where nothing flushes it when it is scaled.
+/// fraction fit into those of f16.
 class ExtFLowering : public OpConversionPattern<arith::ExtFOp> {
 public:
   ExtFLowering(const TypeConverter &converter, MLIRContext *context)
@@ -106,12 +104,8 @@ public:
     for (Value &value : elements) {
       value = widen(b, value, isE4M3);
       Type to = getElementTypeOrSelf(op.getType());
-      if (to.isF16()) {
-        value = arith::TruncFOp::create(b, to, value);
-      } else if (!to.isF32()) {
-        return op.emitOpError("expects f16 or f32 to extend 8 bits to, but got "
-                              "")
-               << to;
+      if (!to.isF16()) {
+        value = arith::ExtFOp::create(b, to, value);
       }
     }
     rewriter.replaceOp(op, isFragmentValue ? pack(b, elements) : elements[0]);
@@ -127,31 +121,38 @@ private:
     code = arith::ExtUIOp::create(b, b.getI16Type(), code);
     Value high = arith::ShLIOp::create(b, code, bits(8));
     if (!isE4M3) {
-      Value half = arith::BitcastOp::create(b, b.getF16Type(), high);
-      return arith::ExtFOp::create(b, b.getF32Type(), half);
+      return arith::BitcastOp::create(b, b.getF16Type(), high);
     }
     Value sign = arith::AndIOp::create(b, high, bits(-0x8000));
     Value size = arith::AndIOp::create(b, code, bits(0x7f));
-    Value moved = arith::ShLIOp::create(b, size, bits(7));
-    Value half = arith::BitcastOp::create(
-        b, b.getF16Type(), arith::OrIOp::create(b, sign, moved).getResult());
-    // The exponents are biased by 7 and by 15.
-    Value whole = arith::MulFOp::create(
-        b, arith::ExtFOp::create(b, b.getF32Type(), half),
-        arith::ConstantOp::create(b, b.getF32FloatAttr(256.0f)));
+    // The exponents are biased by 7 and by 15. Below the smallest normal
+    // number the first bit is none: h = 2^-7 (1 + m / 8) stands for m / 8 2^-6.
+    // No step meets a number that f16 flushes.
+    Value h = arith::AddIOp::create(b, arith::ShLIOp::create(b, size, bits(7)),
+                                    bits(8 << 10));
+    auto half = [&](double x) -> Value {
+      return arith::ConstantOp::create(b, b.getFloatAttr(b.getF16Type(), x));
+    };
+    Value small = arith::BitcastOp::create(b, b.getF16Type(), h);
+    small = arith::SubFOp::create(b, small, half(0x1p-7));
+    small = arith::AddFOp::create(b, small, small);
+    small = arith::BitcastOp::create(b, b.getI16Type(), small);
+    Value isSmall =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ult, size, bits(8));
+    h = arith::SelectOp::create(b, isSmall, small, h);
     // All ones is the one NaN; there is no infinity.
-    Value isNaN = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, size,
-                                        bits(0x7f));
-    Value nan = arith::ConstantOp::create(
-        b, b.getF32FloatAttr(std::numeric_limits<float>::quiet_NaN()));
-    return arith::SelectOp::create(b, isNaN, nan, whole);
+    Value isNaN =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::eq, size, bits(0x7f));
+    h = arith::SelectOp::create(b, isNaN, bits(0x7e00), h);
+    return arith::BitcastOp::create(
+        b, b.getF16Type(), arith::OrIOp::create(b, sign, h).getResult());
   }
 };
 } // namespace
 
 void sm::populateElementwise(const TypeConverter &converter,
                              RewritePatternSet &patterns) {
-  patterns.add<ElementwiseLowering, ConstantLowering, TruncFLowering,
-               ExtFLowering>(
-      converter, patterns.getContext());
+  patterns
+      .add<ElementwiseLowering, ConstantLowering, TruncFLowering, ExtFLowering>(
+          converter, patterns.getContext());
 }

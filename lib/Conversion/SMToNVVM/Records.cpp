@@ -138,8 +138,8 @@ public:
                   ConversionPatternRewriter &rewriter) const override {
     const KernelValues &kernel = kernelOf(op);
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value warp = arith::MulIOp::create(
-        b, kernel.thread.getWarp(), constantI32(b, FragmentLayout::kLanes));
+    Value warp = arith::MulIOp::create(b, kernel.thread.getWarp(),
+                                       constantI32(b, FragmentLayout::kLanes));
     Value thread = arith::AddIOp::create(b, warp, kernel.thread.getLane());
     rewriter.replaceOp(
         op, arith::IndexCastUIOp::create(b, b.getIndexType(), thread));

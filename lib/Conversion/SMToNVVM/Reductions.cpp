@@ -158,10 +158,10 @@ private:
     {
       // Lanes that held parts have the same by now.
       FragmentLayout whole = layout.complete();
-      FragmentLayout ofWarps(
-          layout.getRank(), FragmentLayout::Digits(layout.getRegisters()),
-          FragmentLayout::Digits(whole.getLanes()),
-          FragmentLayout::Digits(layout.getWarps()));
+      FragmentLayout ofWarps(layout.getRank(),
+                             FragmentLayout::Digits(layout.getRegisters()),
+                             FragmentLayout::Digits(whole.getLanes()),
+                             FragmentLayout::Digits(layout.getWarps()));
       OpBuilder::InsertionGuard guard(b);
       if (Value first = kernel.thread.isFirstReplica(b, ofWarps)) {
         auto branch = scf::IfOp::create(b, first, /*withElseRegion=*/false);

@@ -44,9 +44,9 @@ public:
     Value row = kernel.thread.locate(b, layout, rowAxis);
     Value byte = constantI32(b, 0);
     if (layout.getRank() == 2) {
-      byte = arith::MulIOp::create(
-          b, kernel.thread.locate(b, layout, 1 - rowAxis),
-          constantI32(b, bytes));
+      byte =
+          arith::MulIOp::create(b, kernel.thread.locate(b, layout, 1 - rowAxis),
+                                constantI32(b, bytes));
     }
     address = std::make_unique<SharedAddress>(b, kernel, part.layout,
                                               part.buffer, row, byte, places);
@@ -62,8 +62,8 @@ public:
 
   ArrayRef<Run> getRuns() const { return runs; }
   Value getPointer(const Run &run) {
-    return address->get({run.place.row + part.row,
-                         run.place.byte + part.column * bytes});
+    return address->get(
+        {run.place.row + part.row, run.place.byte + part.column * bytes});
   }
   Type getType(const Run &run) const {
     Type type = getMemoryType(element);
@@ -74,8 +74,7 @@ public:
 private:
   /// Elements of one axis stand in the first column.
   BlockPlace toPlace(ArrayRef<int64_t> coord) const {
-    return {coord[rowAxis],
-            coord.size() == 1 ? 0 : coord[1 - rowAxis] * bytes};
+    return {coord[rowAxis], coord.size() == 1 ? 0 : coord[1 - rowAxis] * bytes};
   }
 
   /// As long as it stays inside of a chunk, aligned to its size in all threads.

@@ -68,8 +68,8 @@ BlockAccess BlockAccess::get(tile::StoreOp op) {
 /// Whether `e` is dimension `d` and something that does not depend on it.
 static bool countsAlong(AffineExpr e, unsigned d, unsigned numDims,
                         unsigned numSymbols) {
-  AffineExpr rest = simplifyAffineExpr(
-      e - getAffineDimExpr(d, e.getContext()), numDims, numSymbols);
+  AffineExpr rest = simplifyAffineExpr(e - getAffineDimExpr(d, e.getContext()),
+                                       numDims, numSymbols);
   return !rest.isFunctionOfDim(d);
 }
 
@@ -441,7 +441,8 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
     if (access.liveAxis == 0) {
       limitRows(access, live);
     } else if (!isBlock || access.liveAxis != 1 ||
-               (access.liveBegin && !matchPattern(access.liveBegin, m_Zero()))) {
+               (access.liveBegin &&
+                !matchPattern(access.liveBegin, m_Zero()))) {
       fail("expects what is live to be rows, or columns from the first on");
       return std::nullopt;
     }

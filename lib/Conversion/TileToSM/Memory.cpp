@@ -16,9 +16,9 @@ using namespace attn;
 /// A number of columns, if the fragment has more.
 static Value limitOf(Type fragment, Value columns) {
   APInt known;
-  bool isAll = columns && matchPattern(columns, m_ConstantInt(&known)) &&
-               known.getSExtValue() >=
-                   cast<RankedTensorType>(fragment).getDimSize(1);
+  bool isAll =
+      columns && matchPattern(columns, m_ConstantInt(&known)) &&
+      known.getSExtValue() >= cast<RankedTensorType>(fragment).getDimSize(1);
   return isAll ? Value() : columns;
 }
 
@@ -58,8 +58,8 @@ Value KernelConversion::loadFragment(tile::LoadOp load, Attribute layout) {
   bool isShared = isBlock && (type.getElementTypeBitWidth() == 16 ||
                               isa<sm::RhsAttr>(layout));
   if (isBlock && (findRing(load) || (isShared && getMover(load)))) {
-    sm::BufType buf = findRing(load) ? findRing(load)->getBuffer()
-                                     : getBuffer(load);
+    sm::BufType buf =
+        findRing(load) ? findRing(load)->getBuffer() : getBuffer(load);
     if (type.getDimSize(0) <= buf.getRows() &&
         type.getDimSize(1) <= buf.getColumns()) {
       Value block = buffer(load);
@@ -96,15 +96,17 @@ Value KernelConversion::loadFragment(tile::LoadOp load, Attribute layout) {
 sm::BufType KernelConversion::getBuffer(int64_t rows, int64_t columns,
                                         Type element) {
   // Every layout of a block finds its rows and columns in it.
-  int64_t chunk = SharedLayout::kChunkBytes * 8 / element.getIntOrFloatBitWidth();
-  return sm::BufType::get(b.getContext(), llvm::alignTo(rows, getStep()),
-                          llvm::alignTo(columns, columns < getStep() ? chunk : getStep()),
-                          element);
+  int64_t chunk =
+      SharedLayout::kChunkBytes * 8 / element.getIntOrFloatBitWidth();
+  return sm::BufType::get(
+      b.getContext(), llvm::alignTo(rows, getStep()),
+      llvm::alignTo(columns, columns < getStep() ? chunk : getStep()), element);
 }
 
 sm::BufType KernelConversion::getBuffer(tile::LoadOp load) {
   auto type = cast<VectorType>(load.getResult().getType());
-  return getBuffer(type.getDimSize(0), llvm::alignTo(type.getDimSize(1), getStep()),
+  return getBuffer(type.getDimSize(0),
+                   llvm::alignTo(type.getDimSize(1), getStep()),
                    type.getElementType());
 }
 
@@ -128,8 +130,8 @@ static bool covers(tile::LoadOp wide, tile::LoadOp load) {
       type.getDimSize(1) < other.getDimSize(1)) {
     return false;
   }
-  for (auto [axis, x, y] : llvm::zip_equal(wide.getAxes(), wide.getIndices(),
-                                           load.getIndices())) {
+  for (auto [axis, x, y] :
+       llvm::zip_equal(wide.getAxes(), wide.getIndices(), load.getIndices())) {
     if (x == y) {
       continue;
     }
@@ -349,7 +351,7 @@ Value KernelConversion::loadState(tile::LoadStateOp op, unsigned component) {
   if (isBlock) {
     return sm::LoadRowsOp::create(b, type, where.addresses, where.live,
                                   limitOf(type, where.columns),
-                              where.alignment);
+                                  where.alignment);
   }
   return sm::LoadOp::create(b, type, where.addresses, where.live);
 }

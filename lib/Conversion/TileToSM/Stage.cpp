@@ -48,8 +48,8 @@ void KernelConversion::stage() {
       return;
     }
   }
-  Value first = arith::AddIOp::create(
-      b, map.lookup(points.getLowerBound()), sm::ThreadOp::create(b));
+  Value first = arith::AddIOp::create(b, map.lookup(points.getLowerBound()),
+                                      sm::ThreadOp::create(b));
   auto loop = scf::ForOp::create(b, first, map.lookup(points.getUpperBound()),
                                  index(numWarps * FragmentLayout::kLanes));
   map.map(points.getInductionVar(), loop.getInductionVar());

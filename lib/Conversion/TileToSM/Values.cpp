@@ -175,8 +175,8 @@ Value KernelConversion::fragment(Value value, Attribute layout) {
     // Where it is asked for: its own scope may be closed to new code.
     return made;
   }
-  if (own && !isa_and_nonnull<tile::DotOp, tile::LoadStateOp>(
-                 value.getDefiningOp())) {
+  if (own &&
+      !isa_and_nonnull<tile::DotOp, tile::LoadStateOp>(value.getDefiningOp())) {
     fail(source, "expects a carried value to be known where it is used");
     return value;
   }
@@ -305,8 +305,8 @@ Value KernelConversion::fillPadding(Value fragment, VectorType vector,
   Value inside =
       arith::CmpIOp::create(b, flags, arith::CmpIPredicate::slt,
                             sm::CoordOp::create(b, numbers, index(0)), limit);
-  Value mask = sm::ExpandOp::create(b, type.clone(b.getI1Type()), inside,
-                                    1 - axis);
+  Value mask =
+      sm::ExpandOp::create(b, type.clone(b.getI1Type()), inside, 1 - axis);
   Value others = arith::ConstantOp::create(b, type, splat(type, fill));
   return arith::SelectOp::create(b, mask, fragment, others);
 }

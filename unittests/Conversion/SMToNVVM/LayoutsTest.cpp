@@ -29,11 +29,16 @@ struct Case {
 } // namespace
 
 static const Case kCases[] = {
-    {"#sm.acc<1 x 1>", 1, 16, 8},   {"#sm.acc<4 x 1>", 4, 64, 64},
-    {"#sm.acc<2 x 1>", 2, 64, 24},  {"#sm.acc<2 x 2>", 4, 32, 64},
-    {"#sm.acc<1 x 4>", 4, 16, 128}, {"#sm.acc<3 x 1>", 3, 48, 16},
-    {"#sm.rhs<2 x 2>", 4, 32, 48},  {"#sm.rhs<1 x 1>", 1, 16, 8},
-    {"#sm.lhs<2 x 2>", 4, 32, 48},  {"#sm.rhs<2 x 2, transposed = true>", 4, 48, 32},
+    {"#sm.acc<1 x 1>", 1, 16, 8},
+    {"#sm.acc<4 x 1>", 4, 64, 64},
+    {"#sm.acc<2 x 1>", 2, 64, 24},
+    {"#sm.acc<2 x 2>", 4, 32, 64},
+    {"#sm.acc<1 x 4>", 4, 16, 128},
+    {"#sm.acc<3 x 1>", 3, 48, 16},
+    {"#sm.rhs<2 x 2>", 4, 32, 48},
+    {"#sm.rhs<1 x 1>", 1, 16, 8},
+    {"#sm.lhs<2 x 2>", 4, 32, 48},
+    {"#sm.rhs<2 x 2, transposed = true>", 4, 48, 32},
 };
 
 /// %x: 1000 * row + column.
@@ -113,8 +118,8 @@ TEST(SMToNVVMLayouts, ReducesAlongEachAxis) {
   for (const Case &c : kCases) {
     for (int axis : {0, 1}) {
       // Their parts may lie in several warps.
-      std::string room = "!sm.slot<" + std::to_string(axis ? c.rows : c.columns) +
-                         ", 4, f32>";
+      std::string room =
+          "!sm.slot<" + std::to_string(axis ? c.rows : c.columns) + ", 4, f32>";
       std::string through = c.warps > 1 ? "through %room : " + room + " " : "";
       for (const char *kind : {"add", "maximum", "minimum"}) {
         SCOPED_TRACE(c.layout + " " + kind + " " + std::to_string(axis));
@@ -133,8 +138,8 @@ TEST(SMToNVVMLayouts, ReducesAlongEachAxis) {
             vectorType(c.rows, "i64", rows) + ", " +
             vectorType(c.rows, "i1", rows) + " -> " + block +
             "\n%p = sm.reduce " + kind + " %x along " + a + " : " + block +
-            " -> " + part + "\n%room = sm.alloc : " + room + "\n%s = sm.complete %p " + through +
-            ": " + part + " -> " + slice +
+            " -> " + part + "\n%room = sm.alloc : " + room +
+            "\n%s = sm.complete %p " + through + ": " + part + " -> " + slice +
             "\n%e = sm.expand %s along " + a + " : " + slice + " -> " + block +
             "\n" + store(c, "%e", "f32", 4, kOut);
         std::vector<TestTensor> tensors{

@@ -191,24 +191,24 @@ static void checkAsync(const GemmCase &c, bool fromShared, bool adds) {
 /// As a buffer, or as a fragment in the layout of the instruction.
 static void multiply(bool isFragment) {
   GemmCase cases[] = {
-      {4, 1, 64, 64, 128, true}, {4, 1, 64, 128, 64, false},
-      {2, 1, 32, 64, 64, true},  {2, 1, 64, 32, 32, false},
-      {1, 1, 32, 24, 64, true},  {1, 1, 32, 24, 96, false},
-      {1, 1, 16, 8, 32, true},   {1, 1, 16, 8, 32, false},
-      {2, 2, 32, 64, 64, true},  {2, 2, 64, 64, 32, false},
-      {1, 4, 16, 64, 64, true},  {1, 4, 16, 128, 64, false, 64},
+      {4, 1, 64, 64, 128, true},    {4, 1, 64, 128, 64, false},
+      {2, 1, 32, 64, 64, true},     {2, 1, 64, 32, 32, false},
+      {1, 1, 32, 24, 64, true},     {1, 1, 32, 24, 96, false},
+      {1, 1, 16, 8, 32, true},      {1, 1, 16, 8, 32, false},
+      {2, 2, 32, 64, 64, true},     {2, 2, 64, 64, 32, false},
+      {1, 4, 16, 64, 64, true},     {1, 4, 16, 128, 64, false, 64},
       {1, 1, 16, 32, 32, true, 64},
   };
   for (const GemmCase &c : cases) {
     int warps = c.rowWarps * c.columnWarps;
     int bRows = c.transposeB ? c.n : c.k;
     int bColumns = c.column + (c.transposeB ? c.k : c.n);
-    std::string shape =
-        "<" + std::to_string(c.rowWarps) + " x " + std::to_string(c.columnWarps);
+    std::string shape = "<" + std::to_string(c.rowWarps) + " x " +
+                        std::to_string(c.columnWarps);
     std::string d = "#sm.acc" + shape + ">", left = "#sm.lhs" + shape + ">";
     left = c.columnWarps == 1 ? d : left;
-    std::string right = "#sm.rhs" + shape +
-                        (c.transposeB ? ", transposed = true>" : ">");
+    std::string right =
+        "#sm.rhs" + shape + (c.transposeB ? ", transposed = true>" : ">");
     std::string rightType =
         "tensor<" + block(bRows, bColumns - c.column, "f16, ") + right + ">";
     std::string bBuffer = shared("buf", bRows, bColumns);
@@ -221,17 +221,16 @@ static void multiply(bool isFragment) {
               warps, bRows) +
         "%af = sm.lds %abuf : " + shared("buf", c.m, c.k) + " -> tensor<" +
         block(c.m, c.k, "f16, ") + left + ">\n" +
-        (isFragment ? "%b = sm.lds %bbuf {" + column + "} : " + bBuffer +
+        (isFragment ? "%right = sm.lds %bbuf {" + column + "} : " + bBuffer +
                           " -> " + rightType + "\n"
                     : "") +
         "%z = arith.constant dense<0.5> : tensor<" + block(c.m, c.n, "f32, ") +
-        d + ">\n%p = sm.gemm %af, " + (isFragment ? "%b" : "%bbuf") +
+        d + ">\n%p = sm.gemm %af, " + (isFragment ? "%right" : "%bbuf") +
         " acc(%z) {" + (c.transposeB ? "transposeB" : "") +
-        (c.transposeB && !isFragment ? ", " : "") +
-        (isFragment ? "" : column) + "} : tensor<" +
-        block(c.m, c.k, "f16, ") + left + ">, " +
-        (isFragment ? rightType : bBuffer) + " -> tensor<" + block(c.m, c.n, "f32, ") + d + ">\n" +
-        store("%p", c.m, c.n, d);
+        (c.transposeB && !isFragment ? ", " : "") + (isFragment ? "" : column) +
+        "} : tensor<" + block(c.m, c.k, "f16, ") + left + ">, " +
+        (isFragment ? rightType : bBuffer) + " -> tensor<" +
+        block(c.m, c.n, "f32, ") + d + ">\n" + store("%p", c.m, c.n, d);
     std::vector<TestTensor> tensors{halves(c.m, c.k, 1),
                                     halves(bRows, bColumns, 2),
                                     TestTensor::get<float>(c.m, c.n)};

@@ -78,8 +78,8 @@ TEST(SMToNVVMSharedFragments, GoFromOneLayoutToAnother) {
       std::string wide = type(kRows, kColumns, "f32, " + c.from);
       std::string size = "<32, 64, " + std::string(element) + ">";
       std::string body = load(c.from, kRows, kColumns, "");
-      body += isHalf ? "%n = arith.truncf %x : " + wide + " to " + from + "\n"
-                     : "";
+      body +=
+          isHalf ? "%n = arith.truncf %x : " + wide + " to " + from + "\n" : "";
       // Twice, as a loop does: the second write waits for the first reads.
       std::string value = isHalf ? "%n" : "%x";
       body += "%room = sm.alloc : !sm.slot" + size + "\n";
@@ -117,8 +117,10 @@ TEST(SMToNVVMSharedFragments, RowsEndWhereTheColumnsDo) {
     std::string layout;
     int warps, columns, alignment;
   } cases[] = {
-      {"#sm.acc<2 x 1>", 2, 24, 16}, {"#sm.acc<2 x 1>", 2, 27, 4},
-      {"#sm.acc<1 x 2>", 2, 30, 8},  {"#sm.rhs<2 x 1>", 2, 1, 4},
+      {"#sm.acc<2 x 1>", 2, 24, 16},
+      {"#sm.acc<2 x 1>", 2, 27, 4},
+      {"#sm.acc<1 x 2>", 2, 30, 8},
+      {"#sm.rhs<2 x 1>", 2, 1, 4},
   };
   for (const auto &c : cases) {
     for (bool isKnown : {true, false}) {
@@ -130,8 +132,9 @@ TEST(SMToNVVMSharedFragments, RowsEndWhereTheColumnsDo) {
           "memref.dim %in, %one : " +
           kFloat + "\n";
       std::string columns = isKnown ? "%known" : "%zero_rows";
-      std::string rest = "columns " + columns + " {alignment = " +
-                         std::to_string(c.alignment) + " : i64}";
+      std::string rest = "columns " + columns +
+                         " {alignment = " + std::to_string(c.alignment) +
+                         " : i64}";
       body += load(c.layout, kRows, 32, rest);
       // What is not there is 0: a sum with it says so.
       std::string block = type(kRows, 32, "f32, " + c.layout);
@@ -159,17 +162,17 @@ TEST(SMToNVVMSharedFragments, CopiesPutZerosBehindTheColumns) {
   for (const auto &c : cases) {
     SCOPED_TRACE(c.columns);
     std::string size = "<32, 32, f32>";
-    std::string body =
-        rowAddresses("i", "%in", kFloat, kRows, 4, mover) +
-        "%room = sm.alloc : !sm.slot" + size +
-        "\n%t = sm.copy %i live %i_live to %room {columns = " +
-        std::to_string(c.columns) +
-        " : i64, alignment = " + std::to_string(c.alignment) + " : i64} : " +
-        vector(kRows, "i64, " + mover) + ", " + vector(kRows, "i1, " + mover) +
-        ", !sm.slot" + size + "\n%buf = sm.wait %room after %t : !sm.slot" +
-        size + " -> !sm.buf" + size + "\n%x = sm.lds %buf : !sm.buf" + size +
-        " -> " + type(kRows, 32, "f32, " + layout) + "\n" +
-        store("%x", layout, kRows, 32, "");
+    std::string body = rowAddresses("i", "%in", kFloat, kRows, 4, mover) +
+                       "%room = sm.alloc : !sm.slot" + size +
+                       "\n%t = sm.copy %i live %i_live to %room {columns = " +
+                       std::to_string(c.columns) +
+                       " : i64, alignment = " + std::to_string(c.alignment) +
+                       " : i64} : " + vector(kRows, "i64, " + mover) + ", " +
+                       vector(kRows, "i1, " + mover) + ", !sm.slot" + size +
+                       "\n%buf = sm.wait %room after %t : !sm.slot" + size +
+                       " -> !sm.buf" + size + "\n%x = sm.lds %buf : !sm.buf" +
+                       size + " -> " + type(kRows, 32, "f32, " + layout) +
+                       "\n" + store("%x", layout, kRows, 32, "");
     std::vector<TestTensor> tensors{samples(kRows, c.columns),
                                     TestTensor::get<float>(kRows, 32, -1)};
     runKernel(wrapKernel("", kArguments, 2, body), TestPlan::get(), tensors);

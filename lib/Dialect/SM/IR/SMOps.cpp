@@ -181,8 +181,8 @@ LogicalResult CopyOp::verify() {
   }
   std::optional<int64_t> columns = getColumns();
   int64_t bits = slot.getElementType().getIntOrFloatBitWidth();
-  if (columns && (*columns <= 0 || *columns > slot.getColumns() ||
-                  *columns * bits % 8)) {
+  if (columns &&
+      (*columns <= 0 || *columns > slot.getColumns() || *columns * bits % 8)) {
     return emitOpError("expects whole bytes of 1 to ")
            << slot.getColumns() << " columns, but got " << *columns;
   }
@@ -242,7 +242,8 @@ static std::tuple<int64_t, int64_t, Type> describeBlock(Type type) {
     return {buf.getRows(), buf.getColumns(), buf.getElementType()};
   }
   auto tensor = cast<RankedTensorType>(type);
-  return {tensor.getDimSize(0), tensor.getRank() == 2 ? tensor.getDimSize(1) : 0,
+  return {tensor.getDimSize(0),
+          tensor.getRank() == 2 ? tensor.getDimSize(1) : 0,
           tensor.getElementType()};
 }
 
@@ -273,7 +274,8 @@ LogicalResult GemmOp::verify() {
            << a << ", " << b << (getTransposeB() ? " transposed" : "")
            << " from column " << column << " and " << d;
   }
-  int64_t rowWarps = layout.getRowWarps(), columnWarps = layout.getColumnWarps();
+  int64_t rowWarps = layout.getRowWarps(),
+          columnWarps = layout.getColumnWarps();
   auto left = LhsAttr::get(getContext(), rowWarps, columnWarps);
   bool fits = a.getEncoding() == left ||
               (a.getEncoding() == layout && columnWarps == 1);
@@ -282,8 +284,8 @@ LogicalResult GemmOp::verify() {
                        "the result, and all their columns, but got ")
            << a.getEncoding() << " and " << layout;
   }
-  auto right = RhsAttr::get(getContext(), rowWarps, columnWarps,
-                            getTransposeB());
+  auto right =
+      RhsAttr::get(getContext(), rowWarps, columnWarps, getTransposeB());
   if (!isBuffer && cast<RankedTensorType>(b).getEncoding() != right) {
     return emitOpError("expects a buffer or a fragment with layout ")
            << right << ", but got " << b;
