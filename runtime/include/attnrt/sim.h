@@ -55,7 +55,8 @@ typedef struct attnrt_sim_launch {
   int32_t stage;
   const attnrt_sim_kernel *items;  ///< null where the stage has no items
   const attnrt_sim_kernel *merges; ///< null where it has no merges
-  const attnrt_tensor *tensors;    ///< args.tensors with host pointers
+  const attnrt_tensor *tensors;    ///< args.tensors with host pointers; null
+                                   ///< where the stage does not touch it
   const uint8_t *fresh; ///< by tensor: 1 = nobody reads it before the stage
                         ///< writes it (results, states); it counts as unwritten
   int64_t num_tensors;
