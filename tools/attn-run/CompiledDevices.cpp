@@ -53,8 +53,6 @@ static FailureOr<RunResponse> runCompiled(const RunRequest &request,
     return success(diagnostic.getSeverity() == DiagnosticSeverity::Error);
   });
   CompileOptions compileOptions;
-  compileOptions.rows = request.rows;
-  compileOptions.tile = request.tile;
   // Code that counts would be measured as well.
   bool countTiles = request.wantStats && request.repeats == 0;
   compileOptions.countTiles = countTiles;

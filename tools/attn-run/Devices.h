@@ -31,8 +31,6 @@ struct RunRequest {
   int64_t workers = 0;
   /// Parts that each fold is run in; 1: whole; 0: as the planner likes.
   int64_t splits = 0;
-  /// As in CompileOptions; 0: chosen.
-  int64_t rows = 0, tile = 0;
   /// Reference: folds run in random parts that are merged in a random tree.
   std::optional<uint64_t> mergeSeed;
   /// Simulator: the chip that PTX is made for, and the order of what may happen

@@ -49,8 +49,6 @@ static constexpr const char kUsage[] =
   --schedule=0|1|2  sim: warps in turn, at random, one as far as it gets
   --completion=0|1|2  sim: copies as late as they may be, at once, at random
   --workers=N       threads of a device that has them (default: all cores)
-  --rows=N, --tile=N  packed rows of a work item and keys of a tile, where the
-                    program does not say (default: chosen)
   --split=K         run each fold in K parts (default: as planned)
   --merge-seed=N    reference: run folds in random parts, merged in a random tree
   --arg=SPEC        one per argument of the function, in its order:
@@ -84,7 +82,7 @@ struct Options {
   SmallVector<std::string> args, outs, expects;
   SmallVector<std::pair<unsigned, std::string>> outArgs;
   std::optional<uint64_t> mergeSeed;
-  int64_t workers = 0, splits = 0, repeats = 0, rows = 0, tile = 0;
+  int64_t workers = 0, splits = 0, repeats = 0;
   std::string chip = "sm_80";
   int64_t rows = 0, tile = 0, warps = 0, stages = 0;
   uint64_t simSeed = 1;
@@ -141,9 +139,6 @@ static std::optional<Options> parseOptions(ArrayRef<char *> words) {
     } else if (key == "split") {
       isNumber = !value.getAsInteger(10, options.splits) &&
                  options.splits >= 1 && options.splits <= 4096;
-    } else if (key == "rows" || key == "tile") {
-      int64_t &size = key == "rows" ? options.rows : options.tile;
-      isNumber = !value.getAsInteger(10, size) && size >= 1 && size <= 4096;
     } else if (key == "chip") {
       options.chip = value.str();
     } else if (key == "rows") {
@@ -355,8 +350,6 @@ static int run(const Options &options) {
   request.args = args;
   request.workers = options.workers;
   request.splits = options.splits;
-  request.rows = options.rows;
-  request.tile = options.tile;
   request.mergeSeed = options.mergeSeed;
   request.repeats = options.repeats;
   request.chip = options.chip;
