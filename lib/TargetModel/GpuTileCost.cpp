@@ -21,6 +21,9 @@ constexpr double elementwiseOps = 10;
 constexpr double tileOverhead = 400;
 /// And where warps beside each other hand each other maxima and weights.
 constexpr double exchangeOverhead = 400;
+/// Shared memory for what is neither rows nor columns: weights, where warps
+/// meet, operands that are as long as the columns but have no channels.
+constexpr double sharedSlack = 1.0 / 16;
 /// Columns of a row that stand for "many".
 constexpr double typicalColumns = 2048;
 /// Registers of a thread for what is no matrix: addresses, masks, row values.
@@ -48,11 +51,7 @@ int64_t GpuTile::getRowWarps() const {
 }
 
 int64_t GpuTile::getColumnWarps() const {
-  int64_t count = std::max<int64_t>(warps, 1) / getRowWarps();
-  while (count > 1 && cols / kColumnsOfWarp % count) {
-    --count;
-  }
-  return count;
+  return std::max<int64_t>(warps, 1) / getRowWarps();
 }
 
 /// Registers of a thread that the accumulators and the scores take, in f32; the
@@ -92,7 +91,7 @@ CtaNeeds attn::getNeeds(const TileProblem &problem, const GpuTile &tile) {
   CtaNeeds needs;
   needs.threads = unsigned(rowWarps * columnWarps * lanes);
   needs.registersPerThread = unsigned(registers);
-  needs.sharedBytes = int64_t(shared);
+  needs.sharedBytes = int64_t(shared * (1 + sharedSlack));
   return needs;
 }
 
@@ -105,7 +104,10 @@ double attn::getTileCost(const GpuTargetModel &model,
   if (!ctas) {
     return std::numeric_limits<double>::infinity();
   }
+  // Scores of warps that have no columns are computed all the same.
   double rows = tile.rows, cols = tile.cols;
+  double scoreCols =
+      double(llvm::alignTo(tile.cols, kColumnsOfWarp * tile.getColumnWarps()));
   double usefulRows = rows;
   double items = manyItems;
   if (problem.packedRows) {
@@ -115,9 +117,12 @@ double attn::getTileCost(const GpuTargetModel &model,
   double channels = problem.scoreChannels + problem.valueChannels;
   double columnBytes = cols * channels * problem.elementBytes;
 
-  double products = rows * cols * channels / model.mmaMacsPerCycle;
+  double products = rows *
+                    (scoreCols * problem.scoreChannels +
+                     cols * problem.valueChannels) /
+                    model.mmaMacsPerCycle;
   double elementwise =
-      rows * cols *
+      rows * scoreCols *
       (1 / model.specialPerCycle + elementwiseOps / model.fmaPerCycle);
   double shared = tile.getRowWarps() * columnBytes;
   if (!keepsRows(problem, tile)) {

@@ -171,6 +171,8 @@ private:
   SmallVector<tile::LoadOp> findColumnBlocks(tile::FoldOp op);
   /// A block as buffer; loads of the fold come through their ring.
   Value buffer(tile::LoadOp load);
+  /// Whether a product has it as right operand, or computes that from it.
+  bool isRightOperand(tile::LoadOp load);
   /// The ring that brings a block, or one that it is a part of.
   Ring *findRing(tile::LoadOp load);
   /// What a block takes in shared memory.
@@ -226,6 +228,9 @@ private:
   SmallVector<Scope> scopes;
   GpuTile tile;
   bool keepsRows = true;
+  int64_t copiedRows = 0; // of the block whose copy is being made
+  llvm::DenseSet<Operation *> rightOperands;
+  bool knowsRightOperands = false;
   SmallVector<Ring> rings; // of the fold that is open
   PartsAnalysis *openParts = nullptr; // of the component that is converted
   bool failed = false;

@@ -28,7 +28,9 @@ Attribute KernelConversion::getMover(int64_t rows, int64_t rowBytes) {
   if (rowBytes % 16) {
     return {};
   }
-  for (int64_t threads = FragmentLayout::kLanes; threads > 0; threads /= 2) {
+  // Neighbours bring a line of the cache: more of them on a row would make each
+  // thread know more rows.
+  for (int64_t threads : {8, 4, 2, 1, 16, 32}) {
     auto mover = sm::MoverAttr::get(b.getContext(), threads, numWarps);
     if (rowBytes / 16 % threads == 0 && sm::getLayout(mover, {rows})) {
       return mover;
@@ -93,6 +95,28 @@ Value KernelConversion::loadFragment(tile::LoadOp load, Attribute layout) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, value, zero);
 }
 
+/// The loads that an operand is computed from, element by element.
+static void findLoads(Value value, SmallVectorImpl<tile::LoadOp> &loads) {
+  Operation *op = value.getDefiningOp();
+  if (auto load = dyn_cast_or_null<tile::LoadOp>(op)) {
+    loads.push_back(load);
+  } else if (op && OpTrait::hasElementwiseMappableTraits(op)) {
+    for (Value operand : op->getOperands()) {
+      findLoads(operand, loads);
+    }
+  }
+}
+
+bool KernelConversion::isRightOperand(tile::LoadOp load) {
+  if (!knowsRightOperands) {
+    SmallVector<tile::LoadOp> loads;
+    source.walk([&](tile::DotOp dot) { findLoads(dot.getB(), loads); });
+    rightOperands.insert(loads.begin(), loads.end());
+    knowsRightOperands = true;
+  }
+  return rightOperands.contains(load);
+}
+
 sm::BufType KernelConversion::getBuffer(int64_t rows, int64_t columns,
                                         Type element) {
   // Every layout of a block finds its rows and columns in it.
@@ -105,9 +129,17 @@ sm::BufType KernelConversion::getBuffer(int64_t rows, int64_t columns,
 
 sm::BufType KernelConversion::getBuffer(tile::LoadOp load) {
   auto type = cast<VectorType>(load.getResult().getType());
-  return getBuffer(type.getDimSize(0),
-                   llvm::alignTo(type.getDimSize(1), getStep()),
-                   type.getElementType());
+  sm::BufType buf = getBuffer(type.getDimSize(0),
+                              llvm::alignTo(type.getDimSize(1), getStep()),
+                              type.getElementType());
+  // Rows of accumulators and of left operands are not shared by warps beside
+  // each other: no room for more of them.
+  return isRightOperand(load)
+             ? buf
+             : sm::BufType::get(
+                   b.getContext(),
+                   llvm::alignTo(type.getDimSize(0), kGpuRowStep * rowWarps),
+                   buf.getColumns(), type.getElementType());
 }
 
 Value KernelConversion::makeRoom(sm::BufType type) {
@@ -141,18 +173,6 @@ static bool covers(tile::LoadOp wide, tile::LoadOp load) {
     }
   }
   return true;
-}
-
-/// The loads that an operand is computed from, element by element.
-static void findLoads(Value value, SmallVectorImpl<tile::LoadOp> &loads) {
-  Operation *op = value.getDefiningOp();
-  if (auto load = dyn_cast_or_null<tile::LoadOp>(op)) {
-    loads.push_back(load);
-  } else if (op && OpTrait::hasElementwiseMappableTraits(op)) {
-    for (Value operand : op->getOperands()) {
-      findLoads(operand, loads);
-    }
-  }
 }
 
 SmallVector<tile::LoadOp> KernelConversion::findColumnBlocks(tile::FoldOp op) {
@@ -203,8 +223,8 @@ Value KernelConversion::buffer(tile::LoadOp load) {
 
 std::optional<RowAddresses> KernelConversion::locateRows(tile::LoadOp load,
                                                          sm::SlotType slot) {
-  auto rows =
-      RankedTensorType::get(slot.getRows(), b.getI64Type(), getMover(load));
+  copiedRows = slot.getRows();
+  auto rows = RankedTensorType::get(copiedRows, b.getI64Type(), getMover(load));
   return locate(load, BlockAccess::get(load), rows, /*isBlock=*/true);
 }
 

@@ -45,7 +45,7 @@ RankedTensorType KernelConversion::getType(Type vector, Attribute layout) {
     shape[0] = llvm::alignTo(shape[0],
                              slice.getAxis() == 0 ? steps.second : steps.first);
   } else if (isa<sm::MoverAttr>(layout) && shape.size() == 1) {
-    shape[0] = llvm::alignTo(shape[0], getStep());
+    shape[0] = copiedRows;
   } else if (sm::isBlockLayout(layout) && shape.size() == 2) {
     auto [rows, columns] = getSteps(layout, getStep());
     shape = {int64_t(llvm::alignTo(shape[0], rows)),

@@ -32,26 +32,7 @@ class Refusal:
                 return point
 
 
-SIM = [
-    Refusal(
-        {"dtype": ["e4m3"]},
-        "expects a right operand of f16 or bf16 that is read from memory",
-    ),
-    # 24 channels of 2 bytes, 16 of 1 byte.
-    Refusal(
-        {"head": ["24"]},
-        "expects rows of a multiple of 16 bytes|expects a multiple of 16 products",
-    ),
-    Refusal(
-        {"head": ["16"], "dtype": ["e4m3"]},
-        "expects rows of a multiple of 16 bytes",
-    ),
-    Refusal({"pool": ["mixed"]}, "expects columns that one axis of the storage holds"),
-    Refusal(
-        {"mask": ["presence"], "phase": ["prefill", "chunk", "spec4"]},
-        "expects what is live to be rows",
-    ),
-]
+SIM = []
 
 
 def runs(some):
