@@ -69,32 +69,6 @@ LogicalResult attn::validatePtxCompile(const PtxCompileOptions &options,
   return success();
 }
 
-/// Products are made of fragments, whatever they mean: an error at one with an
-/// axis that no fragment covers.
-static LogicalResult checkProducts(ModuleOp module) {
-  WalkResult result = module.walk([](tile::DotOp dot) {
-    for (Value operand : {Value(dot.getA()), Value(dot.getB())}) {
-      for (int64_t size : cast<VectorType>(operand.getType()).getShape()) {
-        if (size % kPtxChannelStep == 0) {
-          continue;
-        }
-        int64_t below = size / kPtxChannelStep * kPtxChannelStep;
-        InFlightDiagnostic error =
-            dot.emitError("expects axes of a product that are a multiple of ")
-            << kPtxChannelStep << ", as the fragments of a GPU are, but got "
-            << size << ": ";
-        if (below > 0) {
-          error << below << " or ";
-        }
-        error << below + kPtxChannelStep << " would fit";
-        return WalkResult::interrupt();
-      }
-    }
-    return WalkResult::advance();
-  });
-  return failure(result.wasInterrupted());
-}
-
 LogicalResult attn::compileToPtxKernels(ModuleOp module, StringRef entry,
                                         const PtxCompileOptions &options,
                                         const CompileOptions &tiles) {
@@ -102,9 +76,7 @@ LogicalResult attn::compileToPtxKernels(ModuleOp module, StringRef entry,
   if (failed(validatePtxCompile(options, tiles, error))) {
     return module.emitError(error);
   }
-  return success(
-      succeeded(compileToTile(module, entry, getPtxTileOptions(options.chip, tiles))) &&
-      succeeded(checkProducts(module)));
+  return compileToTile(module, entry, getPtxTileOptions(options.chip, tiles));
 }
 
 LogicalResult attn::lowerToNVVM(ModuleOp module,

@@ -56,11 +56,8 @@ struct PtxCode {
 /// The rows of a work item are a multiple of this on a GPU: options.rowStep.
 constexpr int64_t kPtxRowStep = 16;
 
-/// Likewise the points of a tile, which products contract over in steps.
-constexpr int64_t kPtxColumnStep = 16;
-/// And every axis of a product: 8 elements of 16 bits are what is copied at
-/// once.
-constexpr int64_t kPtxChannelStep = 8;
+/// Likewise the points of a tile: the narrowest fragment that a warp has.
+constexpr int64_t kPtxColumnStep = 8;
 /// Most warps of a kernel, and places of a ring, that can be asked for.
 constexpr int64_t kMostWarps = 16, kMostStages = 8;
 /// On a function: the name of a kernel in its tile.program.

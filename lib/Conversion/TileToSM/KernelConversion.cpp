@@ -114,17 +114,39 @@ static TileProblem getProblem(tile::KernelOp kernel) {
   return problem;
 }
 
+/// Merges read states and add them up: as few warps as their registers allow,
+/// half of them for what is carried and half for what is read.
+static int64_t chooseMergeWarps(tile::KernelOp kernel,
+                                const GpuTargetModel &model) {
+  int64_t bits = 0;
+  kernel.walk([&](tile::FoldOp fold) {
+    int64_t carried = 0;
+    for (Type type : fold.getInit().getTypes()) {
+      auto vector = dyn_cast<VectorType>(type);
+      if (vector && vector.getRank() == 2) {
+        carried += vector.getNumElements() * vector.getElementTypeBitWidth();
+      }
+    }
+    bits = std::max(bits, carried);
+  });
+  int64_t registers = bits / 32 / FragmentLayout::kLanes, warps = 1;
+  while (registers / warps > model.registersPerThread / 2) {
+    warps *= 2;
+  }
+  return warps;
+}
+
 void KernelConversion::chooseTile() {
   TileProblem problem = getProblem(source);
-  int64_t cols = source.getCols();
-  // Without a fold there is nothing to share among warps beside each other.
-  tile = {int64_t(source.getRows()), cols > 0 ? cols : kGpuColumnStep,
-          options.warps, options.stages};
-  if (cols > 0) {
-    std::optional<GpuTargetModel> model = getGpuTargetModel(options.chip);
-    if (std::optional<GpuTile> best = attn::chooseTile(*model, problem, tile)) {
-      tile = *best;
-    }
+  GpuTargetModel model = *getGpuTargetModel(options.chip);
+  tile = {int64_t(source.getRows()), int64_t(source.getCols()), options.warps,
+          options.stages};
+  if (source.getKind() == tile::KernelKind::merge) {
+    tile.cols = kGpuColumnStep;
+    tile.warps = tile.getRowWarps() * chooseMergeWarps(source, model);
+    tile.stages = 1;
+  } else if (auto best = attn::chooseTile(model, problem, tile)) {
+    tile = *best;
   }
   // Where nothing fits the least is tried: the estimate may be too high.
   tile.warps = tile.warps ? tile.warps : 4;
@@ -143,7 +165,7 @@ LogicalResult KernelConversion::chooseLayout() {
   // Warps share the rows; those that are left over stand beside each other.
   chooseTile();
   rowWarps = tile.getRowWarps();
-  columnWarps = source.getCols() > 0 ? tile.getColumnWarps() : 1;
+  columnWarps = tile.getColumnWarps();
   numWarps = rowWarps * columnWarps;
   layout = sm::AccAttr::get(b.getContext(), rowWarps, columnWarps);
   return success();

@@ -133,13 +133,14 @@ sm::BufType KernelConversion::getBuffer(tile::LoadOp load) {
                               llvm::alignTo(type.getDimSize(1), getStep()),
                               type.getElementType());
   // Rows of accumulators and of left operands are not shared by warps beside
-  // each other: no room for more of them.
-  return isRightOperand(load)
+  // each other: no room for more of them, unless the threads of a copy could not
+  // share them evenly.
+  int64_t rows = llvm::alignTo(type.getDimSize(0), kGpuRowStep * rowWarps);
+  int64_t rowBytes = buf.getColumns() * type.getElementTypeBitWidth() / 8;
+  return isRightOperand(load) || !getMover(rows, rowBytes)
              ? buf
-             : sm::BufType::get(
-                   b.getContext(),
-                   llvm::alignTo(type.getDimSize(0), kGpuRowStep * rowWarps),
-                   buf.getColumns(), type.getElementType());
+             : sm::BufType::get(b.getContext(), rows, buf.getColumns(),
+                                type.getElementType());
 }
 
 Value KernelConversion::makeRoom(sm::BufType type) {

@@ -29,6 +29,7 @@ using namespace attn::sm;
 namespace {
 
 constexpr int64_t kStep = 16; // rows and columns of the smallest fragment
+constexpr int64_t kMostWarps = 16; // that a kernel can be asked to have
 
 /// Shared memory as a function of the choices.
 struct SharedUse {
@@ -121,21 +122,20 @@ LogicalResult checkRegisters(KernelOp kernel, const GpuTargetModel &model) {
       kernel.emitError("expects at most ")
       << limit << " registers per thread on " << model.chip << " with " << warps
       << " warps, but a loop carries values in " << most << ": ";
-  // Warps have equal parts of the rows, in steps of a fragment.
-  int64_t parts = rows / kStep, needed = llvm::divideCeil(most * warps, limit);
-  while (needed < parts && parts % needed) {
-    ++needed;
+  // Warps have equal parts of the rows, and of the columns where there are more
+  // of them than blocks of rows. More of them may have fewer registers each.
+  for (int64_t more = 2 * warps; more <= kMostWarps; more *= 2) {
+    if (most * warps / more <=
+        model.getRegisterBudget(more * model.threadsPerWarp, 1)) {
+      return error << "'warps' of " << more << " would fit";
+    }
   }
-  if (needed <= parts) {
-    return error << "'warps' of " << needed << " would fit";
+  for (int64_t fewer = rows / 2; fewer >= kStep; fewer /= 2) {
+    if (most * fewer / rows <= limit) {
+      return error << "'rows' of " << fewer << " would fit";
+    }
   }
-  // What one warp holds of its 16 rows does not become less.
-  int64_t least = most * warps * kStep / std::max(rows, kStep);
-  if (rows > warps * kStep && least <= limit) {
-    return error << "'rows' of " << warps * kStep << " would fit";
-  }
-  return error << "no choice of rows and warps fits, as a warp holds all "
-                  "columns of its rows";
+  return error << "no choice of rows and warps fits";
 }
 
 LogicalResult checkKernel(KernelOp kernel, const GpuTargetModel &model) {
