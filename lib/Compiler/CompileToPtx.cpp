@@ -59,8 +59,8 @@ LogicalResult attn::validatePtxCompile(const PtxCompileOptions &options,
   int64_t most = std::min<int64_t>(kMostWarps, model->threadsPerCta /
                                                    model->threadsPerWarp);
   if (options.warps < 0 || options.warps > most) {
-    return fail("expects 'warps' of 1 to " + Twine(most) + " or 0 to choose, but got " +
-                Twine(options.warps));
+    return fail("expects 'warps' of 1 to " + Twine(most) +
+                " or 0 to choose, but got " + Twine(options.warps));
   }
   if (options.stages < 0 || options.stages > kMostStages) {
     return fail("expects 'stages' of 1 to " + Twine(kMostStages) +

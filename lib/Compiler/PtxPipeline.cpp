@@ -59,9 +59,11 @@ struct AttnToPtxOptions : PassPipelineOptions<AttnToPtxOptions> {
   Option<int64_t> tile{
       *this, "tile", llvm::cl::desc("points of the fold in a tile; 0: chosen"),
       llvm::cl::init(0)};
-  Option<int64_t> warps{*this, "warps", llvm::cl::desc("most warps of a CTA; 0: chosen"),
+  Option<int64_t> warps{*this, "warps",
+                        llvm::cl::desc("most warps of a CTA; 0: chosen"),
                         llvm::cl::init(PtxCompileOptions().warps)};
-  Option<int64_t> stages{*this, "stages", llvm::cl::desc("places of a ring; 0: chosen"),
+  Option<int64_t> stages{*this, "stages",
+                         llvm::cl::desc("places of a ring; 0: chosen"),
                          llvm::cl::init(PtxCompileOptions().stages)};
 };
 } // namespace

@@ -26,8 +26,9 @@ constexpr double exchangeOverhead = 400;
 constexpr double sharedSlack = 1.0 / 16;
 /// Columns of a row that stand for "many".
 constexpr double typicalColumns = 2048;
-/// Registers of a thread for what is no matrix: addresses, masks, row values.
-constexpr double plainRegisters = 104;
+/// Registers of a thread for what is no matrix: addresses and row values, and
+/// coordinates and flags where points are masked.
+constexpr double plainRegisters = 64, maskRegisters = 76;
 /// What another CTA on the SM costs: a state more to merge for each.
 constexpr double perCta = 0.02;
 /// Items with the same columns that stand for "many".
@@ -62,6 +63,10 @@ static double getSumRegisters(const TileProblem &problem, const GpuTile &tile) {
          (warps * lanes);
 }
 
+static double getPlainRegisters(const TileProblem &problem) {
+  return plainRegisters + (problem.masked ? maskRegisters : 0);
+}
+
 /// And the left operand of the first, at 16 bits.
 static double getRowRegisters(const TileProblem &problem, const GpuTile &tile) {
   double rows = double(tile.rows) / tile.getRowWarps();
@@ -69,7 +74,7 @@ static double getRowRegisters(const TileProblem &problem, const GpuTile &tile) {
 }
 
 bool attn::keepsRows(const TileProblem &problem, const GpuTile &tile) {
-  return plainRegisters + getSumRegisters(problem, tile) +
+  return getPlainRegisters(problem) + getSumRegisters(problem, tile) +
              getRowRegisters(problem, tile) <=
          maxRegisters;
 }
@@ -77,7 +82,7 @@ bool attn::keepsRows(const TileProblem &problem, const GpuTile &tile) {
 CtaNeeds attn::getNeeds(const TileProblem &problem, const GpuTile &tile) {
   double rowWarps = tile.getRowWarps(), columnWarps = tile.getColumnWarps();
   double registers =
-      plainRegisters + getSumRegisters(problem, tile) +
+      getPlainRegisters(problem) + getSumRegisters(problem, tile) +
       (keepsRows(problem, tile) ? getRowRegisters(problem, tile) : 0);
   double channels = problem.scoreChannels + problem.valueChannels;
   double shared = (double(tile.stages) * tile.cols * channels +
@@ -117,10 +122,10 @@ double attn::getTileCost(const GpuTargetModel &model,
   double channels = problem.scoreChannels + problem.valueChannels;
   double columnBytes = cols * channels * problem.elementBytes;
 
-  double products = rows *
-                    (scoreCols * problem.scoreChannels +
-                     cols * problem.valueChannels) /
-                    model.mmaMacsPerCycle;
+  double products =
+      rows *
+      (scoreCols * problem.scoreChannels + cols * problem.valueChannels) /
+      model.mmaMacsPerCycle;
   double elementwise =
       rows * scoreCols *
       (1 / model.specialPerCycle + elementwiseOps / model.fmaPerCycle);
@@ -134,8 +139,8 @@ double attn::getTileCost(const GpuTargetModel &model,
                      (items - 1) / (items * model.l2BytesPerCycle));
   // What is in flight while a tile is worked on: the other places.
   double inFlight = ctas * columnBytes * std::max<double>(tile.stages - 1, 0.5);
-  double columns = columnBytes / rate *
-                   std::max(1.0, rate * model.memoryLatency / inFlight);
+  double columns =
+      columnBytes / rate * std::max(1.0, rate * model.memoryLatency / inFlight);
 
   double parts[] = {products, elementwise, shared, columns};
   double longest = 0, sum = 0;
@@ -171,15 +176,14 @@ std::optional<GpuTile> attn::chooseTile(const GpuTargetModel &model,
   int64_t mostRows = maxRows;
   if (problem.packedRows) {
     mostRows = std::min<int64_t>(
-        maxRows, llvm::PowerOf2Ceil(
-                     llvm::alignTo(problem.packedRows, kGpuRowStep)));
+        maxRows,
+        llvm::PowerOf2Ceil(llvm::alignTo(problem.packedRows, kGpuRowStep)));
   }
   std::optional<GpuTile> best;
   double least = std::numeric_limits<double>::infinity();
   for (int64_t rows : candidates(given.rows, kGpuRowStep, mostRows)) {
-    for (int64_t cols :
-         candidates(given.cols ? given.cols : problem.fixedCols,
-                    kGpuColumnStep, maxCols)) {
+    for (int64_t cols : candidates(given.cols ? given.cols : problem.fixedCols,
+                                   kGpuColumnStep, maxCols)) {
       for (int64_t warps : candidates(given.warps, 1, 8)) {
         for (int64_t stages : candidates(given.stages, 1, maxStages)) {
           GpuTile tile{rows, cols, warps, stages};

@@ -7,7 +7,8 @@
 //
 // A CTA of W warps folds tiles of R rows and C columns; rows go over warps in
 // blocks of 16, and the warps that are left over stand beside each other and
-// share columns. As many CTAs as fit an SM run at the same time. In cycles of an SM, a tile costs
+// share columns. As many CTAs as fit an SM run at the same time. In cycles of
+// an SM, a tile costs
 //
 //   products     R C (E + F) multiply-adds at the rate of the tensor cores;
 //   elementwise  exp2 and about 10 other operations per score;

@@ -130,7 +130,7 @@ public:
 
 void sm::populateArguments(const TypeConverter &converter, KernelState &state,
                            RewritePatternSet &patterns) {
-  patterns
-      .add<AddressLowering, StrideLowering, DimLowering, LoadElementLowering,
-           StoreElementLowering>(converter, patterns.getContext(), state);
+  patterns.add<AddressLowering, StrideLowering, DimLowering,
+               LoadElementLowering, StoreElementLowering>(
+      converter, patterns.getContext(), state);
 }

@@ -187,9 +187,8 @@ private:
 };
 } // namespace
 
-void sm::populateReductions(const TypeConverter &converter,
-                            KernelState &state,
+void sm::populateReductions(const TypeConverter &converter, KernelState &state,
                             RewritePatternSet &patterns) {
-  patterns.add<ReduceLowering, CompleteLowering>(
-      converter, patterns.getContext(), state);
+  patterns.add<ReduceLowering, CompleteLowering>(converter,
+                                                 patterns.getContext(), state);
 }

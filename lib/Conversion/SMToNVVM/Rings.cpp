@@ -8,8 +8,8 @@
 // Where all warps are one role, a place of a ring is full when each thread has
 // waited for its own copies and has met the others, and empty when they have
 // met again behind their last read. Where that is not so when a place is filled
-// is known to sm-place-waits, which marks the fills that must wait. RoleRings.cpp
-// is for several.
+// is known to sm-place-waits, which marks the fills that must wait.
+// RoleRings.cpp is for several.
 //
 //===----------------------------------------------------------------------===//
 #include "Lowering.h"

@@ -90,9 +90,10 @@ void KernelConversion::fold(tile::FoldOp op) {
           b, first, arith::SubIOp::create(b, counter, before).getResult());
       Value isBehind =
           arith::CmpIOp::create(b, arith::CmpIPredicate::sge, counter, before);
-      number = number ? arith::SelectOp::create(b, isBehind, here, number)
-                            .getResult()
-                      : here;
+      number =
+          number
+              ? arith::SelectOp::create(b, isBehind, here, number).getResult()
+              : here;
     }
     Scope &scope = scopes.back();
     scope.scalars[step->getArgument(0)] = number;

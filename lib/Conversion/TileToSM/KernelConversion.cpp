@@ -99,6 +99,10 @@ static TileProblem getProblem(tile::KernelOp kernel) {
   TileProblem problem;
   problem.packedRows = kernel.getRows();
   problem.scoreChannels = problem.valueChannels = 0;
+  // Masks of tiles that are not full stand in branches.
+  kernel.walk([&](tile::FoldOp fold) {
+    problem.masked |= !fold.getStep().getOps<scf::IfOp>().empty();
+  });
   kernel.walk([&](tile::DotOp dot) {
     auto left = cast<VectorType>(dot.getA().getType());
     auto result = cast<VectorType>(dot.getResult().getType());

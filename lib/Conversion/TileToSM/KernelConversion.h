@@ -231,7 +231,7 @@ private:
   int64_t copiedRows = 0; // of the block whose copy is being made
   llvm::DenseSet<Operation *> rightOperands;
   bool knowsRightOperands = false;
-  SmallVector<Ring> rings; // of the fold that is open
+  SmallVector<Ring> rings;            // of the fold that is open
   PartsAnalysis *openParts = nullptr; // of the component that is converted
   bool failed = false;
 };

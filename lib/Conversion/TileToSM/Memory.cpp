@@ -133,8 +133,8 @@ sm::BufType KernelConversion::getBuffer(tile::LoadOp load) {
                               llvm::alignTo(type.getDimSize(1), getStep()),
                               type.getElementType());
   // Rows of accumulators and of left operands are not shared by warps beside
-  // each other: no room for more of them, unless the threads of a copy could not
-  // share them evenly.
+  // each other: no room for more of them, unless the threads of a copy could
+  // not share them evenly.
   int64_t rows = llvm::alignTo(type.getDimSize(0), kGpuRowStep * rowWarps);
   int64_t rowBytes = buf.getColumns() * type.getElementTypeBitWidth() / 8;
   return isRightOperand(load) || !getMover(rows, rowBytes)

@@ -140,8 +140,7 @@ bool PartsAnalysis::canBeParts(Value value) const {
   if (auto reduction = dyn_cast<vector::MultiDimReductionOp>(op)) {
     return attn::getKind(reduction.getKind()) == kind &&
            reduction.getReductionDims() == ArrayRef<int64_t>(1) &&
-           !depends(reduction.getSource()) &&
-           canBeParts(reduction.getAcc());
+           !depends(reduction.getSource()) && canBeParts(reduction.getAcc());
   }
   return getFactor(op) >= 0;
 }
@@ -219,8 +218,8 @@ Value KernelConversion::makeParts(Value value, sm::PartialAttr partial) {
   Operation *op = value.getDefiningOp();
   RankedTensorType type = getType(value.getType(), partial);
   if (isUnit(value, kind)) {
-    auto splat = cast<SplatElementsAttr>(
-        cast<arith::ConstantOp>(op).getValue());
+    auto splat =
+        cast<SplatElementsAttr>(cast<arith::ConstantOp>(op).getValue());
     return arith::ConstantOp::create(
         b, type,
         SplatElementsAttr::get(type, splat.getSplatValue<Attribute>()));

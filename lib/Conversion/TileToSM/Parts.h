@@ -8,8 +8,9 @@
 // A reduction over the columns of a block is over threads. What a state carries
 // from tile to tile need not be combined over them in each: where the new state
 // is the old one times what all threads know, plus such parts, the parts can be
-// carried, and be combined once behind the loop. That is linearity in the monoid, which is
-// looked for here op by op; what the state means plays no role.
+// carried, and be combined once behind the loop. That is linearity in the
+// monoid, which is looked for here op by op; what the state means plays no
+// role.
 //
 // It is optimistic: the carried value is taken to be parts, and has to turn out
 // as parts again.

@@ -42,8 +42,9 @@ struct ConvertTileToSMPass
       return signalPassFailure();
     }
     if (!getGpuTargetModel(chosen.chip)) {
-      getOperation().emitError() << "expects a chip of " << listGpuTargetModels()
-                                 << ", but got '" << chosen.chip << "'";
+      getOperation().emitError()
+          << "expects a chip of " << listGpuTargetModels() << ", but got '"
+          << chosen.chip << "'";
       return signalPassFailure();
     }
     SmallVector<tile::KernelOp> kernels;

@@ -40,7 +40,8 @@ RankedTensorType KernelConversion::getType(Type vector, Attribute layout) {
                                 partial.getParent());
     return getType(vector, layout).cloneWithEncoding(partial);
   }
-  if (auto slice = dyn_cast<sm::SliceAttr>(layout); slice && shape.size() == 1) {
+  if (auto slice = dyn_cast<sm::SliceAttr>(layout);
+      slice && shape.size() == 1) {
     auto steps = getSteps(slice.getParent(), getStep());
     shape[0] = llvm::alignTo(shape[0],
                              slice.getAxis() == 0 ? steps.second : steps.first);

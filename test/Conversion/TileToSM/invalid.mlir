@@ -19,28 +19,13 @@ tile.kernel items @columns_apart(%k: memref<?x?xf16>, %o: memref<?x64xf32>) rows
 
 // -----
 
-tile.kernel items @product_of_f32(%k: memref<?x64xf32>, %o: memref<?x64xf32>) rows(64) cols(64) {
+tile.kernel items @transposed_left(%k: memref<?x64xf32>, %o: memref<?x64xf32>) rows(64) cols(64) {
   %c0 = arith.constant 0 : index
   %coord, %minor, %count = tile.rows %c0 : vector<64xi32>
   %e = tile.coord %c0 : vector<64xi32>
   %x = tile.load %k[%coord, %e] axes [0, 1] : (memref<?x64xf32>, vector<64xi32>, vector<64xi32>) -> vector<64x64xf32>
-  // expected-error@+1 {{expects a right operand of f16 or bf16 that is read from memory}}
-  %y = tile.dot %x, %x {transposeB} : (vector<64x64xf32>, vector<64x64xf32>) -> vector<64x64xf32>
+  // expected-error@+1 {{expects a product of f32 whose left operand is not transposed}}
+  %y = tile.dot %x, %x {transposeA} : (vector<64x64xf32>, vector<64x64xf32>) -> vector<64x64xf32>
   tile.store %y, %o[%coord, %e] axes [0, 1] : vector<64x64xf32>, memref<?x64xf32>, vector<64xi32>, vector<64xi32>
-  tile.return
-}
-
-// -----
-
-tile.kernel items @row_of_20_bytes(%q: memref<?x10xf16>, %k: memref<?x10xf16>, %o: memref<?x64xf32>) rows(64) cols(64) {
-  %c0 = arith.constant 0 : index
-  %coord, %minor, %count = tile.rows %c0 : vector<64xi32>
-  %e = tile.coord %c0 : vector<10xi32>
-  %f = tile.coord %c0 : vector<64xi32>
-  // expected-error@+1 {{expects rows that are a multiple of 64 and columns that are one of 8, but got 64x10}}
-  %x = tile.load %q[%coord, %e] axes [0, 1] : (memref<?x10xf16>, vector<64xi32>, vector<10xi32>) -> vector<64x10xf16>
-  %w = arith.extf %x : vector<64x10xf16> to vector<64x10xf32>
-  %y = tile.dot %w, %w {transposeB} : (vector<64x10xf32>, vector<64x10xf32>) -> vector<64x64xf32>
-  tile.store %y, %o[%coord, %f] axes [0, 1] : vector<64x64xf32>, memref<?x64xf32>, vector<64xi32>, vector<64xi32>
   tile.return
 }

@@ -1,4 +1,4 @@
-// RUN: attn-opt %S/../../../examples/paged_gqa.mlir --attn-split-sums --attn-defer --attn-partition=tile=64 --attn-online --convert-attn-to-tile="rows=64 row-step=16" --inline --canonicalize --cse --convert-tile-to-sm --canonicalize --cse | FileCheck %s
+// RUN: attn-opt %S/../../../examples/paged_gqa.mlir --attn-split-sums --attn-defer --attn-partition=tile=64 --attn-online --convert-attn-to-tile="rows=64 row-step=16" --inline --canonicalize --cse --convert-tile-to-sm="warps=4 stages=2" --canonicalize --cse | FileCheck %s
 
 // Decode and prefill over pages: 64 packed rows, 16 for each of four warps.
 
@@ -11,16 +11,18 @@
 // CHECK: ^bb0(%[[ITEM:.+]]: !sm.item):
 
 // Queries go through shared memory once, in front of the loop.
-// CHECK: sm.copy %{{.+}} live %{{.+}} to %[[ROOM]] : tensor<64xi64, #sm.mover<16, 4>>
+// CHECK: sm.copy %{{.+}} live %{{.+}} to %[[ROOM]] : tensor<64xi64, #sm.mover<8, 4>>
 // CHECK: sm.wait
 // CHECK: %[[Q:.+]] = sm.lds %{{.+}} : <64, 128, f16> -> tensor<64x128xf16, #sm.acc<4 x 1>>
 // CHECK: scf.for
 
 // A token has its page: an entry of the table is looked at only where the token
 // is below the length, and a page of 16 costs a shift.
-// CHECK: %[[LIVE:.+]] = arith.cmpi sge, {{.+}} : tensor<64xi64, #sm.mover<16, 4>>
-// CHECK: arith.shrsi {{.+}} : tensor<64xi64, #sm.mover<16, 4>>
-// CHECK: sm.load %{{.+}} live %[[LIVE]] : tensor<64xi64, #sm.mover<16, 4>>, tensor<64xi1, #sm.mover<16, 4>> -> tensor<64xi32, #sm.mover<16, 4>>
+// CHECK: %[[LIVE:.+]] = arith.cmpi sge, {{.+}} : tensor<64xi64, #sm.mover<8, 4>>
+// CHECK: arith.shrsi {{.+}} : tensor<64xi64, #sm.mover<8, 4>>
+// CHECK: sm.load %{{.+}} live %[[LIVE]] : tensor<64xi64, #sm.mover<8, 4>>, tensor<64xi1, #sm.mover<8, 4>> -> tensor<64xi32, #sm.mover<8, 4>>
+// Keys and values look it up once.
+// CHECK-NOT: sm.load
 // CHECK: %[[K:.+]] = sm.fill %[[R1:.+]], %[[C1:.+]] {
 // CHECK-NEXT: ^bb0(%[[SLOT:.+]]: !sm.slot<64, 128, f16>):
 // CHECK-NEXT: sm.copy %{{.+}} live %{{.+}} to %[[SLOT]]
@@ -43,6 +45,9 @@
 // CHECK-DAG: sm.release %[[R1]], %[[C1]]
 // CHECK-DAG: sm.release %[[R2]], %[[C2]]
 // CHECK: scf.yield
+
+// The row sums are completed once, behind the loop.
+// CHECK: sm.complete %{{.+}} : tensor<64xf32, #sm.partial<add, 1, #sm.acc<4 x 1>>>
 
 // A part of a row goes to its slot, a whole one through the epilogue.
 // CHECK: scf.if

@@ -2,12 +2,12 @@
 
 // A tile that no row's list has is neither copied nor multiplied.
 
-// CHECK: sm.kernel @block_lists
+// CHECK: sm.kernel @block_lists.1(
 // CHECK: scf.for
 // CHECK: %[[VISIT:.+]] = scf.for
 // CHECK: memref.load
+// CHECK: sm.fill %{{.+}}, %{{.+}} when %[[VISIT]]
 // CHECK: scf.if %[[VISIT]]
-// CHECK: sm.fill
 // CHECK: sm.gemm
 // CHECK: } else {
 // CHECK: sm.return

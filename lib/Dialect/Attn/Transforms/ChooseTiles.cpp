@@ -45,8 +45,7 @@ struct ChooseTiles : attn::impl::AttnChooseTilesPassBase<ChooseTiles> {
     if (!model && !gpu) {
       getOperation()->emitError("expects a target among host, avx2, avx512, "
                                 "neon, ")
-          << listGpuTargetModels() << ", but got '" << target.getValue()
-          << "'";
+          << listGpuTargetModels() << ", but got '" << target.getValue() << "'";
       return signalPassFailure();
     }
     getOperation()->walk([&](CascadeOp cascade) {

@@ -28,7 +28,7 @@ using namespace attn::sm;
 
 namespace {
 
-constexpr int64_t kStep = 16; // rows and columns of the smallest fragment
+constexpr int64_t kStep = 16;      // rows and columns of the smallest fragment
 constexpr int64_t kMostWarps = 16; // that a kernel can be asked to have
 
 /// Shared memory as a function of the choices.

@@ -90,8 +90,7 @@ public:
     Schedule order;
     auto addLate = [&](bool before) {
       for (Operation &op : body.without_terminator()) {
-        bool isBefore =
-            first && (&op == first || op.isBeforeInBlock(first));
+        bool isBefore = first && (&op == first || op.isBeforeInBlock(first));
         if (!early.contains(&op) && isBefore == before) {
           order.push_back({&op, lastStage});
         }
@@ -123,11 +122,9 @@ private:
 
   /// The ops of the body that some are computed from, themselves included, as
   /// far as a filter lets through.
-  llvm::SetVector<Operation *>
-  sliceOf(ArrayRef<Operation *> roots,
-          function_ref<bool(Operation *)> filter = [](Operation *) {
-            return true;
-          }) {
+  llvm::SetVector<Operation *> sliceOf(
+      ArrayRef<Operation *> roots, function_ref<bool(Operation *)> filter =
+                                       [](Operation *) { return true; }) {
     llvm::SetVector<Operation *> slice;
     SmallVector<Operation *> open(roots.begin(), roots.end());
     while (!open.empty()) {
@@ -153,9 +150,9 @@ private:
     // What the loop carries exists once, and follows who needs it first.
     auto isRoot = [&](Operation *op) {
       return llvm::is_contained(roots, op) ||
-             llvm::any_of(body.getTerminator()->getOperands(), [&](Value value) {
-               return value.getDefiningOp() == op;
-             });
+             llvm::any_of(
+                 body.getTerminator()->getOperands(),
+                 [&](Value value) { return value.getDefiningOp() == op; });
     };
     llvm::SetVector<Operation *> wanted = sliceOf(roots, [&](Operation *op) {
       return isRoot(op) || isMemoryEffectFree(op);
@@ -263,8 +260,9 @@ private:
     IRRewriter rewriter(loop.getContext());
     rewriter.setInsertionPoint(loop);
     if (failed(scf::pipelineForLoop(rewriter, loop, options))) {
-      return loop.emitError("cannot be pipelined: something that its fills need "
-                            "has no form that can be switched off");
+      return loop.emitError(
+          "cannot be pipelined: something that its fills need "
+          "has no form that can be switched off");
     }
     return success();
   }

@@ -54,9 +54,9 @@ func.func @another_buffer(%room: !sm.slot<64, 128, f16>, %token: !sm.token) {
 // -----
 
 #acc = #sm.acc<4 x 1>
-func.func @sums_of_another_length(%a: tensor<64x64xf16, #acc>, %b: !sm.buf<64, 128, f16>, %acc: tensor<64x64xf32, #acc>) {
+func.func @sums_of_another_length(%a: tensor<64x64xf16, #acc>, %b: !sm.buf<64, 32, f16>, %acc: tensor<64x64xf32, #acc>) {
   // expected-error@+1 {{expects [M, K] * [K, N] + [M, N], but got}}
-  %c = sm.gemm %a, %b acc(%acc) {transposeB} : tensor<64x64xf16, #acc>, !sm.buf<64, 128, f16> -> tensor<64x64xf32, #acc>
+  %c = sm.gemm %a, %b acc(%acc) {transposeB} : tensor<64x64xf16, #acc>, !sm.buf<64, 32, f16> -> tensor<64x64xf32, #acc>
   return
 }
 
