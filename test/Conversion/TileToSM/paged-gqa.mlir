@@ -10,10 +10,10 @@
 // CHECK: sm.items {
 // CHECK: ^bb0(%[[ITEM:.+]]: !sm.item):
 
-// Queries go through shared memory once, in front of the loop.
+// Queries come to shared memory once, in front of the loop; with a mask there are
+// no registers left to keep them in.
 // CHECK: sm.copy %{{.+}} live %{{.+}} to %[[ROOM]] : tensor<64xi64, #sm.mover<8, 4>>
 // CHECK: sm.wait
-// CHECK: %[[Q:.+]] = sm.lds %{{.+}} : <64, 128, f16> -> tensor<64x128xf16, #sm.acc<4 x 1>>
 // CHECK: scf.for
 
 // A token has its page: an entry of the table is looked at only where the token
@@ -32,6 +32,7 @@
 // The mask of a full tile is not computed. The dot of f32 extensions is a
 // product of f16.
 // CHECK: scf.if %{{.+}} -> (tensor<64x64xi1, #sm.acc<4 x 1>>)
+// CHECK: %[[Q:.+]] = sm.lds %{{.+}} : <64, 128, f16> -> tensor<64x128xf16, #sm.acc<4 x 1>>
 // CHECK: %[[KB:.+]] = sm.take %[[R1]], %[[C1]] after %[[K]]
 // CHECK: %[[S:.+]] = sm.gemm %[[Q]], %[[KB]] acc(%{{.+}}) {transposeB} :
 // CHECK: sm.reduce{{ +}}maximum %{{.+}} along 1 : {{.+}} -> tensor<64xf32, #sm.partial<maximum, 1, #sm.acc<4 x 1>>>

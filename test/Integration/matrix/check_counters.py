@@ -100,7 +100,8 @@ def total_of(launch, name, *prefixes):
 
 def check_point(report, plan, point, problem):
     """All but the balance, on the launch of the items."""
-    launch = plan["launches"][0]
+    # Stages beside the fold multiply nothing.
+    launch = next(x for x in plan["launches"] if x["matrix_macs"])
     tiles = find_tiles(plan, point, problem)
     e, f = points.widths_of(point)
     products = len(tiles) * plan["rows"] * plan["cols"] * (e + f)
