@@ -50,7 +50,9 @@ def time_example(translate, example, chip, runs):
             capture_output=True, text=True, check=False, preexec_fn=on_one_core,
         )
         if done.returncode != 0:
-            return {"name": example.name, "error": done.stderr.strip().splitlines()[-1]}
+            said = done.stderr.strip().splitlines()[-1]
+            # Of the program, wherever that lies.
+            return {"name": example.name, "error": said.replace(f"{example.parent}/", "")}
         measured = json.loads(times.read_text(encoding="utf-8"))
     again = [run["total"] for run in measured[1:]]
     return {

@@ -1,0 +1,113 @@
+//===- GpuTileCostTest.cpp - Which tile a fold has on a GPU ---------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "attn/TargetModel/GpuTileCost.h"
+
+#include "gtest/gtest.h"
+#include <cmath>
+
+using namespace attn;
+
+namespace {
+
+TileProblem problemOf(int64_t rows, int64_t scoreChannels,
+                      int64_t valueChannels, bool masked = true) {
+  TileProblem problem;
+  problem.packedRows = rows;
+  problem.scoreChannels = scoreChannels;
+  problem.valueChannels = valueChannels;
+  problem.masked = masked;
+  return problem;
+}
+
+TEST(GpuTileCostTest, WarpsGoOverRowsFirst) {
+  EXPECT_EQ((GpuTile{64, 64, 4, 2}).getRowWarps(), 4);
+  EXPECT_EQ((GpuTile{64, 64, 4, 2}).getColumnWarps(), 1);
+  EXPECT_EQ((GpuTile{16, 64, 4, 2}).getRowWarps(), 1);
+  EXPECT_EQ((GpuTile{16, 64, 4, 2}).getColumnWarps(), 4);
+  EXPECT_EQ((GpuTile{32, 64, 8, 2}).getRowWarps(), 2);
+  EXPECT_EQ((GpuTile{32, 64, 8, 2}).getColumnWarps(), 4);
+  // Three blocks of 16 rows and four warps: three of them.
+  EXPECT_EQ((GpuTile{48, 64, 4, 2}).getRowWarps(), 3);
+}
+
+TEST(GpuTileCostTest, NeedsAreWhatBlocksTake) {
+  TileProblem problem = problemOf(0, 128, 64, /*masked=*/false);
+  CtaNeeds needs = getNeeds(problem, {64, 32, 4, 2});
+  EXPECT_EQ(needs.threads, 128u);
+  // Two places of 32 keys and values, and 64 rows, at 16 bits.
+  int64_t blocks = (2 * 32 * (128 + 64) + 64 * 128) * 2;
+  EXPECT_GE(needs.sharedBytes, blocks);
+  EXPECT_LE(needs.sharedBytes, blocks * 9 / 8);
+  // 16 rows of a warp: 64 values and 32 scores in f32, 128 channels in f16.
+  unsigned matrices = 16 * (64 + 32) / 32 + 16 * 128 / 64;
+  EXPECT_GT(needs.registersPerThread, matrices);
+  // A mask takes more; warps beside each other share what one would hold.
+  EXPECT_GT(getNeeds(problemOf(0, 128, 64), {64, 32, 4, 2}).registersPerThread,
+            needs.registersPerThread);
+  EXPECT_LT(getNeeds(problem, {64, 32, 8, 2}).registersPerThread,
+            needs.registersPerThread);
+}
+
+TEST(GpuTileCostTest, RowsThatFitNoRegistersAreReadAgain) {
+  TileProblem wide = problemOf(0, 256, 256);
+  EXPECT_FALSE(keepsRows(wide, {64, 32, 4, 2}));
+  EXPECT_TRUE(keepsRows(problemOf(0, 64, 64), {64, 32, 4, 2}));
+}
+
+TEST(GpuTileCostTest, ChosenTilesFitTheirChip) {
+  for (const char *chip : {"sm_80", "sm_86", "sm_89", "sm_90", "sm_120"}) {
+    GpuTargetModel model = *getGpuTargetModel(chip);
+    for (int64_t rows : {0, 1, 4, 16, 20, 64, 200}) {
+      for (int64_t channels : {16, 64, 128, 192, 256}) {
+        TileProblem problem = problemOf(rows, channels, channels);
+        auto tile = chooseTile(model, problem);
+        ASSERT_TRUE(tile) << chip << " " << rows << " " << channels;
+        EXPECT_EQ(model.checkCta(getNeeds(problem, *tile)), "");
+        EXPECT_EQ(tile->rows % kGpuRowStep, 0);
+        EXPECT_EQ(tile->cols % kGpuColumnStep, 0);
+      }
+    }
+  }
+}
+
+TEST(GpuTileCostTest, FewRowsAreOneBlock) {
+  GpuTargetModel model = *getGpuTargetModel("sm_90");
+  auto tile = chooseTile(model, problemOf(8, 128, 128));
+  ASSERT_TRUE(tile);
+  EXPECT_EQ(tile->rows, 16);
+  // One warp of 16 rows would leave the SM idle.
+  EXPECT_GT(tile->warps, 1);
+  // Memory is what there is to wait for: more than one tile is on its way.
+  EXPECT_GT(tile->stages, 1);
+}
+
+TEST(GpuTileCostTest, WhatIsGivenStays) {
+  GpuTargetModel model = *getGpuTargetModel("sm_80");
+  auto tile = chooseTile(model, problemOf(0, 64, 64), {32, 48, 2, 3});
+  ASSERT_TRUE(tile);
+  EXPECT_EQ(tile->rows, 32);
+  EXPECT_EQ(tile->cols, 48);
+  EXPECT_EQ(tile->warps, 2);
+  EXPECT_EQ(tile->stages, 3);
+}
+
+TEST(GpuTileCostTest, NothingFitsIsNoTile) {
+  GpuTargetModel model = *getGpuTargetModel("sm_86");
+  EXPECT_FALSE(chooseTile(model, problemOf(0, 4096, 4096)));
+  EXPECT_TRUE(
+      std::isinf(getTileCost(model, problemOf(0, 4096, 4096), {64, 64, 4, 2})));
+}
+
+TEST(GpuTileCostTest, ColumnsThatManyItemsShareComeFromCache) {
+  GpuTargetModel model = *getGpuTargetModel("sm_90");
+  GpuTile tile{16, 64, 4, 3};
+  double alone = getTileCost(model, problemOf(16, 128, 128), tile);
+  double shared = getTileCost(model, problemOf(16 * 16, 128, 128), tile);
+  EXPECT_LT(shared, alone);
+}
+
+} // namespace
