@@ -83,7 +83,7 @@ sm.kernel @across(%x: f32) warps(4) {
   sm.roles ["all"] warps [4] registers [0] {
     %a = sm.splat %x : f32 -> tensor<64x16xf32, #acc>
     %p = sm.reduce add %a along 0 : tensor<64x16xf32, #acc> -> tensor<16xf32, #sm.partial<add, 0, #acc>>
-    // expected-error @below {{expects parts in the lanes of one warp, or room for those of several to meet}}
+    // expected-error @below {{expects parts in the lanes of one warp, or room for those of several to meet, but got}}
     // expected-error @below {{failed to legalize}}
     %s = sm.complete %p : tensor<16xf32, #sm.partial<add, 0, #acc>> -> tensor<16xf32, #sm.slice<0, #acc>>
     sm.yield

@@ -217,3 +217,55 @@ func.func @axis_of_memory(%m: memref<?x4xf32>) {
   %s = sm.stride %m, 2 : memref<?x4xf32>
   return
 }
+
+// -----
+
+#acc = #sm.acc<4 x 1>
+func.func @behind_the_last_column(%a: tensor<64x64xf16, #acc>, %b: !sm.buf<64, 128, f16>, %acc: tensor<64x64xf32, #acc>) {
+  // expected-error@+1 {{expects [M, K] * [K, N] + [M, N], but got}}
+  %c = sm.gemm %a, %b acc(%acc) {column = 72} : tensor<64x64xf16, #acc>, !sm.buf<64, 128, f16> -> tensor<64x64xf32, #acc>
+  return
+}
+
+// -----
+
+#acc = #sm.acc<4 x 1>
+func.func @transposed_fragment(%a: tensor<64x16xf16, #acc>, %b: tensor<16x64xf16, #sm.rhs<4 x 1, transposed = true>>, %acc: tensor<64x64xf32, #acc>) {
+  // expected-error@+1 {{expects a buffer or a fragment with layout #sm.rhs<4 x 1>, but got}}
+  %c = sm.gemm %a, %b acc(%acc) : tensor<64x16xf16, #acc>, tensor<16x64xf16, #sm.rhs<4 x 1, transposed = true>> -> tensor<64x64xf32, #acc>
+  return
+}
+
+// -----
+
+#mover = #sm.mover<8, 4>
+func.func @odd_addresses(%at: tensor<64xi64, #mover>, %live: tensor<64xi1, #mover>, %to: !sm.slot<64, 64, f16>) {
+  // expected-error@+1 {{expects addresses that are multiples of 4, 8 or 16 bytes, but got 2}}
+  %t = sm.copy %at live %live to %to {alignment = 2 : i64} : tensor<64xi64, #mover>, tensor<64xi1, #mover>, !sm.slot<64, 64, f16>
+  return
+}
+
+// -----
+
+#mover = #sm.mover<8, 4>
+func.func @more_columns(%at: tensor<64xi64, #mover>, %live: tensor<64xi1, #mover>, %to: !sm.slot<64, 64, f16>) {
+  // expected-error@+1 {{expects whole bytes of 1 to 64 columns, but got 72}}
+  %t = sm.copy %at live %live to %to {columns = 72 : i64} : tensor<64xi64, #mover>, tensor<64xi1, #mover>, !sm.slot<64, 64, f16>
+  return
+}
+
+// -----
+
+func.func @no_room(%x: tensor<64x64xf16, #sm.acc<4 x 1>>, %to: !sm.slot<32, 64, f16>) {
+  // expected-error@+1 {{expects a slot with room for a block and a buffer like it, but got}}
+  %b = sm.sts %x to %to : tensor<64x64xf16, #sm.acc<4 x 1>>, !sm.slot<32, 64, f16> -> !sm.buf<32, 64, f16>
+  return
+}
+
+// -----
+
+func.func @no_room_to_meet(%x: tensor<16xf32, #sm.partial<add, 0, #sm.acc<8 x 1>>>, %room: !sm.slot<16, 4, f32>) {
+  // expected-error@+1 {{expects a slot of 16 rows of at least 8 elements, but got '!sm.slot<16, 4, f32>'}}
+  %c = sm.complete %x through %room : !sm.slot<16, 4, f32> : tensor<16xf32, #sm.partial<add, 0, #sm.acc<8 x 1>>> -> tensor<16xf32, #sm.slice<0, #sm.acc<8 x 1>>>
+  return
+}
