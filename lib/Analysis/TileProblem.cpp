@@ -11,6 +11,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <numeric>
+
 using namespace attn;
 using llvm::SmallBitVector;
 
@@ -131,6 +133,12 @@ TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
     channels.reset(rows);
     channels.reset(repeated);
     addChannels(channels, problem.valueChannels);
+  }
+  for (EinsumOp einsum : einsums) {
+    if (einsum.getSelection() && int64_t(*einsum.getSelectedRank()) == rank) {
+      auto type = cast<CoordsType>(einsum.getSelection().getType());
+      problem.columnBlock = std::gcd(problem.columnBlock, type.getBlock());
+    }
   }
   problem.packedRows = countPoints(cascade, rows);
   problem.columns = countPoints(cascade, columns);

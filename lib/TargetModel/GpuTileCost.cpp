@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "attn/TargetModel/GpuTileCost.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/MathExtras.h"
 #include <limits>
@@ -179,11 +180,21 @@ std::optional<GpuTile> attn::chooseTile(const GpuTargetModel &model,
         maxRows,
         llvm::PowerOf2Ceil(llvm::alignTo(problem.packedRows, kGpuRowStep)));
   }
+  int64_t fixedCols = given.cols ? given.cols : problem.fixedCols;
+  llvm::SmallVector<int64_t> columns =
+      candidates(fixedCols, kGpuColumnStep, maxCols);
+  if (!fixedCols && problem.columnBlock) {
+    llvm::erase_if(columns,
+                   [&](int64_t c) { return problem.columnBlock % c != 0; });
+    // A block that no power of two divides is a tile as it is.
+    if (columns.empty()) {
+      columns.push_back(problem.columnBlock);
+    }
+  }
   std::optional<GpuTile> best;
   double least = std::numeric_limits<double>::infinity();
   for (int64_t rows : candidates(given.rows, kGpuRowStep, mostRows)) {
-    for (int64_t cols : candidates(given.cols ? given.cols : problem.fixedCols,
-                                   kGpuColumnStep, maxCols)) {
+    for (int64_t cols : columns) {
       for (int64_t warps : candidates(given.warps, 1, 8)) {
         for (int64_t stages : candidates(given.stages, 1, maxStages)) {
           GpuTile tile{rows, cols, warps, stages};

@@ -93,7 +93,12 @@ TileSizes attn::chooseTiles(const TargetModel &model,
             ? std::max<int64_t>(least, llvm::PowerOf2Ceil(problem.columns))
             : maxCols;
     for (int64_t c = least; c <= std::min(most, maxCols); c *= 2) {
-      cols.push_back(c);
+      if (problem.columnBlock % c == 0) {
+        cols.push_back(c);
+      }
+    }
+    if (cols.empty()) {
+      cols.push_back(problem.columnBlock);
     }
   }
   TileSizes best{rows.front(), cols.front()};
@@ -115,6 +120,9 @@ std::string attn::validate(const TileProblem &problem) {
   };
   if (problem.packedRows < 0) {
     return wrong("no negative number of packed rows", problem.packedRows);
+  }
+  if (problem.columnBlock < 0) {
+    return wrong("no negative block of columns", problem.columnBlock);
   }
   if (problem.columns < 0 || problem.fixedCols < 0) {
     return wrong("no negative number of columns",

@@ -95,6 +95,17 @@ TEST(GpuTileCostTest, WhatIsGivenStays) {
   EXPECT_EQ(tile->stages, 3);
 }
 
+TEST(GpuTileCostTest, TilesDivideTheBlocksThatColumnsAreSelectedIn) {
+  GpuTargetModel model = *getGpuTargetModel("sm_80");
+  for (int64_t block : {16, 48, 64, 24}) {
+    TileProblem problem = problemOf(0, 64, 64);
+    problem.columnBlock = block;
+    auto tile = chooseTile(model, problem);
+    ASSERT_TRUE(tile) << block;
+    EXPECT_EQ(block % tile->cols, 0) << block << " " << tile->cols;
+  }
+}
+
 TEST(GpuTileCostTest, NothingFitsIsNoTile) {
   GpuTargetModel model = *getGpuTargetModel("sm_86");
   EXPECT_FALSE(chooseTile(model, problemOf(0, 4096, 4096)));

@@ -40,6 +40,9 @@ struct TileProblem {
   int64_t columns = 0;
   /// A given number of columns in a tile, or 0 to choose.
   int64_t fixedCols = 0;
+  /// What a tile's columns must divide, as they are selected in such blocks; 0:
+  /// nothing.
+  int64_t columnBlock = 0;
   /// Channels over which the scores contract (e) and of the values (f), summed
   /// over all dots of that kind.
   int64_t scoreChannels = 64;
