@@ -10,6 +10,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/MathExtras.h"
 #include <limits>
+#include <numeric>
 
 using namespace attn;
 
@@ -56,6 +57,10 @@ int64_t GpuTile::getColumnWarps() const {
   return std::max<int64_t>(warps, 1) / getRowWarps();
 }
 
+int64_t GpuTile::getStep() const {
+  return std::lcm(kGpuColumnStep, kColumnsOfWarp * getColumnWarps());
+}
+
 /// Registers of a thread that the accumulators and the scores take, in f32; the
 /// left operand of the second product takes the place of the scores.
 static double getSumRegisters(const TileProblem &problem, const GpuTile &tile) {
@@ -85,14 +90,16 @@ CtaNeeds attn::getNeeds(const TileProblem &problem, const GpuTile &tile) {
   double registers =
       getPlainRegisters(problem) + getSumRegisters(problem, tile) +
       (keepsRows(problem, tile) ? getRowRegisters(problem, tile) : 0);
-  double channels = problem.scoreChannels + problem.valueChannels;
-  double shared = (double(tile.stages) * tile.cols * channels +
-                   double(tile.rows) * problem.scoreChannels) *
+  int64_t step = tile.getStep();
+  double scoreChannels = llvm::alignTo(problem.scoreChannels, step);
+  double channels = scoreChannels + llvm::alignTo(problem.valueChannels, step);
+  double cols = llvm::alignTo(tile.cols, step);
+  double shared = (tile.stages * cols * channels + tile.rows * scoreChannels) *
                   problem.elementBytes;
   // Warps beside each other hand each other the left operand of the second
   // product.
   if (columnWarps > 1) {
-    shared += double(tile.rows) * tile.cols * problem.elementBytes;
+    shared += tile.rows * cols * problem.elementBytes;
   }
   CtaNeeds needs;
   needs.threads = unsigned(rowWarps * columnWarps * lanes);
@@ -112,8 +119,7 @@ double attn::getTileCost(const GpuTargetModel &model,
   }
   // Scores of warps that have no columns are computed all the same.
   double rows = tile.rows, cols = tile.cols;
-  double scoreCols =
-      double(llvm::alignTo(tile.cols, kColumnsOfWarp * tile.getColumnWarps()));
+  double scoreCols = llvm::alignTo(tile.cols, tile.getStep());
   double usefulRows = rows;
   double items = manyItems;
   if (problem.packedRows) {
@@ -140,8 +146,11 @@ double attn::getTileCost(const GpuTargetModel &model,
                      (items - 1) / (items * model.l2BytesPerCycle));
   // What is in flight while a tile is worked on: the other places.
   double inFlight = ctas * columnBytes * std::max<double>(tile.stages - 1, 0.5);
-  double columns =
-      columnBytes / rate * std::max(1.0, rate * model.memoryLatency / inFlight);
+  double columns = 0;
+  if (columnBytes > 0) {
+    columns = columnBytes / rate *
+              std::max(1.0, rate * model.memoryLatency / inFlight);
+  }
 
   double parts[] = {products, elementwise, shared, columns};
   double longest = 0, sum = 0;

@@ -43,8 +43,8 @@ static constexpr const char kUsage[] =
   --chip=NAME       sim: the chip to compile for (default sm_80)
   --rows=N, --tile=N  cpu, sim: most packed rows of a work item, and keys of a
                     tile (default: chosen)
-  --warps=N, --stages=N  sim: most warps of a kernel, tiles that are
-                    brought while one is computed with (default: chosen)
+  --warps=N, --stages=N  sim: warps of a kernel, and tiles that there is
+                    room for at the same time (default: chosen)
   --sim-seed=N      sim: of what is drawn (default 1)
   --schedule=0|1|2  sim: warps in turn, at random, one as far as it gets
   --completion=0|1|2  sim: copies as late as they may be, at once, at random

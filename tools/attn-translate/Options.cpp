@@ -28,8 +28,8 @@ kernels in the dialects llvm and nvvm (llvm.func with nvvm.kernel). FILE of "-" 
                     the chip and the instructions need, for the oldest driver)
   --rows=N          most packed rows of a work item, a multiple of 16
   --tile=N          keys of a tile, a multiple of 16 (both: chosen)
-  --warps=N         most warps of a kernel (default: chosen)
-  --stages=N        tiles that are brought while one is computed with (default: chosen)
+  --warps=N         warps of a kernel (default: chosen)
+  --stages=N        tiles that there is room for at the same time (default: chosen)
   --ptxas=PATH      the assembler (default: ptxas on PATH, in CUDA_HOME/bin, in
                     /usr/local/cuda/bin)
   --ptxas-table     print what ptxas says of each kernel to standard error:

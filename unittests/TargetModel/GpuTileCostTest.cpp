@@ -85,6 +85,23 @@ TEST(GpuTileCostTest, FewRowsAreOneBlock) {
   EXPECT_GT(tile->stages, 1);
 }
 
+TEST(GpuTileCostTest, WarpsBesideEachOtherRoundUpWhatTheyShare) {
+  EXPECT_EQ((GpuTile{64, 64, 4, 2}).getStep(), 16);
+  EXPECT_EQ((GpuTile{16, 64, 3, 2}).getStep(), 48);
+  EXPECT_EQ((GpuTile{16, 64, 8, 2}).getStep(), 64);
+  // 16 keys take the room of 64 where eight warps share them.
+  TileProblem problem = problemOf(16, 64, 64);
+  EXPECT_EQ(getNeeds(problem, {16, 16, 8, 2}).sharedBytes,
+            getNeeds(problem, {16, 64, 8, 2}).sharedBytes);
+}
+
+TEST(GpuTileCostTest, NoProductsHaveACostToo) {
+  GpuTargetModel model = *getGpuTargetModel("sm_80");
+  auto tile = chooseTile(model, problemOf(0, 0, 0));
+  ASSERT_TRUE(tile);
+  EXPECT_TRUE(std::isfinite(getTileCost(model, problemOf(0, 0, 0), *tile)));
+}
+
 TEST(GpuTileCostTest, WhatIsGivenStays) {
   GpuTargetModel model = *getGpuTargetModel("sm_80");
   auto tile = chooseTile(model, problemOf(0, 64, 64), {32, 48, 2, 3});

@@ -45,6 +45,9 @@ struct GpuTile {
   /// numbers that fit.
   int64_t getRowWarps() const;
   int64_t getColumnWarps() const;
+  /// What columns and channels are rounded up to, so that all warps beside each
+  /// other have some in every layout.
+  int64_t getStep() const;
 };
 
 /// The smallest block of rows of a matrix product, and of terms of its sums.

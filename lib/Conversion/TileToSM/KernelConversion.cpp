@@ -142,6 +142,13 @@ static int64_t chooseMergeWarps(tile::KernelOp kernel,
 
 void KernelConversion::chooseTile() {
   TileProblem problem = getProblem(source);
+  source.walk([&](tile::LoadOp load) {
+    if (isRightOperand(load)) {
+      Type element = getElementTypeOrSelf(load.getResult().getType());
+      problem.elementBytes = std::max<int64_t>(
+          problem.elementBytes, element.getIntOrFloatBitWidth() / 8);
+    }
+  });
   GpuTargetModel model = *getGpuTargetModel(options.chip);
   tile = {int64_t(source.getRows()), int64_t(source.getCols()), options.warps,
           options.stages};
@@ -153,7 +160,7 @@ void KernelConversion::chooseTile() {
     tile = *best;
   }
   // Where nothing fits the least is tried: the estimate may be too high.
-  tile.warps = tile.warps ? tile.warps : 4;
+  tile.warps = tile.warps ? tile.warps : 8;
   tile.stages = tile.stages ? tile.stages : 1;
   keepsRows = attn::keepsRows(problem, tile);
 }

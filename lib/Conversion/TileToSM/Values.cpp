@@ -28,9 +28,7 @@ static std::pair<int64_t, int64_t> getSteps(Attribute layout, int64_t step) {
   return {step, step};
 }
 
-int64_t KernelConversion::getStep() const {
-  return std::max<int64_t>(16, 8 * columnWarps);
-}
+int64_t KernelConversion::getStep() const { return tile.getStep(); }
 
 RankedTensorType KernelConversion::getType(Type vector, Attribute layout) {
   auto type = cast<VectorType>(vector);

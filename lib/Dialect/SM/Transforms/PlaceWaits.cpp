@@ -189,7 +189,7 @@ public:
 private:
   static bool isBarrier(Operation *op) {
     if (auto complete = dyn_cast<CompleteOp>(op)) {
-      return bool(complete.getThrough());
+      return getLayout(complete.getSource().getType()).isPartialOverWarps();
     }
     if (auto wait = dyn_cast<WaitOp>(op)) {
       return isa<SlotType>(wait.getSource().getType());
