@@ -10,7 +10,7 @@
 #include "attn/Dialect/Tile/IR/Tile.h"
 #include "attn/Support/Stopwatch.h"
 #include "attn/Target/PTX/PTX.h"
-#include "attn/TargetModel/GpuTargetModel.h"
+#include "attn/TargetModel/GpuTileCost.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -56,14 +56,14 @@ LogicalResult attn::validatePtxCompile(const PtxCompileOptions &options,
                            : Twine(step)) +
                 " would fit");
   }
-  int64_t most = std::min<int64_t>(kMostWarps, model->threadsPerCta /
-                                                   model->threadsPerWarp);
+  int64_t most = std::min<int64_t>(kGpuMostWarps, model->threadsPerCta /
+                                                      model->threadsPerWarp);
   if (options.warps < 0 || options.warps > most) {
     return fail("expects 'warps' of 1 to " + Twine(most) +
                 " or 0 to choose, but got " + Twine(options.warps));
   }
-  if (options.stages < 0 || options.stages > kMostStages) {
-    return fail("expects 'stages' of 1 to " + Twine(kMostStages) +
+  if (options.stages < 0 || options.stages > kGpuMostStages) {
+    return fail("expects 'stages' of 1 to " + Twine(kGpuMostStages) +
                 " or 0 to choose, but got " + Twine(options.stages));
   }
   return success();

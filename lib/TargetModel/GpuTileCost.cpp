@@ -35,13 +35,11 @@ constexpr double plainRegisters = 64, maskRegisters = 76;
 constexpr double perCta = 0.02;
 /// Items with the same columns that stand for "many".
 constexpr double manyItems = 16;
-/// Warps that keep an SM's four schedulers busy without a stall to hide.
-constexpr double schedulers = 4;
 constexpr int64_t maxRows = 128, maxCols = 128, maxStages = 4;
 /// The narrowest block of columns that a warp can have.
 constexpr int64_t kColumnsOfWarp = 8;
-/// Lanes of a warp, and registers that an instruction can name.
-constexpr double lanes = 32, maxRegisters = 255;
+/// Threads that a fragment is spread over.
+constexpr double lanes = 32;
 
 } // namespace
 
@@ -79,17 +77,19 @@ static double getRowRegisters(const TileProblem &problem, const GpuTile &tile) {
   return rows * problem.scoreChannels / lanes / 2;
 }
 
-bool attn::keepsRows(const TileProblem &problem, const GpuTile &tile) {
+bool attn::keepsRows(const GpuTargetModel &model, const TileProblem &problem,
+                     const GpuTile &tile) {
   return getPlainRegisters(problem) + getSumRegisters(problem, tile) +
              getRowRegisters(problem, tile) <=
-         maxRegisters;
+         model.registersPerThread;
 }
 
-CtaNeeds attn::getNeeds(const TileProblem &problem, const GpuTile &tile) {
+CtaNeeds attn::getNeeds(const GpuTargetModel &model, const TileProblem &problem,
+                        const GpuTile &tile) {
   double rowWarps = tile.getRowWarps(), columnWarps = tile.getColumnWarps();
   double registers =
       getPlainRegisters(problem) + getSumRegisters(problem, tile) +
-      (keepsRows(problem, tile) ? getRowRegisters(problem, tile) : 0);
+      (keepsRows(model, problem, tile) ? getRowRegisters(problem, tile) : 0);
   int64_t step = tile.getStep();
   double scoreChannels = llvm::alignTo(problem.scoreChannels, step);
   double channels = scoreChannels + llvm::alignTo(problem.valueChannels, step);
@@ -110,7 +110,7 @@ CtaNeeds attn::getNeeds(const TileProblem &problem, const GpuTile &tile) {
 
 double attn::getTileCost(const GpuTargetModel &model,
                          const TileProblem &problem, const GpuTile &tile) {
-  CtaNeeds needs = getNeeds(problem, tile);
+  CtaNeeds needs = getNeeds(model, problem, tile);
   unsigned ctas = needs.registersPerThread > model.registersPerThread
                       ? 0
                       : model.getResidentCtas(needs);
@@ -137,7 +137,7 @@ double attn::getTileCost(const GpuTargetModel &model,
       rows * scoreCols *
       (1 / model.specialPerCycle + elementwiseOps / model.fmaPerCycle);
   double shared = tile.getRowWarps() * columnBytes;
-  if (!keepsRows(problem, tile)) {
+  if (!keepsRows(model, problem, tile)) {
     shared += rows * problem.scoreChannels * problem.elementBytes;
   }
   shared /= model.sharedBytesPerCycle;
@@ -159,7 +159,7 @@ double attn::getTileCost(const GpuTargetModel &model,
     sum += part;
   }
   double warps = ctas * double(needs.threads) / model.threadsPerWarp;
-  double exposed = std::min(1.0, schedulers / warps);
+  double exposed = std::min(1.0, model.schedulersPerSM / warps);
   double overhead = tileOverhead +
                     (tile.stages == 1 ? model.memoryLatency : 0) +
                     (tile.getColumnWarps() > 1 ? exchangeOverhead : 0);
@@ -204,7 +204,7 @@ std::optional<GpuTile> attn::chooseTile(const GpuTargetModel &model,
   double least = std::numeric_limits<double>::infinity();
   for (int64_t rows : candidates(given.rows, kGpuRowStep, mostRows)) {
     for (int64_t cols : columns) {
-      for (int64_t warps : candidates(given.warps, 1, 8)) {
+      for (int64_t warps : candidates(given.warps, 1, kGpuUsualWarps)) {
         for (int64_t stages : candidates(given.stages, 1, maxStages)) {
           GpuTile tile{rows, cols, warps, stages};
           if (tile.getRowWarps() * tile.getColumnWarps() != warps &&

@@ -23,6 +23,8 @@ TileProblem problemOf(int64_t rows, int64_t scoreChannels,
   return problem;
 }
 
+const GpuTargetModel kModel = *getGpuTargetModel("sm_80");
+
 TEST(GpuTileCostTest, WarpsGoOverRowsFirst) {
   EXPECT_EQ((GpuTile{64, 64, 4, 2}).getRowWarps(), 4);
   EXPECT_EQ((GpuTile{64, 64, 4, 2}).getColumnWarps(), 1);
@@ -36,7 +38,7 @@ TEST(GpuTileCostTest, WarpsGoOverRowsFirst) {
 
 TEST(GpuTileCostTest, NeedsAreWhatBlocksTake) {
   TileProblem problem = problemOf(0, 128, 64, /*masked=*/false);
-  CtaNeeds needs = getNeeds(problem, {64, 32, 4, 2});
+  CtaNeeds needs = getNeeds(kModel, problem, {64, 32, 4, 2});
   EXPECT_EQ(needs.threads, 128u);
   // Two places of 32 keys and values, and 64 rows, at 16 bits.
   int64_t blocks = (2 * 32 * (128 + 64) + 64 * 128) * 2;
@@ -46,16 +48,17 @@ TEST(GpuTileCostTest, NeedsAreWhatBlocksTake) {
   unsigned matrices = 16 * (64 + 32) / 32 + 16 * 128 / 64;
   EXPECT_GT(needs.registersPerThread, matrices);
   // A mask takes more; warps beside each other share what one would hold.
-  EXPECT_GT(getNeeds(problemOf(0, 128, 64), {64, 32, 4, 2}).registersPerThread,
+  EXPECT_GT(getNeeds(kModel, problemOf(0, 128, 64), {64, 32, 4, 2})
+                .registersPerThread,
             needs.registersPerThread);
-  EXPECT_LT(getNeeds(problem, {64, 32, 8, 2}).registersPerThread,
+  EXPECT_LT(getNeeds(kModel, problem, {64, 32, 8, 2}).registersPerThread,
             needs.registersPerThread);
 }
 
 TEST(GpuTileCostTest, RowsThatFitNoRegistersAreReadAgain) {
   TileProblem wide = problemOf(0, 256, 256);
-  EXPECT_FALSE(keepsRows(wide, {64, 32, 4, 2}));
-  EXPECT_TRUE(keepsRows(problemOf(0, 64, 64), {64, 32, 4, 2}));
+  EXPECT_FALSE(keepsRows(kModel, wide, {64, 32, 4, 2}));
+  EXPECT_TRUE(keepsRows(kModel, problemOf(0, 64, 64), {64, 32, 4, 2}));
 }
 
 TEST(GpuTileCostTest, ChosenTilesFitTheirChip) {
@@ -66,7 +69,7 @@ TEST(GpuTileCostTest, ChosenTilesFitTheirChip) {
         TileProblem problem = problemOf(rows, channels, channels);
         auto tile = chooseTile(model, problem);
         ASSERT_TRUE(tile) << chip << " " << rows << " " << channels;
-        EXPECT_EQ(model.checkCta(getNeeds(problem, *tile)), "");
+        EXPECT_EQ(model.checkCta(getNeeds(model, problem, *tile)), "");
         EXPECT_EQ(tile->rows % kGpuRowStep, 0);
         EXPECT_EQ(tile->cols % kGpuColumnStep, 0);
       }
@@ -91,8 +94,8 @@ TEST(GpuTileCostTest, WarpsBesideEachOtherRoundUpWhatTheyShare) {
   EXPECT_EQ((GpuTile{16, 64, 8, 2}).getStep(), 64);
   // 16 keys take the room of 64 where eight warps share them.
   TileProblem problem = problemOf(16, 64, 64);
-  EXPECT_EQ(getNeeds(problem, {16, 16, 8, 2}).sharedBytes,
-            getNeeds(problem, {16, 64, 8, 2}).sharedBytes);
+  EXPECT_EQ(getNeeds(kModel, problem, {16, 16, 8, 2}).sharedBytes,
+            getNeeds(kModel, problem, {16, 64, 8, 2}).sharedBytes);
 }
 
 TEST(GpuTileCostTest, NoProductsHaveACostToo) {

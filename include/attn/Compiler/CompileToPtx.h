@@ -58,8 +58,6 @@ constexpr int64_t kPtxRowStep = 16;
 
 /// Likewise the points of a tile: the narrowest fragment that a warp has.
 constexpr int64_t kPtxColumnStep = 8;
-/// Most warps of a kernel, and places of a ring, that can be asked for.
-constexpr int64_t kMostWarps = 16, kMostStages = 8;
 /// On a function: the name of a kernel in its tile.program.
 constexpr llvm::StringLiteral kProgramNameAttr = "attn.name";
 

@@ -59,6 +59,8 @@ public:
   unsigned threadsPerCta = 1024;
   unsigned warpsPerSM = 0;
   unsigned ctasPerSM = 0;
+  /// Each starts an instruction of one warp in a cycle.
+  unsigned schedulersPerSM = 4;
 
   //===--- Rates ------------------------------------------------------------===
 

@@ -52,13 +52,18 @@ struct GpuTile {
 
 /// The smallest block of rows of a matrix product, and of terms of its sums.
 constexpr int64_t kGpuRowStep = 16, kGpuColumnStep = 16;
+/// Most warps of a CTA and places of a ring that can be asked for, and the most
+/// warps that are chosen.
+constexpr int64_t kGpuMostWarps = 16, kGpuMostStages = 8, kGpuUsualWarps = 8;
 
 /// Whether a thread holds its part of the rows' operand from tile to tile. Else
 /// it is read from shared memory for each.
-bool keepsRows(const TileProblem &problem, const GpuTile &tile);
+bool keepsRows(const GpuTargetModel &model, const TileProblem &problem,
+               const GpuTile &tile);
 
-/// What the CTA of a tile takes.
-CtaNeeds getNeeds(const TileProblem &problem, const GpuTile &tile);
+/// What the CTA of a tile takes, as estimated.
+CtaNeeds getNeeds(const GpuTargetModel &model, const TileProblem &problem,
+                  const GpuTile &tile);
 
 /// Cycles of an SM per point, for comparison; infinite where no CTA of it fits.
 double getTileCost(const GpuTargetModel &model, const TileProblem &problem,

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "SharedAddress.h"
 
+#include "attn/Dialect/SM/IR/Monoid.h"
 #include "attn/Dialect/SM/Transforms/SharedPlacement.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -15,25 +16,6 @@
 
 using namespace attn;
 using namespace attn::sm;
-
-static Value combine(ImplicitLocOpBuilder &b, Kind kind, Value x, Value y) {
-  bool isFloat = isa<FloatType>(x.getType());
-  switch (kind) {
-  case Kind::add:
-    return isFloat ? arith::AddFOp::create(b, x, y).getResult()
-                   : arith::AddIOp::create(b, x, y).getResult();
-  case Kind::mul:
-    return isFloat ? arith::MulFOp::create(b, x, y).getResult()
-                   : arith::MulIOp::create(b, x, y).getResult();
-  case Kind::maximum:
-    return isFloat ? arith::MaximumFOp::create(b, x, y).getResult()
-                   : arith::MaxSIOp::create(b, x, y).getResult();
-  case Kind::minimum:
-    return isFloat ? arith::MinimumFOp::create(b, x, y).getResult()
-                   : arith::MinSIOp::create(b, x, y).getResult();
-  }
-  llvm_unreachable("a kind");
-}
 
 /// What another lane holds; at most 32 bits are moved at a time.
 static Value shuffle(ImplicitLocOpBuilder &b, Value value, int64_t mask) {

@@ -59,7 +59,7 @@ void KernelConversion::fold(tile::FoldOp op) {
     parts.emplace_back();
     if (std::optional<sm::Kind> kind = findParts(op, unsigned(i))) {
       layouts.back() = getPartsLayout(type, *kind);
-      parts.back() = analyse(step->getArgument(2 + unsigned(i)), *kind);
+      parts.back().emplace(step->getArgument(2 + unsigned(i)), *kind);
     }
     init.push_back(fragment(value, layouts.back()));
   }

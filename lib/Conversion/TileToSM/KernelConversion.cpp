@@ -95,6 +95,9 @@ void KernelConversion::convertBlock(Block &block) {
 }
 
 /// What the products of the kernel are, as far as its cost depends on it.
+/// Warps of a stage, whose points have nothing in common.
+constexpr int64_t kStageWarps = 4;
+
 static TileProblem getProblem(tile::KernelOp kernel) {
   TileProblem problem;
   problem.packedRows = kernel.getRows();
@@ -159,19 +162,20 @@ void KernelConversion::chooseTile() {
   } else if (auto best = attn::chooseTile(model, problem, tile)) {
     tile = *best;
   }
-  // Where nothing fits the least is tried: the estimate may be too high.
-  tile.warps = tile.warps ? tile.warps : 8;
+  // Where nothing fits, what leaves a thread the most registers and the most
+  // shared memory is tried: the estimate may be too high.
+  tile.warps = tile.warps ? tile.warps : kGpuUsualWarps;
   tile.stages = tile.stages ? tile.stages : 1;
-  keepsRows = attn::keepsRows(problem, tile);
+  keepsRows = attn::keepsRows(model, problem, tile);
 }
 
 /// Distributes the rows of a block over warps.
 LogicalResult KernelConversion::chooseLayout() {
   int64_t rows = source.getRows();
-  if (rows <= 0 || rows % 16) {
+  if (rows <= 0 || rows % kGpuRowStep) {
     return source.emitError()
-           << "expects a multiple of 16 rows in a kernel for an SM, but got "
-           << rows;
+           << "expects a multiple of " << kGpuRowStep
+           << " rows in a kernel for an SM, but got " << rows;
   }
   // Warps share the rows; those that are left over stand beside each other.
   chooseTile();
@@ -184,7 +188,7 @@ LogicalResult KernelConversion::chooseLayout() {
 
 LogicalResult KernelConversion::run() {
   bool isStage = source.getKind() == tile::KernelKind::stage;
-  numWarps = options.warps ? options.warps : 4;
+  numWarps = options.warps ? options.warps : kStageWarps;
   if (!isStage && mlir::failed(chooseLayout())) {
     return failure();
   }

@@ -80,6 +80,7 @@ public:
   LogicalResult run();
 
 private:
+  /// What the chip's cost function makes of rows and columns that are given.
   void chooseTile();
   LogicalResult chooseLayout();
 
@@ -103,8 +104,7 @@ private:
     }
   };
 
-  //===--- Scopes and errors (KernelConversion.cpp)
-  //-------------------------===//
+  //===--- Scopes and errors (KernelConversion.cpp) ---===//
   /// One message for each kernel: the first.
   void fail(Operation *op, const Twine &message);
   /// Runs `body` with the builder at the start of `target` and its code for
@@ -116,8 +116,7 @@ private:
   Value atDefinition(Value value, function_ref<Value()> make);
   void convertBlock(Block &block);
 
-  //===--- Values (Values.cpp)
-  //----------------------------------------------===//
+  //===--- Values (Values.cpp) ---===//
   Value index(int64_t value);
   Value scalar(Value value);
   Value makeScalar(Value value);
@@ -140,13 +139,11 @@ private:
   Attribute getRowLayout();
   Attribute getColumnLayout();
 
-  //===--- Sums that threads hold parts of (Parts.cpp)
-  //-----------------------------------------===//
+  //===--- Sums that threads hold parts of (Parts.cpp) ---===//
   /// The layout for a value of which threads may hold parts that `kind`
   /// combines. Null: there is none but the whole.
   Attribute getPartsLayout(Type vector, sm::Kind kind);
   Attribute getWhole(Type vector);
-  PartsAnalysis analyse(Value carried, sm::Kind kind);
   /// By what a component of a fold's state can be carried in parts.
   std::optional<sm::Kind> findParts(tile::FoldOp op, unsigned component);
   /// What is known in parts of a value that is wanted whole. Null: nothing.
@@ -157,15 +154,13 @@ private:
   Value reduceInThreads(vector::MultiDimReductionOp op, sm::Kind kind);
   Value complete(Value parts, Attribute layout, Type vector);
 
-  //===--- Products (Products.cpp)
-  //--------------------------------------------===//
+  //===--- Products (Products.cpp) ---===//
   Value dot(tile::DotOp op, Attribute layout);
   /// An operand with `axis` summed over, in the given layout and its own type.
   Value operand(Value value, Attribute layout, int64_t summed, Type narrow);
   Value wideDot(tile::DotOp op, Value left, Value right, Value acc);
 
-  //===--- Memory (Memory.cpp)
-  //----------------------------------------------===//
+  //===--- Memory (Memory.cpp) ---===//
   /// Loads of a fold's step that products read as right operand, without those
   /// that are part of another one.
   SmallVector<tile::LoadOp> findColumnBlocks(tile::FoldOp op);
@@ -177,6 +172,7 @@ private:
   Ring *findRing(tile::LoadOp load);
   /// What a block takes in shared memory.
   sm::BufType getBuffer(tile::LoadOp load);
+  /// Room for as many rows, and columns as layouts round them up.
   sm::BufType getBuffer(int64_t rows, int64_t columns, Type element);
   /// Room that lives as long as the kernel.
   Value makeRoom(sm::BufType type);
@@ -200,20 +196,17 @@ private:
   /// The same for a block. Null: its elements are read one by one.
   Attribute getMover(tile::LoadOp load);
 
-  //===--- Addresses (Addresses.cpp)
-  //----------------------------------------===//
+  //===--- Addresses (Addresses.cpp) ---===//
   std::optional<RowAddresses> locate(Operation *op, const BlockAccess &access,
                                      RankedTensorType rows, bool isBlock);
 
-  //===--- The fold (Fold.cpp)
-  //----------------------------------------------===//
+  //===--- The fold (Fold.cpp) ---===//
   void fold(tile::FoldOp op);
   /// Starts the copies of a place, unless the tile is known not to be visited.
   void fill(Ring &ring, Value isVisited);
   void loop(scf::ForOp op);
 
-  //===--- Stages (Stage.cpp)
-  //-------------------------------------------------===//
+  //===--- Stages (Stage.cpp) ---===//
   void stage();
 
   friend class RowLocator;

@@ -119,28 +119,29 @@ bool KernelConversion::isRightOperand(tile::LoadOp load) {
 
 sm::BufType KernelConversion::getBuffer(int64_t rows, int64_t columns,
                                         Type element) {
-  // Every layout of a block finds its rows and columns in it.
   int64_t chunk =
       SharedLayout::kChunkBytes * 8 / element.getIntOrFloatBitWidth();
   return sm::BufType::get(
-      b.getContext(), llvm::alignTo(rows, getStep()),
+      b.getContext(), rows,
       llvm::alignTo(columns, columns < getStep() ? chunk : getStep()), element);
 }
 
 sm::BufType KernelConversion::getBuffer(tile::LoadOp load) {
+  // Every layout of a block finds its rows and columns in it.
   auto type = cast<VectorType>(load.getResult().getType());
-  sm::BufType buf = getBuffer(type.getDimSize(0),
-                              llvm::alignTo(type.getDimSize(1), getStep()),
-                              type.getElementType());
+  int64_t most = llvm::alignTo(type.getDimSize(0), getStep());
+  int64_t columns = llvm::alignTo(type.getDimSize(1), getStep());
   // Rows of accumulators and of left operands are not shared by warps beside
   // each other: no room for more of them, unless the threads of a copy could
   // not share them evenly.
-  int64_t rows = llvm::alignTo(type.getDimSize(0), kGpuRowStep * rowWarps);
-  int64_t rowBytes = buf.getColumns() * type.getElementTypeBitWidth() / 8;
-  return isRightOperand(load) || !getMover(rows, rowBytes)
-             ? buf
-             : sm::BufType::get(b.getContext(), rows, buf.getColumns(),
-                                type.getElementType());
+  int64_t step = kGpuRowStep * rowWarps;
+  int64_t rows =
+      isRightOperand(load) ? most : llvm::alignTo(type.getDimSize(0), step);
+  while (rows < most &&
+         !getMover(rows, columns * type.getElementTypeBitWidth() / 8)) {
+    rows = std::min<int64_t>(rows + step, most);
+  }
+  return getBuffer(rows, columns, type.getElementType());
 }
 
 Value KernelConversion::makeRoom(sm::BufType type) {

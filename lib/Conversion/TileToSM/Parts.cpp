@@ -30,56 +30,6 @@ std::optional<sm::Kind> attn::getKind(vector::CombiningKind kind) {
   }
 }
 
-Value attn::combine(ImplicitLocOpBuilder &b, sm::Kind kind, Value x, Value y) {
-  switch (kind) {
-  case sm::Kind::add:
-    return arith::AddFOp::create(b, x, y);
-  case sm::Kind::mul:
-    return arith::MulFOp::create(b, x, y);
-  case sm::Kind::maximum:
-    return arith::MaximumFOp::create(b, x, y);
-  case sm::Kind::minimum:
-    return arith::MinimumFOp::create(b, x, y);
-  }
-  llvm_unreachable("a kind");
-}
-
-TypedAttr attn::getUnit(sm::Kind kind, Type element) {
-  auto type = cast<FloatType>(element);
-  const llvm::fltSemantics &semantics = type.getFloatSemantics();
-  switch (kind) {
-  case sm::Kind::add:
-    return FloatAttr::get(type, 0.0);
-  case sm::Kind::mul:
-    return FloatAttr::get(type, 1.0);
-  case sm::Kind::maximum:
-    return FloatAttr::get(type, APFloat::getInf(semantics, /*Negative=*/true));
-  case sm::Kind::minimum:
-    return FloatAttr::get(type, APFloat::getInf(semantics));
-  }
-  llvm_unreachable("all kinds are handled");
-}
-
-bool attn::isUnit(Value value, sm::Kind kind) {
-  SplatElementsAttr splat;
-  if (!matchPattern(value, m_Constant(&splat)) ||
-      !isa<FloatType>(splat.getElementType())) {
-    return false;
-  }
-  APFloat is = splat.getSplatValue<APFloat>();
-  switch (kind) {
-  case sm::Kind::add:
-    return is.isZero();
-  case sm::Kind::mul:
-    return is.isExactlyValue(1.0);
-  case sm::Kind::maximum:
-    return is.isInfinity() && is.isNegative();
-  case sm::Kind::minimum:
-    return is.isInfinity() && !is.isNegative();
-  }
-  llvm_unreachable("a kind");
-}
-
 PartsAnalysis::PartsAnalysis(Value carried, sm::Kind kind)
     : carried(carried), kind(kind) {
   for (Operation *user : carried.getUsers()) {
@@ -123,7 +73,7 @@ int PartsAnalysis::getFactor(Operation *op) const {
 }
 
 bool PartsAnalysis::canBeParts(Value value) const {
-  if (value == carried || isUnit(value, kind)) {
+  if (value == carried || sm::isUnit(value, kind)) {
     return true;
   }
   Operation *op = value.getDefiningOp();
@@ -151,11 +101,11 @@ std::optional<sm::Kind> KernelConversion::findParts(tile::FoldOp op,
   Value argument = step.getArgument(2 + component);
   auto yield = cast<tile::YieldOp>(step.getTerminator());
   for (sm::Kind kind : kKinds) {
-    if (!isUnit(op.getInit()[component], kind) ||
+    if (!sm::isUnit(op.getInit()[component], kind) ||
         !getPartsLayout(argument.getType(), kind)) {
       continue;
     }
-    PartsAnalysis analysis = analyse(argument, kind);
+    PartsAnalysis analysis(argument, kind);
     // Parts serve nobody who wants to know the whole in every step.
     bool isWanted = false;
     for (auto [i, value] : llvm::enumerate(yield.getValues())) {
@@ -166,10 +116,6 @@ std::optional<sm::Kind> KernelConversion::findParts(tile::FoldOp op,
     }
   }
   return std::nullopt;
-}
-
-PartsAnalysis KernelConversion::analyse(Value carried, sm::Kind kind) {
-  return PartsAnalysis(carried, kind);
 }
 
 Attribute KernelConversion::getPartsLayout(Type type, sm::Kind kind) {
@@ -192,7 +138,9 @@ Value KernelConversion::reduceInThreads(vector::MultiDimReductionOp op,
   if (failed) {
     return op.getResult();
   }
-  block = fillPadding(block, from, axis, getUnit(kind, from.getElementType()));
+  block =
+      fillPadding(block, from, axis,
+                  sm::getUnit(kind, cast<FloatType>(from.getElementType())));
   return sm::ReduceOp::create(
       b, getType(op.getType(), own).cloneWithEncoding(partial), kind, block,
       axis);
@@ -217,7 +165,7 @@ Value KernelConversion::makeParts(Value value, sm::PartialAttr partial) {
   sm::Kind kind = partial.getKind();
   Operation *op = value.getDefiningOp();
   RankedTensorType type = getType(value.getType(), partial);
-  if (isUnit(value, kind)) {
+  if (sm::isUnit(value, kind)) {
     auto splat =
         cast<SplatElementsAttr>(cast<arith::ConstantOp>(op).getValue());
     return arith::ConstantOp::create(
@@ -226,9 +174,10 @@ Value KernelConversion::makeParts(Value value, sm::PartialAttr partial) {
   }
   if (auto reduction = dyn_cast<vector::MultiDimReductionOp>(op)) {
     Value own = reduceInThreads(reduction, kind);
-    return failed || isUnit(reduction.getAcc(), kind)
+    return failed || sm::isUnit(reduction.getAcc(), kind)
                ? own
-               : combine(b, kind, own, fragment(reduction.getAcc(), partial));
+               : sm::combine(b, kind, own,
+                             fragment(reduction.getAcc(), partial));
   }
   int factor = openParts->getFactor(op);
   SmallVector<Value> operands;

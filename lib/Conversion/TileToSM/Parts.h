@@ -13,34 +13,31 @@
 // role.
 //
 // It is optimistic: the carried value is taken to be parts, and has to turn out
-// as parts again.
+// as parts again. What depends on the carried value through a region counts as
+// known to all: it is made from the whole, in every tile.
+//
+// Factors are taken to be finite: infinity times a part that is 0 is NaN, which
+// infinity times the whole need not be.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_CONVERSION_TILETOSM_PARTS_H
 #define ATTN_LIB_CONVERSION_TILETOSM_PARTS_H
 
-#include "attn/Dialect/SM/IR/SM.h"
+#include "attn/Dialect/SM/IR/Monoid.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace attn {
 
 /// The monoids that both dialects have. None: sm cannot combine it.
 std::optional<sm::Kind> getKind(vector::CombiningKind kind);
-/// x and y combined, element by element.
-Value combine(ImplicitLocOpBuilder &b, sm::Kind kind, Value x, Value y);
-TypedAttr getUnit(sm::Kind kind, Type element);
-/// A constant that adds nothing, in however many parts it is.
-bool isUnit(Value value, sm::Kind kind);
 
 class PartsAnalysis {
 public:
   /// `carried` is known in parts.
   PartsAnalysis(Value carried, sm::Kind kind);
 
-  sm::Kind getKind() const { return kind; }
   /// Whether `value` depends on what is carried.
   bool depends(Value value) const;
   /// Whether parts of `value` come from parts of its operands.

@@ -7,7 +7,7 @@
 #include "attn/Conversion/TileToSM.h"
 
 #include "attn/Conversion/Passes.h"
-#include "attn/TargetModel/GpuTargetModel.h"
+#include "attn/TargetModel/GpuTileCost.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -34,9 +34,10 @@ struct ConvertTileToSMPass
     chosen.chip = chip;
     chosen.warps = warps;
     chosen.stages = stages;
-    if (warps < 0 || warps > 16 || stages < 0) {
+    if (warps < 0 || warps > kGpuMostWarps || stages < 0) {
       getOperation().emitError()
-          << "expects 1 to 16 warps and at least one stage, or 0 to choose, "
+          << "expects 1 to " << kGpuMostWarps
+          << " warps and at least one stage, or 0 to choose, "
              "but got "
           << warps << " and " << stages;
       return signalPassFailure();

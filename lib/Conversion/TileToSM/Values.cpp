@@ -278,8 +278,8 @@ Value KernelConversion::reduce(Operation *op, Attribute layout) {
     return reduction.getResult();
   }
   Value result = complete(parts, own, reduction.getType());
-  if (!isUnit(reduction.getAcc(), *kind)) {
-    result = combine(b, *kind, result, fragment(reduction.getAcc(), own));
+  if (!sm::isUnit(reduction.getAcc(), *kind)) {
+    result = sm::combine(b, *kind, result, fragment(reduction.getAcc(), own));
   }
   return layout == own ? result : convert(result, layout, reduction.getType());
 }
@@ -314,15 +314,11 @@ Value KernelConversion::convert(Value value, Attribute layout, Type vector) {
   auto from = cast<RankedTensorType>(value.getType());
   RankedTensorType to = getType(vector, layout).clone(from.getElementType());
   bool isBlock = from.getRank() == 2;
-  int64_t columns = isBlock ? from.getDimSize(1) : 1;
+  // Each layout rounds up sizes of its own.
   sm::BufType buf =
-      getBuffer(from.getDimSize(0), columns, from.getElementType());
-  if (to.getDimSize(0) > buf.getRows() ||
-      (isBlock && to.getDimSize(1) > buf.getColumns())) {
-    fail(value.getDefiningOp(), "expects a block that another layout has room "
-                                "for");
-    return value;
-  }
+      getBuffer(std::max(from.getDimSize(0), to.getDimSize(0)),
+                isBlock ? std::max(from.getDimSize(1), to.getDimSize(1)) : 1,
+                from.getElementType());
   Value stored = sm::StoreSharedOp::create(b, buf, value, makeRoom(buf));
   return sm::LoadSharedOp::create(b, to, stored);
 }

@@ -8,12 +8,14 @@
 // An error names the choice that would fit. It is looked for in the order of
 // what it costs: fewer places in the rings, then fewer points in a tile, then
 // fewer rows. Rings hold what a tile has, so they shrink with it; other slots
-// hold rows.
+// hold rows. A tile is rounded up to what warps beside each other share, so it
+// shrinks in these steps, and below one of them only with fewer warps.
 //
 //===----------------------------------------------------------------------===//
 #include "attn/Dialect/SM/Transforms/Passes.h"
 #include "attn/Dialect/SM/Transforms/SharedPlacement.h"
 #include "attn/TargetModel/GpuTargetModel.h"
+#include "attn/TargetModel/GpuTileCost.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/MathExtras.h"
@@ -28,17 +30,15 @@ using namespace attn::sm;
 
 namespace {
 
-constexpr int64_t kStep = 16;      // rows and columns of the smallest fragment
-constexpr int64_t kMostWarps = 16; // that a kernel can be asked to have
-
 /// Shared memory as a function of the choices.
 struct SharedUse {
-  int64_t stages = 0, columns = 0, rows = 0;
+  int64_t stages = 0, columns = 0, rows = 0, warps = 1;
   /// Of one place of all rings, and of all other slots.
   int64_t placeBytes = 0, slotBytes = 0;
 
   static SharedUse of(KernelOp kernel) {
     SharedUse use;
+    use.warps = kernel.getWarps();
     kernel.walk([&](Operation *op) {
       if (auto ring = dyn_cast<RingOp>(op)) {
         auto type = cast<RingType>(ring.getResult().getType());
@@ -72,25 +72,36 @@ struct SharedUse {
         return text("'stages' of " + Twine(s), bytes(s, columns, rows));
       }
     }
-    for (int64_t s = std::max<int64_t>(stages, 1); s >= 1; --s) {
-      for (int64_t c = columns - kStep; c >= kStep; c -= kStep) {
-        if (bytes(s, c, rows) <= limit) {
-          return text("'tile' of " + Twine(c) +
-                          (s < stages ? " with 'stages' of " + Twine(s) : ""),
-                      bytes(s, c, rows));
+    for (int64_t w = warps; w >= 1; w /= 2) {
+      int64_t step = GpuTile{rows, columns, w}.getStep();
+      for (int64_t s = std::max<int64_t>(stages, 1); s >= 1; --s) {
+        // The largest multiple of the step that is less than what there is.
+        for (int64_t c = (columns - 1) / step * step; c >= step; c -= step) {
+          if (bytes(s, c, rows) <= limit) {
+            return text(
+                "'tile' of " + Twine(c) +
+                    (s < stages ? " with 'stages' of " + Twine(s) : "") +
+                    (w < warps ? " and 'warps' of " + Twine(w) : ""),
+                bytes(s, c, rows));
+          }
         }
       }
     }
-    int64_t c = std::min(columns, kStep), s = std::min<int64_t>(stages, 1);
-    for (int64_t r = rows - kStep; r >= kStep; r -= kStep) {
+    int64_t c = std::min(columns, kGpuColumnStep);
+    int64_t s = std::min<int64_t>(stages, 1);
+    for (int64_t r = (rows - 1) / kGpuRowStep * kGpuRowStep; r >= kGpuRowStep;
+         r -= kGpuRowStep) {
+      // With as many warps as there are blocks of rows, none share columns.
+      int64_t w = std::min(warps, r / kGpuRowStep);
       if (bytes(s, c, r) <= limit) {
         return text("'rows' of " + Twine(r) + " with 'tile' of " + Twine(c) +
-                        " and 'stages' of " + Twine(s),
+                        ", 'stages' of " + Twine(s) + " and 'warps' of " +
+                        Twine(w),
                     bytes(s, c, r));
       }
     }
     return "no choice of rows, tile and stages fits, the smallest takes " +
-           std::to_string(bytes(s, c, std::min(rows, kStep))) + " bytes";
+           std::to_string(bytes(s, c, std::min(rows, kGpuRowStep))) + " bytes";
   }
 };
 
@@ -124,13 +135,13 @@ LogicalResult checkRegisters(KernelOp kernel, const GpuTargetModel &model) {
       << " warps, but a loop carries values in " << most << ": ";
   // Warps have equal parts of the rows, and of the columns where there are more
   // of them than blocks of rows. More of them may have fewer registers each.
-  for (int64_t more = 2 * warps; more <= kMostWarps; more *= 2) {
+  for (int64_t more = 2 * warps; more <= kGpuMostWarps; more *= 2) {
     if (most * warps / more <=
         model.getRegisterBudget(more * model.threadsPerWarp, 1)) {
       return error << "'warps' of " << more << " would fit";
     }
   }
-  for (int64_t fewer = rows / 2; fewer >= kStep; fewer /= 2) {
+  for (int64_t fewer = rows / 2; fewer >= kGpuRowStep; fewer /= 2) {
     if (most * fewer / rows <= limit) {
       return error << "'rows' of " << fewer << " would fit";
     }

@@ -64,6 +64,16 @@ public:
         lookUps.push_back(&op);
       }
     }
+    // Nothing stands for what a look-up that is switched off would give. Such a
+    // loop runs as it is.
+    Builder b(body.getParentOp()->getContext());
+    auto hasZero = [&](Type type) { return bool(b.getZeroAttr(type)); };
+    if (!llvm::all_of(lookUps, [&](Operation *op) {
+          return llvm::is_contained(fills, op) ||
+                 llvm::all_of(op->getResultTypes(), hasZero);
+        })) {
+      return false;
+    }
     if (!lookUps.empty()) {
       stages.push_back(privatise(lookUps));
     }
