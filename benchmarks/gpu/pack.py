@@ -35,7 +35,7 @@ def compile_one(translate, folder, program, chip):
     source.write_text(program.text(), encoding="utf-8")
     out = folder / "bundles" / chip / program.name
     done = subprocess.run(
-        [translate, f"--chip={chip}", "--emit=bundle", source, "-o", out],
+        [translate, f"--chip={chip}", "--emit=parts", source, "-o", out],
         capture_output=True, text=True, check=False,
     )
     return program.name, chip, done.stderr.strip() if done.returncode else None

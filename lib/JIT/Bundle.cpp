@@ -1,114 +1,275 @@
-//===- Bundle.cpp - What a launch without a compiler needs ----------------===//
+//===- Bundle.cpp - Compiles a module for the targets of a bundle ---------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "attn/JIT/Bundle.h"
+#include "BundleContent.h"
 
-#include "ProgramInfo.h"
+#include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Target/Host/Host.h"
-#include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/JSON.h"
+#include "attn/Target/PTX/Chips.h"
+#include "attnrt/cpu_features.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace attn;
-namespace json = llvm::json;
 
-static json::Array numbers(ArrayRef<int64_t> from) {
-  json::Array list;
-  for (int64_t number : from) {
-    list.push_back(ShapedType::isDynamic(number) ? -1 : number);
+/// CPUs that drive a GPU: host functions are small and need no wide registers.
+static constexpr StringLiteral kHostOfGpu = "x86-64-v3";
+
+//===----------------------------------------------------------------------===//
+// Targets
+//===----------------------------------------------------------------------===//
+
+static BundleTarget targetOf(StringRef name) {
+  BundleTarget target;
+  target.isGpu = name.starts_with("sm_");
+  target.chip = name.str();
+  if (name != "cpu") {
+    return target;
   }
-  return list;
+#define X(level)                                                               \
+  if (hostRuns(level)) {                                                       \
+    target.chip = level;                                                       \
+  }
+  ATTNRT_CPU_LEVELS(X)
+#undef X
+#define X(feature)                                                             \
+  if (hostRuns("+" feature)) {                                                 \
+    target.features.push_back(feature);                                        \
+  }
+  ATTNRT_CPU_FEATURES(X)
+#undef X
+  return target;
 }
 
-static json::Object kernelOf(const PtxCode &code, StringRef name) {
-  const PtxKernel &kernel = code.kernels.find(name)->second;
-  return json::Object{{"symbol", kernel.symbol},
-                      {"threads", kernel.threads},
-                      {"shared_bytes", kernel.sharedBytes}};
-}
-
-static std::string describe(const ProgramInfo &info, const PtxCode &code,
-                            StringRef chip) {
-  json::Array buffers, extents, launches;
-  for (const BufferInfo &b : info.buffers) {
-    buffers.push_back(json::Object{{"kind", tile::stringifyBufferKind(b.kind)},
-                                   {"index", b.index},
-                                   {"dtype", dtypeName(b.dtype)},
-                                   {"memory", b.memory},
-                                   {"sizes", numbers(b.sizes)},
-                                   {"shape", numbers(b.shape)},
-                                   {"zero", b.zero}});
-  }
-  for (const ExtentInfo &e : info.extents) {
-    extents.push_back(json::Object{
-        {"source", e.source}, {"rank", e.rank}, {"group", e.group}});
-  }
-  for (const LaunchInfo &l : info.launches) {
-    launches.push_back(json::Object{{"items", kernelOf(code, l.kernel)},
-                                    {"merges", kernelOf(code, l.merge)},
-                                    {"range", l.range},
-                                    {"segments", numbers(l.segments)},
-                                    {"heads", numbers(l.heads)},
-                                    {"subs", numbers(l.subs)},
-                                    {"states", numbers(l.states)},
-                                    {"row", l.row},
-                                    {"fold", l.fold},
-                                    {"rows", l.rows},
-                                    {"cols", l.cols},
-                                    {"ordered", l.ordered}});
-  }
-  json::Object program{{"name", info.name},
-                       {"chip", chip},
-                       {"arguments", info.numArguments},
-                       {"results", info.numResults},
-                       {"extents_function", info.extentsKernel},
-                       {"buffers", std::move(buffers)},
-                       {"extents", std::move(extents)},
-                       {"launches", std::move(launches)}};
-  return llvm::formatv("{0:2}\n", json::Value(std::move(program))).str();
-}
-
-FailureOr<Bundle> attn::makeBundle(ModuleOp original, StringRef entry,
-                                   const PtxCompileOptions &options,
-                                   const CompileOptions &tiles) {
-  OwningOpRef<ModuleOp> module(original.clone());
-  if (failed(compileToPtxKernels(*module, entry, options, tiles))) {
-    return failure();
-  }
-  FailureOr<ProgramInfo> info = readProgram(*module);
-  FailureOr<PtxCode> code = compileToPtx(*module, options);
-  if (failed(info) || failed(code)) {
-    return failure();
-  }
-  for (const LaunchInfo &launch : info->launches) {
-    if (!launch.isFold()) {
-      return module->emitError("expects all work in folds for a bundle, but '")
-             << launch.kernel << "' is in none";
-    }
-  }
-  // What is left on the host is small: it needs no wide registers.
-  for (auto kernel :
-       llvm::make_early_inc_range(module->getOps<tile::KernelOp>())) {
-    if (kernel.getKind() == tile::KernelKind::items ||
-        kernel.getKind() == tile::KernelKind::merge) {
-      kernel.erase();
-    }
-  }
+static HostOptions hostOptionsOf(const BundleTarget &target) {
   HostOptions host;
-  host.features = "x86-64-v3";
-  HostVectorUnit unit = hostVectorUnit(host);
-  CompileOptions vectors;
-  vectors.lanes = unit.lanes;
-  vectors.registers = unit.registers;
-  if (failed(compileToVector(*module, vectors))) {
+  host.features = target.chip;
+  for (const std::string &feature : target.features) {
+    host.features += ",+" + feature;
+  }
+  return host;
+}
+
+LogicalResult attn::validateBundleOptions(const BundleOptions &options,
+                                          std::string &error) {
+  if (options.targets.empty()) {
+    error = "expects a target of cpu, x86-64-v2, x86-64-v3, x86-64-v4 or a "
+            "chip as sm_80";
     return failure();
   }
-  FailureOr<SmallVector<char, 0>> library = compileForHost(*module, host);
+  SmallVector<BundleTarget> seen;
+  for (const std::string &name : options.targets) {
+    BundleTarget target = targetOf(name);
+    bool isKnown = target.isGpu;
+#define X(level) isKnown |= target.chip == level;
+    ATTNRT_CPU_LEVELS(X)
+#undef X
+    if (!isKnown) {
+      error = "expects a target of cpu, x86-64-v2, x86-64-v3, x86-64-v4 or a "
+              "chip as sm_80, but got '" +
+              name + "'";
+      return failure();
+    }
+    if (llvm::is_contained(seen, target)) {
+      error = "expects each target once, but got '" + name + "' again";
+      return failure();
+    }
+    seen.push_back(target);
+    if (target.isGpu) {
+      PtxCompileOptions ptx = options.ptx;
+      ptx.chip = name;
+      if (failed(validatePtxCompile(ptx, options.tiles, error))) {
+        return failure();
+      }
+    }
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// One function for one target
+//===----------------------------------------------------------------------===//
+
+/// Operands and scalars that the host functions of planning use beyond asking
+/// for sizes.
+static SmallVector<int64_t> findHostReads(ModuleOp module,
+                                          const ProgramInfo &info) {
+  llvm::SmallSetVector<int64_t, 8> reads;
+  auto look = [&](StringRef name) {
+    auto kernel = module.lookupSymbol<tile::KernelOp>(name);
+    if (!kernel) {
+      return;
+    }
+    auto arguments =
+        kernel.getBody().getArguments().take_front(kernel.getNumProgramArgs());
+    for (auto [argument, buffer] : llvm::zip(arguments, info.buffers)) {
+      if ((buffer.kind == tile::BufferKind::operand ||
+           buffer.kind == tile::BufferKind::scalar) &&
+          llvm::any_of(argument.getUsers(), [](Operation *user) {
+            return !isa<memref::DimOp>(user);
+          })) {
+        reads.insert(buffer.index);
+      }
+    }
+  };
+  look(info.extentsKernel);
+  for (const LaunchInfo &launch : info.launches) {
+    look(launch.range);
+  }
+  SmallVector<int64_t> sorted = llvm::to_vector(reads);
+  llvm::sort(sorted);
+  return sorted;
+}
+
+static LogicalResult compileHost(ModuleOp module, BundleProgram &program,
+                                 CompileOptions options) {
+  HostOptions host = hostOptionsOf(program.hostTarget);
+  HostVectorUnit unit = hostVectorUnit(host);
+  options.lanes = unit.lanes;
+  options.registers = unit.registers;
+  if (failed(compileToVector(module, options))) {
+    return failure();
+  }
+  for (auto f : module.getOps<func::FuncOp>()) {
+    if (auto bytes = f->getAttrOfType<IntegerAttr>("tile.scratch_bytes")) {
+      program.scratch[f.getSymName()] = bytes.getInt();
+    }
+  }
+  FailureOr<SmallVector<char, 0>> library = compileForHost(module, host);
   if (failed(library)) {
     return failure();
   }
-  return Bundle{std::move(code->text), std::move(*library),
-                describe(*info, *code, options.chip)};
+  program.host = std::move(*library);
+  return success();
+}
+
+static LogicalResult readInfo(ModuleOp module, BundleProgram &program) {
+  FailureOr<ProgramInfo> info = readProgram(module);
+  if (failed(info)) {
+    return failure();
+  }
+  program.info = std::move(*info);
+  program.hostReads = findHostReads(module, program.info);
+  return success();
+}
+
+static LogicalResult compileForCpu(ModuleOp module, StringRef entry,
+                                   BundleProgram &program,
+                                   const BundleOptions &options) {
+  program.hostTarget = program.target;
+  CompileOptions tiles = options.tiles;
+  HostVectorUnit unit = hostVectorUnit(hostOptionsOf(program.target));
+  tiles.lanes = unit.lanes;
+  tiles.registers = unit.registers;
+  return success(succeeded(compileToTile(module, entry, tiles)) &&
+                 succeeded(readInfo(module, program)) &&
+                 succeeded(compileHost(module, program, tiles)));
+}
+
+static LogicalResult compileForGpu(ModuleOp module, StringRef entry,
+                                   BundleProgram &program,
+                                   const BundleOptions &options) {
+  program.hostTarget = targetOf(kHostOfGpu);
+  PtxCompileOptions ptx = options.ptx;
+  ptx.chip = program.target.chip;
+  if (failed(compileToPtxKernels(module, entry, ptx, options.tiles)) ||
+      failed(readInfo(module, program))) {
+    return failure();
+  }
+  FailureOr<PtxCode> code = compileToPtx(module, ptx);
+  if (failed(code)) {
+    return failure();
+  }
+  program.ptx = std::move(*code);
+  for (const LaunchInfo &launch : program.info.launches) {
+    for (const std::string &kernel : {launch.kernel, launch.merge}) {
+      if (!kernel.empty() && !program.ptx.kernels.contains(kernel)) {
+        return module.emitError("has no kernel for ")
+               << ptx.chip << ": '" << kernel << "'";
+      }
+    }
+  }
+  // The host plans, and computes nothing itself.
+  for (auto kernel :
+       llvm::make_early_inc_range(module.getOps<tile::KernelOp>())) {
+    if (kernel.getKind() != tile::KernelKind::host) {
+      kernel.erase();
+    }
+  }
+  return compileHost(module, program, {});
+}
+
+//===----------------------------------------------------------------------===//
+// The module
+//===----------------------------------------------------------------------===//
+
+/// What the states of each fold start from. The same for all targets: tiles do
+/// not change it.
+static SmallVector<SmallVector<double>> findUnits(func::FuncOp func,
+                                                  const CompileOptions &tiles) {
+  SmallVector<SmallVector<double>> units;
+  OwningOpRef<func::FuncOp> copy(func.clone());
+  if (failed(derive(*copy, tiles))) {
+    return units;
+  }
+  copy->walk([&](FoldOp fold) {
+    SmallVector<double> &unit = units.emplace_back();
+    for (Value init : fold.getInit()) {
+      Attribute value;
+      double number = 0;
+      if (matchPattern(init, m_Constant(&value))) {
+        if (auto real = dyn_cast<FloatAttr>(value)) {
+          number = real.getValueAsDouble();
+        } else if (auto integer = dyn_cast<IntegerAttr>(value)) {
+          number = double(integer.getInt());
+        }
+      }
+      unit.push_back(number);
+    }
+  });
+  return units;
+}
+
+FailureOr<SmallVector<char, 0>> attn::makeBundle(ModuleOp module,
+                                                 const BundleOptions &options) {
+  std::string error;
+  if (failed(validateBundleOptions(options, error))) {
+    return module.emitError(error), failure();
+  }
+  std::vector<BundleEntry> entries;
+  for (auto func : module.getOps<func::FuncOp>()) {
+    if (!func.isExternal() &&
+        (options.entries.empty() ||
+         llvm::is_contained(options.entries, func.getName().str()))) {
+      entries.push_back({func, findUnits(func, options.tiles), {}});
+    }
+  }
+  for (const std::string &name : options.entries) {
+    if (llvm::none_of(entries, [&](BundleEntry &entry) {
+          return entry.func.getName() == name;
+        })) {
+      return module.emitError("has no function '") << name << "'";
+    }
+  }
+  if (entries.empty()) {
+    return module.emitError("expects a function with a body for a bundle");
+  }
+  for (BundleEntry &entry : entries) {
+    for (const std::string &name : options.targets) {
+      BundleProgram &program = entry.programs.emplace_back();
+      program.target = targetOf(name);
+      OwningOpRef<ModuleOp> copy(module.clone());
+      auto compile = program.target.isGpu ? compileForGpu : compileForCpu;
+      if (failed(compile(*copy, entry.func.getName(), program, options))) {
+        return failure();
+      }
+    }
+  }
+  std::string source;
+  llvm::raw_string_ostream os(source);
+  module.print(os);
+  return writeBundle(entries, source);
 }

@@ -43,40 +43,6 @@ struct Stage {
   uint64_t scratch = 0;
 };
 
-attnrt_dtype runtimeType(DType dtype) {
-  switch (dtype) {
-  case DType::F64:
-    return ATTNRT_F64;
-  case DType::F32:
-    return ATTNRT_F32;
-  case DType::F16:
-    return ATTNRT_F16;
-  case DType::BF16:
-    return ATTNRT_BF16;
-  case DType::F8E4M3FN:
-    return ATTNRT_F8E4M3FN;
-  case DType::F8E5M2:
-    return ATTNRT_F8E5M2;
-  case DType::I64:
-    return ATTNRT_I64;
-  case DType::I32:
-    return ATTNRT_I32;
-  case DType::I16:
-    return ATTNRT_I16;
-  case DType::U16:
-    return ATTNRT_U16;
-  case DType::I8:
-    return ATTNRT_I8;
-  case DType::U8:
-    return ATTNRT_U8;
-  case DType::I4:
-    return ATTNRT_U4X2;
-  case DType::I1:
-    return ATTNRT_BOOL;
-  }
-  llvm_unreachable("all types are covered");
-}
-
 attnrt_tensor tensorOf(const HostArray &array) {
   attnrt_tensor t{};
   t.data = array.data();

@@ -9,6 +9,7 @@
 
 #include "attn/Dialect/Tile/IR/Tile.h"
 #include "attn/Support/HostArray.h"
+#include "attnrt/plan_format.h"
 #include "mlir/IR/BuiltinOps.h"
 #include <string>
 
@@ -47,6 +48,9 @@ struct ProgramInfo {
 
 /// Reads the only tile.program of `module`. Fails with a message on it.
 FailureOr<ProgramInfo> readProgram(ModuleOp module);
+
+/// The number of an element type for the runtime.
+attnrt_dtype runtimeType(DType dtype);
 
 } // namespace attn
 

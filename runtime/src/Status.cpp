@@ -36,6 +36,12 @@ const char *attnrt_status_name(attnrt_status status) {
     return "internal error";
   case ATTNRT_UNAVAILABLE:
     return "unavailable";
+  case ATTNRT_NOT_FOUND:
+    return "not found";
+  case ATTNRT_INCOMPATIBLE:
+    return "incompatible";
+  case ATTNRT_CORRUPT:
+    return "corrupt";
   }
   return "unknown status";
 }

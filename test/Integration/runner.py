@@ -1,4 +1,4 @@
-"""Runs attn-run on arguments in .npy files."""
+"""Runs attn-run on arguments in .npy files, and attnrt-run for device bundle."""
 
 import json
 import pathlib
@@ -51,6 +51,8 @@ class Runner:
         outs = [self.folder / f"out{i}.npy" for i in range(count)]
         for out in outs:
             out.unlink(missing_ok=True)
+        if device == "bundle":
+            return self.run_bundle(entry, outs, workers, split)
         command = ["attn-run", self.example, f"--entry={entry}", f"--device={device}"]
         if device != "reference":
             command += [f"--workers={workers}"]
@@ -70,6 +72,25 @@ class Runner:
         stats = self.folder / "stats.json"
         command += self.specs + [f"--out={out}" for out in outs]
         command += [f"--stats={stats}"]
+        self.call(command)
+        self.stats = json.loads(stats.read_text(encoding="utf-8"))
+        return [np.load(out) for out in outs]
+
+    def run_bundle(self, entry, outs, workers, split):
+        """Compiled once to a file, then run without a compiler."""
+        bundle = self.folder / f"{pathlib.Path(self.example).stem}.attnb"
+        if not bundle.exists():
+            self.call(["attn-translate", "--emit=bundle", "--target=cpu",
+                       *self.options, self.example, "-o", str(bundle)])
+        command = ["attnrt-run", str(bundle), f"--entry={entry}", "--verify",
+                   f"--workers={workers}", f"--threads={workers}"]
+        if split is not None:
+            command.append(f"--split={split}")
+        self.call(command + self.specs + [f"--out={out}" for out in outs])
+        return [np.load(out) for out in outs]
+
+    def call(self, command):
+        """Raises RunError if it does not end well."""
         self.command = " ".join(command)
         if self.verbose:
             print(self.command)
@@ -82,5 +103,3 @@ class Runner:
             raise RunError(self.command, "none", message) from hung
         if done.returncode:
             raise RunError(self.command, done.returncode, done.stderr.strip())
-        self.stats = json.loads(stats.read_text(encoding="utf-8"))
-        return [np.load(out) for out in outs]

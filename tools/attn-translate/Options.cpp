@@ -13,17 +13,24 @@
 using namespace attn;
 
 static constexpr const char usage[] =
-    R"(usage: attn-translate --emit=ptx|cubin|bundle --chip=NAME [options] FILE [-o OUT]
+    R"(usage: attn-translate --emit=ptx|cubin --chip=NAME [options] FILE [-o OUT]
+       attn-translate --emit=bundle --target=NAME,.. [options] FILE -o OUT
 Makes PTX text, or the code of one chip, from a function with a cascade or from
-kernels in the dialects llvm and nvvm (llvm.func with nvvm.kernel). FILE of "-" is standard input.
+kernels in the dialects llvm and nvvm (llvm.func with nvvm.kernel); or a bundle of
+all functions with cascades for the runtime. FILE of "-" is standard input.
   -o OUT            the file to write (default "-": standard output)
   --emit=ptx        PTX text (default); CUDA is not needed for it
   --emit=cubin      what ptxas makes of it for the chip
-  --emit=bundle     a new folder OUT with all that a launch needs: kernels.ptx,
-                    host.so (extents, and what rows see) and program.json
-  --entry=NAME      the function, where a file has several
-  --chip=NAME       the GPU to serve, always asked for; PTX for sm_80 runs on
-                    later ones too, PTX for sm_90a on this one only
+  --emit=bundle     one file that attnrt/attnrt.h loads without a compiler
+  --emit=parts      a new folder OUT with what a script needs to launch by itself:
+                    kernels.ptx, host.so (extents, and what rows see) and
+                    program.json
+  --entry=NAME      the function, where a file has several; of a bundle: the only
+                    one to take (default: all)
+  --target=NAME,..  of a bundle: cpu (this machine), x86-64-v2, x86-64-v3,
+                    x86-64-v4, and chips as for --chip
+  --chip=NAME       the GPU to serve; PTX for sm_80 runs on later ones too, PTX
+                    for sm_90a on this one only
   --ptx-level=N     the version of PTX times ten, as 70 (default: the lowest that
                     the chip and the instructions need, for the oldest driver)
   --rows=N          most packed rows of a work item, a multiple of 16
@@ -77,16 +84,23 @@ LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
               .Case("ptx", TranslateOptions::Ptx)
               .Case("cubin", TranslateOptions::Cubin)
               .Case("bundle", TranslateOptions::Bundle)
+              .Case("parts", TranslateOptions::Parts)
               .Default(std::nullopt);
       if (!emit) {
-        return fail("expects --emit of ptx, cubin, bundle, but got '" + value +
-                    "'");
+        return fail("expects --emit of ptx, cubin, bundle, parts, but got '" +
+                    value + "'");
       }
       options.emit = *emit;
     } else if (key == "--entry") {
       options.entry = value.str();
     } else if (key == "--chip") {
       options.ptx.chip = value.str();
+    } else if (key == "--target") {
+      SmallVector<StringRef> names;
+      value.split(names, ',');
+      for (StringRef name : names) {
+        options.targets.push_back(name.str());
+      }
     } else if (key == "--ptx-level") {
       if (value.getAsInteger(10, options.ptx.level) || !options.ptx.level) {
         return fail("expects a PTX version times ten, as 70, but got '" +
@@ -124,11 +138,22 @@ LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
   if (options.file.empty()) {
     return fail("expects a file (see --help)");
   }
-  if (options.emit == TranslateOptions::Bundle && options.out == "-") {
-    return fail("expects -o with the folder of the bundle");
+  bool isBundle = options.emit == TranslateOptions::Bundle;
+  if ((isBundle || options.emit == TranslateOptions::Parts) &&
+      options.out == "-") {
+    return fail("expects -o with the place of the bundle");
   }
-  if (options.ptx.chip.empty()) {
-    return fail("expects --chip of " + listPtxChips());
+  if (isBundle != options.ptx.chip.empty()) {
+    return fail(isBundle ? "expects --target for a bundle, but got --chip"
+                         : "expects --chip of " + listPtxChips());
+  }
+  if (isBundle) {
+    options.lowering.level = options.ptx.level;
+    BundleOptions bundle = options.bundle();
+    return validateBundleOptions(bundle, error);
+  }
+  if (!options.targets.empty()) {
+    return fail("expects --target with --emit=bundle only");
   }
   if (failed(validatePtxOptions(options.ptx, error))) {
     return failure();

@@ -8,6 +8,7 @@
 #define ATTN_TOOLS_ATTN_TRANSLATE_OPTIONS_H
 
 #include "attn/Compiler/CompileToPtx.h"
+#include "attn/JIT/Bundle.h"
 #include "attn/Target/PTX/PTX.h"
 #include "llvm/ADT/ArrayRef.h"
 #include <string>
@@ -15,7 +16,7 @@
 namespace attn {
 
 struct TranslateOptions {
-  enum Emit { Ptx, Cubin, Bundle };
+  enum Emit { Ptx, Cubin, Bundle, Parts };
 
   std::string file, out = "-", ptxas, entry, times;
   /// How often it is made; only the times of all but the first differ.
@@ -24,8 +25,21 @@ struct TranslateOptions {
   /// Of kernels that are made here: rows, tile; warps, stages.
   CompileOptions tiles;
   PtxCompileOptions lowering;
+  /// Of a bundle.
+  SmallVector<std::string> targets;
   Emit emit = Ptx;
   bool printTable = false, strict = false, help = false;
+
+  BundleOptions bundle() const {
+    BundleOptions bundle;
+    bundle.targets = targets;
+    if (!entry.empty()) {
+      bundle.entries.push_back(entry);
+    }
+    bundle.tiles = tiles;
+    bundle.ptx = lowering;
+    return bundle;
+  }
 
   /// Whether anything of it needs ptxas.
   bool wantsAssembly() const { return emit == Cubin || printTable || strict; }

@@ -11,7 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "Options.h"
 #include "attn/Compiler/CompileToPtx.h"
-#include "attn/JIT/Bundle.h"
+#include "attn/JIT/BundleParts.h"
 #include "attn/Support/Stopwatch.h"
 #include "attn/Target/PTX/PTX.h"
 #include "attn/Target/PTX/Ptxas.h"
@@ -133,7 +133,7 @@ static FailureOr<MadePtx> makePtx(MLIRContext &context,
   return MadePtx{std::move(*text), module->getLoc()};
 }
 
-static int writeBundle(MLIRContext &context, const TranslateOptions &options) {
+static int writeParts(MLIRContext &context, const TranslateOptions &options) {
   OwningOpRef<ModuleOp> module =
       parseSourceFile<ModuleOp>(options.file, &context);
   FailureOr<std::string> entry = failure();
@@ -146,8 +146,8 @@ static int writeBundle(MLIRContext &context, const TranslateOptions &options) {
   if (entry->empty()) {
     return badInput("expects a function with a cascade for a bundle");
   }
-  FailureOr<Bundle> bundle =
-      makeBundle(*module, *entry, options.lowering, options.tiles);
+  FailureOr<BundleParts> bundle =
+      makeBundleParts(*module, *entry, options.lowering, options.tiles);
   if (failed(bundle)) {
     return 2;
   }
@@ -167,6 +167,23 @@ static int writeBundle(MLIRContext &context, const TranslateOptions &options) {
   return 0;
 }
 
+static int writeBundle(MLIRContext &context, const TranslateOptions &options) {
+  OwningOpRef<ModuleOp> module =
+      parseSourceFile<ModuleOp>(options.file, &context);
+  FailureOr<SmallVector<char, 0>> bundle = failure();
+  if (module) {
+    bundle = makeBundle(*module, options.bundle());
+  }
+  if (failed(bundle)) {
+    return 2;
+  }
+  StringRef bytes(bundle->data(), bundle->size());
+  if (std::error_code code = write(options.out, bytes)) {
+    return badInput("cannot write '" + options.out + "': " + code.message());
+  }
+  return 0;
+}
+
 static int translate(const TranslateOptions &options) {
   DialectRegistry registry;
   // No ops are in dlti: modules that other tools lowered carry its attributes.
@@ -176,6 +193,9 @@ static int translate(const TranslateOptions &options) {
   ScopedDiagnosticHandler handler(&context, printDiagnostic);
   if (options.emit == TranslateOptions::Bundle) {
     return writeBundle(context, options);
+  }
+  if (options.emit == TranslateOptions::Parts) {
+    return writeParts(context, options);
   }
   llvm::json::Array runs;
   FailureOr<MadePtx> ptx = failure();

@@ -1,7 +1,14 @@
-//===- Bundle.h - What a launch without a compiler needs --------*- C++ -*-===//
+//===- Bundle.h - From a module to the bytes of a bundle --------*- C++ -*-===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A bundle holds one module for one or several targets; runtime/schema says its
+// format and attnrt/attnrt.h loads it. The bytes depend on the module, the
+// options and the version of the compiler, not on the machine that makes them
+// (but for the target "cpu").
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_JIT_BUNDLE_H
@@ -12,24 +19,26 @@
 
 namespace attn {
 
-/// A program for a GPU, made where a compiler is and run where there is none.
-struct Bundle {
-  /// The kernels of items and merges.
-  std::string ptx;
-  /// A shared object for x86-64-v3 with the host functions of the program:
-  /// extents, and what rows see (attnrt_range_fn), by their names.
-  SmallVector<char, 0> host;
-  /// JSON: chip, arguments, extents, buffers in the order of attnrt_args, and
-  /// each launch with its two kernels and the ranks it is spread over. Numbers
-  /// in shape, segments, heads, subs, row and fold are those of extents.
-  std::string program;
+struct BundleOptions {
+  /// "cpu" (this machine), "x86-64-v2" .. "x86-64-v4", or a chip: "sm_80".
+  SmallVector<std::string> targets;
+  /// Functions; empty: all that have a body.
+  SmallVector<std::string> entries;
+  /// Of tiles, for all targets.
+  CompileOptions tiles;
+  /// Of GPUs; the chip is the target's.
+  PtxCompileOptions ptx;
 };
 
-/// Of a function of cascades all of whose work is in folds. Errors are reported
-/// at the module or at what cannot be compiled.
-FailureOr<Bundle> makeBundle(ModuleOp module, StringRef entry,
-                             const PtxCompileOptions &options,
-                             const CompileOptions &tiles);
+/// Fails with `error`, one line, for targets and options that nothing can be
+/// made for, whatever the module is.
+LogicalResult validateBundleOptions(const BundleOptions &options,
+                                    std::string &error);
+
+/// The module is left as it is. Errors are reported at it or at what cannot be
+/// compiled.
+FailureOr<SmallVector<char, 0>> makeBundle(ModuleOp module,
+                                           const BundleOptions &options);
 
 } // namespace attn
 

@@ -27,16 +27,31 @@ std::string attn::featureString(StringRef request) {
     }
     return result;
   }
-  if (request == "x86-64-v2") {
-    return v2;
+  auto [level, more] = request.split(',');
+  std::string rest = more.empty() ? "" : "," + more.str();
+  if (level == "x86-64-v2") {
+    return v2 + rest;
   }
-  if (request == "x86-64-v3") {
-    return std::string(v2) + v3;
+  if (level == "x86-64-v3") {
+    return std::string(v2) + v3 + rest;
   }
-  if (request == "x86-64-v4") {
-    return std::string(v2) + v3 + v4;
+  if (level == "x86-64-v4") {
+    return std::string(v2) + v3 + v4 + rest;
   }
   return request.str();
+}
+
+bool attn::hostRuns(StringRef request) {
+  if (request == "native") {
+    return true;
+  }
+  auto here = llvm::sys::getHostCPUFeatures();
+  std::string features = featureString(request);
+  SmallVector<StringRef> list;
+  StringRef(features).split(list, ',');
+  return llvm::all_of(list, [&](StringRef feature) {
+    return !feature.consume_front("+") || here.lookup(feature);
+  });
 }
 
 bool attn::hasFeature(StringRef features, StringRef name) {

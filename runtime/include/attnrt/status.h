@@ -37,7 +37,14 @@ typedef enum attnrt_status {
   /// A defect of the runtime itself.
   ATTNRT_INTERNAL = 4,
   /// A device or its driver is not there.
-  ATTNRT_UNAVAILABLE = 5
+  ATTNRT_UNAVAILABLE = 5,
+  /// There is nothing of this name.
+  ATTNRT_NOT_FOUND = 6,
+  /// Right, but not for this library or this machine: another version, or code
+  /// that asks for what the machine has not.
+  ATTNRT_INCOMPATIBLE = 7,
+  /// Bytes are damaged, or are not what they should be.
+  ATTNRT_CORRUPT = 8
 } attnrt_status;
 
 /// Lower-case name of a code ("ok", "invalid argument", ...); never null.

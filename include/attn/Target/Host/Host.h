@@ -25,8 +25,9 @@
 namespace attn {
 
 struct HostOptions {
-  /// "native"; a level "x86-64-v2", "x86-64-v3", "x86-64-v4"; or a list
-  /// "+avx2,+fma,..." that says all.
+  /// "native"; a level "x86-64-v2", "x86-64-v3", "x86-64-v4", with features
+  /// behind it ("x86-64-v4,+avx512bf16"); or a list "+avx2,+fma,..." that says
+  /// all.
   std::string features = "native";
   /// 0: the short pipeline for code that is in vector form already. 1, 2, 3:
   /// LLVM's own pipelines.
@@ -45,6 +46,10 @@ struct HostVectorUnit {
   int64_t registers; // of that width
 };
 HostVectorUnit hostVectorUnit(const HostOptions &options);
+
+/// Whether this machine has all that HostOptions::features can say; for
+/// "native" it has.
+bool hostRuns(StringRef features);
 
 /// The module, which keeps its form, as the bytes of a shared object. Functions
 /// that do not refer to each other are compiled side by side on the context's

@@ -1,10 +1,11 @@
-//===- Run.cpp - Runs one stage of a plan on CPU threads
-//-------------------===//
+//===- Run.cpp - Runs one stage of a plan on CPU threads ------------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Run.h"
+
 #include "Pool.h"
 
 #include "../../Status.h"
@@ -13,40 +14,22 @@ using namespace attnrt;
 
 namespace {
 
-/// One launch as the bodies see it.
-struct Launch {
-  const attnrt_item *items;
-  const attnrt_merge *merges;
-  const int32_t *itemWork, *mergeWork;
-  attnrt_item_fn itemFn;
-  attnrt_merge_fn mergeFn;
-  attnrt_args args;
-  ThreadTeam *team; ///< null: all runs on the caller
-  void *own;        ///< the caller's scratch in that case
-
-  void *scratch(int32_t thread) const {
-    return team ? team->scratch(thread) : own;
-  }
+/// A stage on a team of threads.
+struct TeamRun {
+  StageRun stage;
+  ThreadTeam *team;
 };
 
 } // namespace
 
 static void runItems(void *ctx, int64_t worker, int32_t thread) {
-  const Launch &launch = *static_cast<const Launch *>(ctx);
-  void *scratch = launch.scratch(thread);
-  for (int32_t i = launch.itemWork[worker]; i < launch.itemWork[worker + 1];
-       ++i) {
-    launch.itemFn(&launch.args, &launch.items[i], scratch);
-  }
+  const TeamRun &run = *static_cast<const TeamRun *>(ctx);
+  run.stage.runItems(worker, run.team->scratch(thread));
 }
 
 static void runMerges(void *ctx, int64_t worker, int32_t thread) {
-  const Launch &launch = *static_cast<const Launch *>(ctx);
-  void *scratch = launch.scratch(thread);
-  for (int32_t m = launch.mergeWork[worker]; m < launch.mergeWork[worker + 1];
-       ++m) {
-    launch.mergeFn(&launch.args, &launch.merges[m], scratch);
-  }
+  const TeamRun &run = *static_cast<const TeamRun *>(ctx);
+  run.stage.runMerges(worker, run.team->scratch(thread));
 }
 
 /// The ranges that the executor itself walks.
@@ -87,28 +70,26 @@ static attnrt_status checkStage(const attnrt_plan &plan,
   return ATTNRT_OK;
 }
 
-static attnrt_status runHere(Launch &launch, const attnrt_stage &stage,
-                             uint64_t scratchBytes) {
+static attnrt_status runHere(const StageRun &run, uint64_t scratchBytes) {
   Scratch scratch;
   if (!scratch.reserve(scratchBytes)) {
     return fail(ATTNRT_RESOURCE_EXHAUSTED, "no memory for %llu scratch bytes",
                 static_cast<unsigned long long>(scratchBytes));
   }
-  launch.own = scratch.data();
   FlushDenormals flush;
-  for (int32_t w = 0; w < stage.workers; ++w) {
-    runItems(&launch, w, 0);
+  for (int32_t w = 0; w < run.workers; ++w) {
+    run.runItems(w, scratch.data());
   }
-  for (int32_t w = 0; w < stage.workers; ++w) {
-    runMerges(&launch, w, 0);
+  for (int32_t w = 0; w < run.workers; ++w) {
+    run.runMerges(w, scratch.data());
   }
   return ATTNRT_OK;
 }
 
-attnrt_status attnrt_cpu_run(const attnrt_plan *plan, int32_t number,
-                             attnrt_item_fn itemFn, attnrt_merge_fn mergeFn,
-                             const attnrt_args *args, attnrt_pool *pool,
-                             uint64_t scratchBytes) {
+attnrt_status attnrt::prepareStage(const attnrt_plan *plan, int32_t number,
+                                   attnrt_item_fn itemFn,
+                                   attnrt_merge_fn mergeFn,
+                                   const attnrt_args *args, StageRun &run) {
   if (!plan || !args) {
     return fail(ATTNRT_INVALID_ARGUMENT,
                 "expects a plan and arguments, but got null");
@@ -133,28 +114,42 @@ attnrt_status attnrt_cpu_run(const attnrt_plan *plan, int32_t number,
   }
 
   const int32_t *work = attnrt_plan_work(plan);
-  Launch launch{};
-  launch.items = attnrt_plan_items(plan);
-  launch.merges = attnrt_plan_merges(plan);
-  launch.itemWork = work + stage.work_begin;
-  launch.mergeWork = work + stage.merge_work_begin;
-  launch.itemFn = itemFn;
-  launch.mergeFn = mergeFn;
-  launch.args = *args;
-  launch.args.segments = attnrt_plan_segments(plan);
-  launch.args.rows = attnrt_plan_rows(plan);
-  launch.args.masks = attnrt_plan_masks(plan);
-  launch.args.merge_slots = attnrt_plan_merge_slots(plan);
+  run.items = attnrt_plan_items(plan);
+  run.merges = attnrt_plan_merges(plan);
+  run.itemWork = work + stage.work_begin;
+  run.mergeWork = work + stage.merge_work_begin;
+  run.workers = stage.workers;
+  run.hasItems = stage.item_count != 0;
+  run.hasMerges = stage.merge_count != 0;
+  run.itemFn = itemFn;
+  run.mergeFn = mergeFn;
+  run.args = *args;
+  run.args.segments = attnrt_plan_segments(plan);
+  run.args.rows = attnrt_plan_rows(plan);
+  run.args.masks = attnrt_plan_masks(plan);
+  run.args.merge_slots = attnrt_plan_merge_slots(plan);
+  return ATTNRT_OK;
+}
+
+attnrt_status attnrt_cpu_run(const attnrt_plan *plan, int32_t number,
+                             attnrt_item_fn itemFn, attnrt_merge_fn mergeFn,
+                             const attnrt_args *args, attnrt_pool *pool,
+                             uint64_t scratchBytes) {
+  TeamRun run{};
+  if (attnrt_status status =
+          prepareStage(plan, number, itemFn, mergeFn, args, run.stage)) {
+    return status;
+  }
   if (!pool) {
-    return runHere(launch, stage, scratchBytes);
+    return runHere(run.stage, scratchBytes);
   }
-  launch.team = pool->current();
-  bool done = launch.team != nullptr;
-  if (done && stage.item_count) {
-    done = launch.team->run(stage.workers, runItems, &launch, scratchBytes);
+  run.team = pool->current();
+  bool done = run.team != nullptr;
+  if (done && run.stage.hasItems) {
+    done = run.team->run(run.stage.workers, runItems, &run, scratchBytes);
   }
-  if (done && stage.merge_count) {
-    done = launch.team->run(stage.workers, runMerges, &launch, scratchBytes);
+  if (done && run.stage.hasMerges) {
+    done = run.team->run(run.stage.workers, runMerges, &run, scratchBytes);
   }
   if (!done) {
     return fail(ATTNRT_RESOURCE_EXHAUSTED,

@@ -1,0 +1,330 @@
+//===- attnrt.h - Compiled attention inside an engine ----------*- C -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one header of programs that embed the runtime. C11, C++17 and C++20; no
+// LLVM, no CUDA and no C++ type crosses it.
+//
+//   attnrt_check_abi          once: does the library fit this header?
+//   attnrt_context_create     callbacks of the engine, threads, folders
+//   attnrt_bundle_load        what the compiler wrote; checked once, as a whole
+//   attnrt_kernel_load        an entry of it on a device
+//   attnrt_schedule_create    room for steps of an entry
+//   per step
+//     attnrt_schedule_update  host work: from shapes and lengths to work plans
+//     attnrt_run              per layer: binds tensors and launches
+//
+// Rules for all of it
+//   * A function that can fail returns a status; attnrt_last_message() is the
+//     text, per thread. A call that fails changes nothing: its out parameters,
+//     handles and memory are as before.
+//   * Structs of parameters begin with struct_size = sizeof(the struct). A
+//     smaller one, of an older header, is taken with zeros behind; a larger one
+//     must have zeros in what this library does not know. Zero is the default
+//     of every field unless said otherwise. The others (attnrt_allocator is
+//     one of the former) never change.
+//   * Handles are released once, in any order; each keeps what it needs alive.
+//     Null is allowed in release.
+//   * Contexts, bundles and kernels may be used by several threads at once. A
+//     schedule belongs to one thread at a time.
+//   * Callbacks must not call the runtime on the same handle. An exception that
+//     a callback of a C++ engine throws passes through the runtime, which is
+//     left as after a failed call; from `parallel_for` it may only be thrown
+//     when no body is running any more.
+//   * Nothing here writes to standard output or error.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTNRT_ATTNRT_H
+#define ATTNRT_ATTNRT_H
+
+#include "attnrt/dlpack.h"
+#include "attnrt/status.h"
+
+#ifdef __cplusplus
+#include <cstddef>
+#include <cstdint>
+extern "C" {
+#else
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+//===----------------------------------------------------------------------===//
+// Version
+//===----------------------------------------------------------------------===//
+
+#define ATTNRT_ABI_MAJOR 0u
+#define ATTNRT_ABI_MINOR 1u
+#define ATTNRT_ABI_VERSION ((ATTNRT_ABI_MAJOR << 16) | ATTNRT_ABI_MINOR)
+
+/// Version of the library, as in ATTNRT_ABI_VERSION.
+ATTNRT_API uint32_t attnrt_abi_version(void);
+
+/// Call with ATTNRT_ABI_VERSION. INCOMPATIBLE unless the major version is the
+/// library's and the minor version at most the library's.
+ATTNRT_API attnrt_status attnrt_check_abi(uint32_t header_version);
+
+//===----------------------------------------------------------------------===//
+// Context
+//===----------------------------------------------------------------------===//
+
+typedef struct attnrt_context attnrt_context;
+typedef struct attnrt_bundle attnrt_bundle;
+typedef struct attnrt_kernel attnrt_kernel;
+typedef struct attnrt_schedule attnrt_schedule;
+
+/// Devices beside kDLCPU and kDLCUDA are of type kDLExtDev:
+enum {
+  /// Computes nothing and accepts everything: for tests of an engine, and to
+  /// measure what the host does.
+  ATTNRT_DEVICE_NULL = 0
+};
+
+/// Memory of the engine, for partial states and workspaces. What the runtime
+/// keeps on the heap for itself (records of plans, names) it gets from malloc.
+typedef struct attnrt_allocator {
+  uint32_t struct_size;
+  uint32_t reserved; ///< 0
+  void *self;
+  /// bytes > 0; alignment is a power of two, at most 256. Any status but OK
+  /// fails the call that asked, with that status.
+  attnrt_status (*allocate)(void *self, DLDevice device, uint64_t bytes,
+                            uint64_t alignment, void *stream, void **out);
+  /// What allocate gave, with the same bytes.
+  void (*free)(void *self, DLDevice device, void *memory, uint64_t bytes,
+               void *stream);
+} attnrt_allocator;
+
+/// Calls body(ctx, i) once for each i in [0, n) and returns when all have
+/// returned. Calls may run at the same time or one after the other, on any
+/// threads: no body waits for another one.
+typedef void (*attnrt_parallel_for_fn)(void *self, int64_t n,
+                                       void (*body)(void *ctx, int64_t i),
+                                       void *ctx);
+
+/// severity: 0 = information, 1 = warning. May come from any thread that is
+/// inside the runtime.
+typedef void (*attnrt_log_fn)(void *self, int32_t severity,
+                              const char *message);
+
+enum {
+  /// Host code is never loaded from an anonymous file; for hosts where those
+  /// cannot be executed. Without it the cache folder is used when that fails.
+  ATTNRT_CONTEXT_NO_MEMFD = 1u << 0
+};
+
+typedef struct attnrt_context_params {
+  uint32_t struct_size;
+  uint32_t flags; ///< ATTNRT_CONTEXT_*
+  /// Null: malloc, and the driver's allocator.
+  const attnrt_allocator *allocator;
+  /// Null: threads of the runtime, as many as cpu_threads says.
+  attnrt_parallel_for_fn parallel_for;
+  void *parallel_self;
+  attnrt_log_fn log; ///< null: nobody is told
+  void *log_self;
+  /// Folder for host code where anonymous files cannot be executed; null:
+  /// TMPDIR. The runtime leaves nothing in it.
+  const char *cache_dir;
+  /// Path of libcuda; null: libcuda.so.1.
+  const char *cuda_library;
+  /// Of the pool, or how many bodies parallel_for may run at once; 0: the CPUs
+  /// that this process may run on. At most 4096.
+  int32_t cpu_threads;
+  /// 1: pin the pool's threads, each to a CPU that the process may run on.
+  int32_t cpu_pin;
+} attnrt_context_params;
+
+/// `params` may be null (all defaults); its strings are copied.
+ATTNRT_API attnrt_status attnrt_context_create(
+    const attnrt_context_params *params, attnrt_context **out);
+ATTNRT_API void attnrt_context_release(attnrt_context *context);
+
+//===----------------------------------------------------------------------===//
+// Bundles
+//===----------------------------------------------------------------------===//
+
+/// Checks alignment, structure, every number and every digest of a bundle, and
+/// keeps a copy; `bytes` may be freed. No code is loaded yet. CORRUPT if the
+/// bytes are no bundle or damaged; INCOMPATIBLE if it needs a later runtime.
+ATTNRT_API attnrt_status attnrt_bundle_load(attnrt_context *context,
+                                            const void *bytes, uint64_t size,
+                                            attnrt_bundle **out);
+ATTNRT_API void attnrt_bundle_release(attnrt_bundle *bundle);
+
+/// Number of entries, and the name of one (null if there is none of this
+/// number); it lives as long as the bundle.
+ATTNRT_API int32_t attnrt_bundle_num_entries(const attnrt_bundle *bundle);
+ATTNRT_API const char *attnrt_bundle_entry_name(const attnrt_bundle *bundle,
+                                                int32_t entry);
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+typedef struct attnrt_kernel_params {
+  uint32_t struct_size;
+  uint32_t flags; ///< 0
+  /// The target of the bundle to use ("sm_80"); null: the best one that the
+  /// device can run.
+  const char *target;
+} attnrt_kernel_params;
+
+/// Loads the code of an entry for a device: of the host in any case, and what
+/// the device runs. NOT_FOUND for a name that is not in the bundle,
+/// INCOMPATIBLE if no target of it fits the device or this CPU, UNAVAILABLE
+/// without device or driver. `params` may be null.
+ATTNRT_API attnrt_status attnrt_kernel_load(attnrt_bundle *bundle,
+                                            const char *entry, DLDevice device,
+                                            const attnrt_kernel_params *params,
+                                            attnrt_kernel **out);
+ATTNRT_API void attnrt_kernel_release(attnrt_kernel *kernel);
+
+typedef struct attnrt_kernel_info {
+  uint32_t struct_size;
+  int32_t num_arguments;
+  int32_t num_results;
+  int32_t num_launches; ///< of a run, those of merges not counted
+  const char *target;   ///< that was chosen; lives as long as the kernel
+} attnrt_kernel_info;
+
+/// Fills as much of *out as its struct_size, which the caller sets, has.
+ATTNRT_API attnrt_status attnrt_kernel_describe(const attnrt_kernel *kernel,
+                                                attnrt_kernel_info *out);
+
+enum {
+  /// A number: a DLTensor without axes, in host memory.
+  ATTNRT_ARGUMENT_SCALAR = 1u << 0,
+  /// attnrt_schedule_update looks at its values, not only at its sizes.
+  ATTNRT_ARGUMENT_HOST_READ = 1u << 1,
+  /// A run writes to it.
+  ATTNRT_ARGUMENT_WRITTEN = 1u << 2
+};
+
+#define ATTNRT_MAX_AXES 6
+
+typedef struct attnrt_argument_info {
+  uint32_t struct_size;
+  uint32_t flags; ///< ATTNRT_ARGUMENT_*
+  DLDataType dtype;
+  int32_t num_axes;
+  int64_t sizes[ATTNRT_MAX_AXES]; ///< -1: any
+  const char *name;               ///< may be empty; lives as long as the kernel
+} attnrt_argument_info;
+
+/// Arguments count from 0, results follow them.
+ATTNRT_API attnrt_status attnrt_kernel_argument(const attnrt_kernel *kernel,
+                                                int32_t argument,
+                                                attnrt_argument_info *out);
+
+//===----------------------------------------------------------------------===//
+// Schedules
+//===----------------------------------------------------------------------===//
+
+/// Most of what one step may need. 0: grows in attnrt_schedule_update as
+/// needed. A step that needs more is RESOURCE_EXHAUSTED. Capacities count the
+/// records of all launches of the entry together.
+typedef struct attnrt_schedule_caps {
+  uint32_t struct_size;
+  uint32_t flags; ///< 0
+  /// Persistent workers that share the work of a launch; 0: as the device
+  /// likes. At most 65536.
+  int32_t workers;
+  /// k > 0: every fold runs in k parts whose borders depend on the row's own
+  /// keys only, so that its result does not depend on the rest of the batch.
+  /// 0: as even work asks.
+  int32_t split;
+  /// Steps that are launched and not yet done while the next one is planned;
+  /// 0: 1. Of a device that works by itself.
+  int32_t steps_in_flight;
+  int32_t reserved; ///< 0
+  int64_t max_segments;
+  int64_t max_rows;
+  int64_t max_items;
+  int64_t max_merges;
+  int64_t max_slots;           ///< partial states
+  int64_t max_workspace_bytes; ///< states and workspaces
+} attnrt_schedule_caps;
+
+/// `caps` may be null.
+ATTNRT_API attnrt_status
+attnrt_schedule_create(attnrt_kernel *kernel, const attnrt_schedule_caps *caps,
+                       attnrt_schedule **out);
+
+/// Runs of the schedule must be done.
+ATTNRT_API void attnrt_schedule_release(attnrt_schedule *schedule);
+
+/// What a step is made of. All arrays stay the caller's and are only read
+/// during the call.
+typedef struct attnrt_step {
+  uint32_t struct_size;
+  int32_t num_arguments;
+  /// One per argument of the entry, with the sizes that runs will come with.
+  /// Values are read only where the argument is HOST_READ.
+  const DLTensor *const *arguments;
+  /// Values for the host of those that are HOST_READ and not in host memory,
+  /// with the same sizes; null, or null per argument: `arguments` has them.
+  const DLTensor *const *host;
+  /// Where lengths are not known exactly: `host` has the largest values that
+  /// runs may come with, `low` the smallest ones. The runs may then come with
+  /// any between. Null, or null per argument: exact.
+  const DLTensor *const *low;
+} attnrt_step;
+
+/// Plans a step. Runs that were launched before go on with theirs. `stream` is
+/// where the device's copy of the plan is enqueued; runs of the step come
+/// behind it on the same stream.
+ATTNRT_API attnrt_status attnrt_schedule_update(attnrt_schedule *schedule,
+                                                const attnrt_step *step,
+                                                void *stream);
+
+/// Sizes of a result of the step: writes its axes (at most ATTNRT_MAX_AXES) to
+/// `sizes` and their number to `num_axes`. INVALID_ARGUMENT before the first
+/// step.
+ATTNRT_API attnrt_status attnrt_schedule_result(const attnrt_schedule *schedule,
+                                                int32_t result, int64_t *sizes,
+                                                int32_t *num_axes);
+
+/// What the last step is cut into; sums over the launches of the entry.
+typedef struct attnrt_schedule_stats {
+  uint32_t struct_size;
+  int32_t reserved;
+  int64_t segments, rows, items, merges, slots;
+  int64_t workspace_bytes; ///< states and workspaces that are held
+  /// Keys that items visit, times KV heads.
+  int64_t keys_read;
+} attnrt_schedule_stats;
+
+ATTNRT_API attnrt_status attnrt_schedule_describe(
+    const attnrt_schedule *schedule, attnrt_schedule_stats *out);
+
+/// Checks the plans of the step against what was asked for, by rules that share
+/// no code with the planner (attnrt/plan.h). For tests, and for engines that
+/// want to be sure: it takes longer than planning.
+ATTNRT_API attnrt_status
+attnrt_schedule_verify(const attnrt_schedule *schedule);
+
+//===----------------------------------------------------------------------===//
+// Run
+//===----------------------------------------------------------------------===//
+
+/// Launches the entry for the step. `tensors` are the arguments and then the
+/// results; sizes must be those of the step, strides may be any with 1 for the
+/// last axis, and memory must be the device's (scalars: the host's). Scalars
+/// that are HOST_READ must have the value of the step. What tables and lengths
+/// hold is trusted here. Results must not overlap arguments.
+///
+/// On the CPU the call returns when all is done; on other devices what it
+/// launched is ordered by `stream` (CUDA: a CUstream, null is the default one).
+ATTNRT_API attnrt_status attnrt_run(attnrt_schedule *schedule,
+                                    const DLTensor *const *tensors,
+                                    int32_t num_tensors, void *stream);
+
+#ifdef __cplusplus
+} // extern "C"
+#endif
+
+#endif // ATTNRT_ATTNRT_H

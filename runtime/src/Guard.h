@@ -1,0 +1,56 @@
+//===- Guard.h - Errors inside, statuses outside ----------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Inside the library a failure is an exception of one type, so that half-made
+// state is undone by destructors. Each entry of the C ABI wraps its work in
+// guard(). What an engine's callback throws is of no type that is caught here
+// and passes through.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTNRT_SRC_GUARD_H
+#define ATTNRT_SRC_GUARD_H
+
+#include "Status.h"
+
+#include <new>
+#include <stdexcept>
+#include <string>
+
+namespace attnrt {
+
+struct Failure {
+  attnrt_status status;
+  std::string message;
+};
+
+/// Throws a Failure with the formatted message.
+[[noreturn]] __attribute__((format(printf, 2, 3))) void
+raise(attnrt_status status, const char *format, ...);
+
+/// Passes a failure on whose message is already the thread's.
+inline void check(attnrt_status status) {
+  if (status != ATTNRT_OK) {
+    throw Failure{status, attnrt_last_message()};
+  }
+}
+
+template <class F> attnrt_status guard(F f) {
+  try {
+    f();
+    return ATTNRT_OK;
+  } catch (const Failure &failure) {
+    return fail(failure.status, "%s", failure.message.c_str());
+  } catch (const std::bad_alloc &) {
+    return fail(ATTNRT_RESOURCE_EXHAUSTED, "not enough memory");
+  } catch (const std::length_error &) {
+    return fail(ATTNRT_RESOURCE_EXHAUSTED, "not enough memory");
+  }
+}
+
+} // namespace attnrt
+
+#endif // ATTNRT_SRC_GUARD_H

@@ -1,0 +1,162 @@
+//===- Context.cpp - What all handles of an engine share ------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Context.h"
+
+#include <sched.h>
+
+using namespace attnrt;
+
+static int32_t allowedCpus() {
+  cpu_set_t allowed;
+  return sched_getaffinity(0, sizeof(allowed), &allowed) == 0
+             ? CPU_COUNT(&allowed)
+             : 1;
+}
+
+Context::Context(const attnrt_context_params &given) : params(given) {
+  if (params.flags & ~uint32_t(ATTNRT_CONTEXT_NO_MEMFD)) {
+    raise(ATTNRT_INVALID_ARGUMENT,
+          "expects flags of ATTNRT_CONTEXT_*, but got "
+          "0x%x",
+          params.flags);
+  }
+  if (params.cpu_threads < 0 || params.cpu_threads > 4096 ||
+      params.cpu_pin < 0 || params.cpu_pin > 1) {
+    raise(ATTNRT_INVALID_ARGUMENT,
+          "expects cpu_threads in 0..4096 and cpu_pin 0 or 1, but got %d and "
+          "%d",
+          params.cpu_threads, params.cpu_pin);
+  }
+  if (params.allocator) {
+    allocator = readParams(params.allocator, "attnrt_allocator");
+    if (!allocator.allocate || !allocator.free) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects an allocator with allocate and free, but got null");
+    }
+    params.allocator = &allocator;
+  }
+  auto keep = [](const char *&text, std::string &own) {
+    if (text) {
+      own = text;
+      text = own.c_str();
+    }
+  };
+  keep(params.cache_dir, cacheDir);
+  keep(params.cuda_library, cudaLibrary);
+  numThreads = params.cpu_threads ? params.cpu_threads : allowedCpus();
+}
+
+Context::~Context() {
+  devices.clear();
+  attnrt_pool_destroy(threadPool);
+}
+
+attnrt_pool *Context::pool() {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (!threadPool) {
+    attnrt_pool_options options{numThreads, params.cpu_pin};
+    check(attnrt_pool_create(&options, &threadPool));
+  }
+  return threadPool;
+}
+
+Device &Context::device(DLDevice which) {
+  std::lock_guard<std::mutex> lock(mutex);
+  auto &device =
+      devices[{int32_t(which.device_type), int32_t(which.device_id)}];
+  if (!device) {
+    device = makeDevice(*this, which);
+  }
+  return *device;
+}
+
+std::unique_ptr<Device> attnrt::makeDevice(Context &context, DLDevice which) {
+  if (which.device_type == kDLCPU && which.device_id == 0) {
+    return makeCpuDevice(context);
+  }
+  if (which.device_type == kDLExtDev && which.device_id == ATTNRT_DEVICE_NULL) {
+    return makeNullDevice();
+  }
+  raise(ATTNRT_INVALID_ARGUMENT,
+        "expects the CPU (type 1, number 0) or the null device (type 12, "
+        "number 0), but got type %d, number %d",
+        int(which.device_type), int(which.device_id));
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+static constexpr uint64_t kAlignment = 256;
+
+void Memory::reserve(uint64_t wanted, void *newStream) {
+  if (wanted <= bytes) {
+    return;
+  }
+  void *fresh = nullptr;
+  if (const attnrt_allocator *own = context.params.allocator) {
+    attnrt_status status =
+        own->allocate(own->self, device, wanted, kAlignment, newStream, &fresh);
+    if (status != ATTNRT_OK || !fresh) {
+      raise(status == ATTNRT_OK ? ATTNRT_RESOURCE_EXHAUSTED : status,
+            "the engine's allocator has no %llu bytes",
+            static_cast<unsigned long long>(wanted));
+    }
+  } else {
+    fresh = context.device(device).allocate(wanted, kAlignment);
+  }
+  release();
+  block = fresh;
+  bytes = wanted;
+  stream = newStream;
+}
+
+void Memory::release() {
+  if (!block) {
+    return;
+  }
+  if (const attnrt_allocator *own = context.params.allocator) {
+    own->free(own->self, device, block, bytes, stream);
+  } else {
+    context.device(device).free(block, bytes);
+  }
+  block = nullptr;
+  bytes = 0;
+}
+
+//===----------------------------------------------------------------------===//
+// C ABI
+//===----------------------------------------------------------------------===//
+
+uint32_t attnrt_abi_version(void) { return ATTNRT_ABI_VERSION; }
+
+attnrt_status attnrt_check_abi(uint32_t header) {
+  uint32_t major = header >> 16, minor = header & 0xffff;
+  if (major != ATTNRT_ABI_MAJOR || minor > ATTNRT_ABI_MINOR) {
+    return fail(
+        ATTNRT_INCOMPATIBLE,
+        "the program was built for ABI %u.%u, but the library has %u.%u", major,
+        minor, ATTNRT_ABI_MAJOR, ATTNRT_ABI_MINOR);
+  }
+  return ATTNRT_OK;
+}
+
+attnrt_status attnrt_context_create(const attnrt_context_params *params,
+                                    attnrt_context **out) {
+  return guard([&] {
+    if (!out) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects a place for the context, but got null");
+    }
+    auto handle = std::make_unique<attnrt_context>();
+    handle->impl =
+        std::make_shared<Context>(readParams(params, "attnrt_context_params"));
+    *out = handle.release();
+  });
+}
+
+void attnrt_context_release(attnrt_context *context) { delete context; }

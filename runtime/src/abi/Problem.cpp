@@ -1,0 +1,108 @@
+//===- Problem.cpp - What a launch asks the planner -----------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Problem.h"
+
+#include <algorithm>
+#include <numeric>
+
+using namespace attnrt;
+
+static void setProblem(PlannedLaunch &launch, int32_t heads, int32_t group) {
+  launch.problem = attnrt_problem{};
+  launch.problem.segments = launch.segments.data();
+  launch.problem.segment_count = int64_t(launch.segments.size());
+  launch.problem.row_begin = launch.rowBegin.data();
+  launch.problem.coord = launch.coord.data();
+  launch.problem.lo = launch.low.data();
+  launch.problem.limit = launch.high.data();
+  launch.problem.row_count = int64_t(launch.coord.size());
+  launch.problem.heads = heads;
+  launch.problem.group = group;
+}
+
+static attnrt_segment segmentOf(int32_t count, int32_t param) {
+  attnrt_segment segment{};
+  segment.select = segment.len_ref = segment.head = -1;
+  segment.count = count;
+  segment.param = param;
+  return segment;
+}
+
+bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
+                      attnrt_range_fn range,
+                      const std::vector<attnrt_args> &corners) {
+  if (!sizes.segments || !sizes.rows || !sizes.heads || !sizes.subs) {
+    return false;
+  }
+  if (sizes.heads > 1 << 16 || sizes.subs > UINT16_MAX ||
+      sizes.ordinals > INT32_MAX || sizes.segments > INT32_MAX / sizes.rows) {
+    raise(ATTNRT_RESOURCE_EXHAUSTED,
+          "%lld segments of %lld rows, %lld KV heads of %lld query heads and "
+          "%lld keys are too many",
+          static_cast<long long>(sizes.segments),
+          static_cast<long long>(sizes.rows),
+          static_cast<long long>(sizes.heads),
+          static_cast<long long>(sizes.subs),
+          static_cast<long long>(sizes.ordinals));
+  }
+  size_t rows = size_t(sizes.segments * sizes.rows);
+  launch.segments.clear();
+  launch.rowBegin.assign(1, 0);
+  launch.segmentOfRow.resize(rows);
+  for (auto *list : {&launch.coord, &launch.low, &launch.high, &launch.otherLow,
+                     &launch.otherHigh}) {
+    list->resize(rows);
+  }
+  size_t at = 0;
+  for (int32_t s = 0; s < sizes.segments; ++s) {
+    launch.segments.push_back(segmentOf(int32_t(sizes.ordinals), s));
+    for (int32_t r = 0; r < sizes.rows; ++r, ++at) {
+      launch.segmentOfRow[at] = s;
+      launch.coord[at] = r;
+    }
+    launch.rowBegin.push_back(int32_t(at));
+  }
+  for (size_t corner = 0; corner < corners.size(); ++corner) {
+    auto &low = corner ? launch.otherLow : launch.low;
+    auto &high = corner ? launch.otherHigh : launch.high;
+    range(&corners[corner], launch.segmentOfRow.data(), launch.coord.data(),
+          low.data(), high.data(), int64_t(rows));
+    for (size_t i = 0; corner && i < rows; ++i) {
+      if (low[i] >= high[i]) {
+        continue; // nothing is seen here
+      }
+      bool isFirst = launch.low[i] >= launch.high[i];
+      launch.low[i] = isFirst ? low[i] : std::min(launch.low[i], low[i]);
+      launch.high[i] = isFirst ? high[i] : std::max(launch.high[i], high[i]);
+    }
+  }
+  setProblem(launch, int32_t(sizes.heads), int32_t(sizes.subs));
+  return true;
+}
+
+bool attnrt::posePoints(PlannedLaunch &launch, int64_t points) {
+  if (!points) {
+    return false;
+  }
+  launch.segments.assign(1, segmentOf(1, 0));
+  launch.rowBegin = {0, int32_t(points)};
+  launch.coord.resize(size_t(points));
+  std::iota(launch.coord.begin(), launch.coord.end(), 0);
+  launch.low.assign(size_t(points), 0);
+  launch.high.assign(size_t(points), 1);
+  setProblem(launch, 1, 1);
+  return true;
+}
+
+void PlannedLaunch::makePlan() {
+  if (!planner) {
+    attnrt_planner *fresh = nullptr;
+    check(attnrt_planner_create(&fresh));
+    planner.reset(fresh);
+  }
+  check(attnrt_planner_plan(planner.get(), &problem, &entry, &options, &plan));
+}

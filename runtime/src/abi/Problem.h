@@ -1,0 +1,36 @@
+//===- Problem.h - What a launch asks the planner ---------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The only place that fills attnrt_problem: from extents and the answers of a
+// launch's range function.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTNRT_SRC_ABI_PROBLEM_H
+#define ATTNRT_SRC_ABI_PROBLEM_H
+
+#include "Schedule.h"
+
+namespace attnrt {
+
+/// Sizes of a launch.
+struct LaunchSizes {
+  int64_t segments, rows, heads, subs, ordinals;
+};
+
+/// Of a fold: one segment for each coordinate of the segment ranks, all with
+/// the same rows. `corners` are the arguments of the host functions, one set
+/// for each combination of smallest and largest lengths: what a row may see is
+/// what it sees in any of them. False if there is nothing to compute.
+bool poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
+              attnrt_range_fn range, const std::vector<attnrt_args> &corners);
+
+/// Of a stage of points: one segment of one ordinal, a row for each point.
+bool posePoints(PlannedLaunch &launch, int64_t points);
+
+} // namespace attnrt
+
+#endif // ATTNRT_SRC_ABI_PROBLEM_H

@@ -1,0 +1,96 @@
+//===- Schedule.h - The steps of an entry -----------------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A schedule holds two steps: the one that runs use, and one that an update
+// fills. They change places when nothing can fail any more.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTNRT_SRC_ABI_SCHEDULE_H
+#define ATTNRT_SRC_ABI_SCHEDULE_H
+
+#include "Handles.h"
+#include "attnrt/plan.h"
+
+#include <array>
+
+namespace attnrt {
+
+struct PlannerFree {
+  void operator()(attnrt_planner *planner) const {
+    attnrt_planner_destroy(planner);
+  }
+};
+
+/// The plan of one launch and what it was asked for.
+struct PlannedLaunch {
+  std::unique_ptr<attnrt_planner, PlannerFree> planner;
+  const attnrt_plan *plan = nullptr; ///< null: nothing to do, or no plan needed
+
+  attnrt_problem problem{};
+  attnrt_entry entry{};
+  attnrt_plan_options options{};
+
+  // What the problem points to.
+  std::vector<attnrt_segment> segments;
+  std::vector<int32_t> rowBegin, coord, low, high;
+  // One entry per row for the range function, and its second answer.
+  std::vector<int32_t> segmentOfRow, otherLow, otherHigh;
+
+  void makePlan();
+};
+
+/// What an update makes and runs use.
+struct Step {
+  bool isPlanned = false;
+  std::vector<int64_t> extents;
+  std::vector<attnrt_tensor> tensors; ///< sizes of the step; data of the host
+  std::vector<uint64_t> scalars;
+  std::vector<PlannedLaunch> launches;
+  std::vector<LaunchWork> works;
+  /// Offsets in the schedule's memory: of workspaces by tensor, of states by
+  /// launch.
+  std::vector<uint64_t> workspaceAt;
+  std::vector<std::vector<std::pair<uint32_t, uint64_t>>> statesAt;
+  uint64_t workspaceBytes = 0;
+  attnrt_schedule_stats stats{};
+
+  int64_t product(const std::vector<uint32_t> &list) const;
+};
+
+struct Schedule {
+  Schedule(std::shared_ptr<Kernel> kernel, const attnrt_schedule_caps &caps);
+
+  void update(const attnrt_step &step, void *stream);
+  void run(const DLTensor *const *tensors, int32_t count, void *stream);
+  void verify() const;
+
+  std::shared_ptr<Kernel> kernel;
+  attnrt_schedule_caps caps;
+  int32_t workers;
+  /// By buffer of the program: its number among tensors, or among cells.
+  std::vector<uint32_t> numberOf;
+  size_t numTensors = 0, numScalars = 0;
+
+  Step now, next;
+  Memory memory;
+  std::unique_ptr<Session> session; ///< dies before `memory`
+
+private:
+  class Updater;
+
+  // Of a run; kept so that runs need no memory.
+  std::vector<attnrt_tensor> runTensors;
+  std::vector<uint64_t> runScalars;
+};
+
+} // namespace attnrt
+
+struct attnrt_schedule {
+  attnrt::Schedule impl;
+};
+
+#endif // ATTNRT_SRC_ABI_SCHEDULE_H

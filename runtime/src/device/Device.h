@@ -1,0 +1,113 @@
+//===- Device.h - What a device must be able to do --------------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Three lifetimes: a Device for each DLDevice of a context, a LoadedKernel for
+// each kernel, a Session for each schedule. What all devices do alike (checks,
+// extents, plans, memory) stands in src/abi; a device only loads and launches.
+// A new one is a class of each kind and a line in makeDevice().
+//
+// All may throw Failure. A Session is used by one thread at a time, the others
+// by several.
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTNRT_SRC_DEVICE_DEVICE_H
+#define ATTNRT_SRC_DEVICE_DEVICE_H
+
+#include "../bundle/Bundle.h"
+#include "../bundle/Library.h"
+#include "attnrt/attnrt.h"
+
+#include <memory>
+#include <vector>
+
+namespace attnrt {
+
+class Context;
+
+/// A launch of a step, as planned.
+struct LaunchWork {
+  /// One stage; null where there is nothing to do, and for a stage of points
+  /// where the device cuts them itself.
+  const attnrt_plan *plan = nullptr;
+  int64_t points = 0; ///< of a stage without a fold
+};
+
+/// What a run hands to its launches: one record per memory buffer and one cell
+/// per other buffer of the program, in their order. States differ per launch.
+struct RunInput {
+  attnrt_tensor *tensors;
+  size_t numTensors;
+  const uint64_t *scalars;
+  size_t numScalars;
+  /// Of each launch: where its states lie, as {tensor, bytes from `memory`}.
+  /// Launches may use the same place one after the other.
+  const std::vector<std::vector<std::pair<uint32_t, uint64_t>>> *states;
+  char *memory;
+
+  /// Sets the states of a launch, in front of it.
+  void enter(size_t launch) const {
+    for (auto [tensor, offset] : (*states)[launch]) {
+      tensors[tensor].data = memory + offset;
+    }
+  }
+};
+
+/// Of one schedule: what the device keeps between steps.
+class Session {
+public:
+  virtual ~Session() = default;
+  /// Makes the plans of a step known to the device; runs that were launched
+  /// before still see theirs.
+  virtual void update(const std::vector<LaunchWork> &works, void *stream) {
+    (void)works, (void)stream;
+  }
+  /// Fills with zeros in the order of the stream.
+  virtual void zero(const attnrt_tensor &tensor, void *stream) = 0;
+  virtual void run(const std::vector<LaunchWork> &works, const RunInput &input,
+                   void *stream) = 0;
+};
+
+class LoadedKernel {
+public:
+  virtual ~LoadedKernel() = default;
+  virtual std::unique_ptr<Session> makeSession(int32_t stepsInFlight) = 0;
+  /// Workers that a plan should have if the engine does not say.
+  virtual int32_t defaultWorkers() const = 0;
+  /// Whether stages of points need a plan as well, and then how many points an
+  /// item of launch l has (0: no plan).
+  virtual int32_t pointsPerItem(size_t launch) const {
+    (void)launch;
+    return 0;
+  }
+};
+
+class Device {
+public:
+  virtual ~Device() = default;
+  /// Whether it can run code for this target; why not in words.
+  virtual bool fits(const Target &target, std::string &why) const = 0;
+  /// Of targets that fit: more is better.
+  virtual int rank(const Target &target) const = 0;
+  /// The host code of the program is loaded already.
+  virtual std::unique_ptr<LoadedKernel>
+  load(const Bundle &bundle, const Program &program, const Library &host) = 0;
+  /// Whether tensors that lie on `device` can be its arguments.
+  virtual bool reaches(DLDevice device) const = 0;
+  /// Memory where the engine gave no allocator.
+  virtual void *allocate(uint64_t bytes, uint64_t alignment) = 0;
+  virtual void free(void *memory, uint64_t bytes) = 0;
+};
+
+/// Throws UNAVAILABLE for a device that is not there, INVALID_ARGUMENT for one
+/// that does not exist.
+std::unique_ptr<Device> makeDevice(Context &context, DLDevice which);
+std::unique_ptr<Device> makeCpuDevice(Context &context);
+std::unique_ptr<Device> makeNullDevice();
+
+} // namespace attnrt
+
+#endif // ATTNRT_SRC_DEVICE_DEVICE_H

@@ -1,0 +1,289 @@
+//===- CpuDevice.cpp - The CPU as a device --------------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "../../abi/Context.h"
+#include "../../bundle/Cpu.h"
+#include "Pool.h"
+#include "Run.h"
+
+#include <atomic>
+
+using namespace attnrt;
+
+namespace {
+
+/// A launch with its functions.
+struct CpuLaunch {
+  attnrt_item_fn item = nullptr;
+  attnrt_merge_fn merge = nullptr;
+  uint64_t scratch = 0;
+};
+
+struct CpuKernel : LoadedKernel {
+  explicit CpuKernel(Context &context) : context(context) {}
+  std::unique_ptr<Session> makeSession(int32_t stepsInFlight) override;
+  int32_t defaultWorkers() const override { return context.threads(); }
+
+  Context &context;
+  std::vector<CpuLaunch> launches;
+  uint64_t mostScratch = 0;
+};
+
+/// A loop over bodies, each with scratch of its own.
+struct Loop {
+  void (*body)(void *ctx, int64_t i, void *scratch);
+  void *ctx;
+  // Of an engine's loop: one block for each i that may run.
+  char *scratch;
+  uint64_t stride;
+  // Of the pool: one for each of its threads.
+  ThreadTeam *team;
+};
+
+class CpuSession : public Session {
+public:
+  explicit CpuSession(const CpuKernel &kernel) : kernel(kernel) {}
+  void update(const std::vector<LaunchWork> &works, void *stream) override;
+  void zero(const attnrt_tensor &tensor, void *stream) override;
+  void run(const std::vector<LaunchWork> &works, const RunInput &input,
+           void *stream) override;
+
+private:
+  void runPlan(const CpuLaunch &launch, const attnrt_plan *plan,
+               const attnrt_args &args);
+  void runPoints(const CpuLaunch &launch, int64_t points,
+                 const attnrt_args &args);
+  void loop(int64_t n, uint64_t scratchBytes, Loop loop);
+
+  const CpuKernel &kernel;
+  Scratch scratch; ///< for an engine's loop
+};
+
+class CpuDevice : public Device {
+public:
+  explicit CpuDevice(Context &context) : context(context) {}
+  bool fits(const Target &target, std::string &why) const override {
+    if (target.kind != TargetKind::Cpu) {
+      why = "it is for a GPU";
+      return false;
+    }
+    std::string lacks = missingOnThisCpu(target);
+    why = "it asks for " + lacks + ", which this CPU has not";
+    return lacks.empty();
+  }
+  int rank(const Target &target) const override { return levelOf(target); }
+  std::unique_ptr<LoadedKernel> load(const Bundle &bundle,
+                                     const Program &program,
+                                     const Library &host) override;
+  bool reaches(DLDevice device) const override {
+    return device.device_type == kDLCPU || device.device_type == kDLCUDAHost;
+  }
+  void *allocate(uint64_t bytes, uint64_t alignment) override {
+    if (bytes > uint64_t(PTRDIFF_MAX) - alignment) {
+      throw std::bad_alloc();
+    }
+    void *block = std::aligned_alloc(alignment, (bytes + alignment - 1) /
+                                                    alignment * alignment);
+    if (!block) {
+      raise(ATTNRT_RESOURCE_EXHAUSTED, "not enough memory for %llu bytes",
+            static_cast<unsigned long long>(bytes));
+    }
+    return block;
+  }
+  void free(void *memory, uint64_t) override { std::free(memory); }
+
+private:
+  Context &context;
+};
+
+} // namespace
+
+std::unique_ptr<LoadedKernel>
+CpuDevice::load(const Bundle &, const Program &program, const Library &host) {
+  auto loaded = std::make_unique<CpuKernel>(context);
+  auto find = [&](uint32_t number) {
+    void *found = host.find(program.kernels[number].symbol);
+    if (!found) {
+      raise(ATTNRT_CORRUPT, "the host code of the bundle lacks '%s'",
+            program.kernels[number].symbol.c_str());
+    }
+    return found;
+  };
+  for (const LaunchRecord &record : program.launches) {
+    CpuLaunch launch;
+    launch.item = reinterpret_cast<attnrt_item_fn>(find(record.items));
+    launch.scratch = program.kernels[record.items].scratchBytes;
+    if (record.isFold()) {
+      uint32_t merge = uint32_t(record.merge);
+      launch.merge = reinterpret_cast<attnrt_merge_fn>(find(merge));
+      launch.scratch =
+          std::max(launch.scratch, program.kernels[merge].scratchBytes);
+    }
+    loaded->mostScratch = std::max(loaded->mostScratch, launch.scratch);
+    loaded->launches.push_back(launch);
+  }
+  return loaded;
+}
+
+std::unique_ptr<Session> CpuKernel::makeSession(int32_t) {
+  return std::make_unique<CpuSession>(*this);
+}
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+/// Most bodies of one loop: workers of a plan, or runs of points.
+static int64_t mostBodies(const LaunchWork &work, int32_t threads) {
+  if (work.plan) {
+    return attnrt_plan_stages(work.plan)[0].workers;
+  }
+  return std::min<int64_t>(work.points, int64_t(threads) * 16);
+}
+
+static uint64_t roundUp(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/// Memory for an engine's loop, so that runs ask for none.
+void CpuSession::update(const std::vector<LaunchWork> &works, void *) {
+  if (!kernel.context.params.parallel_for) {
+    kernel.context.pool();
+    return;
+  }
+  uint64_t bytes = 0;
+  for (size_t l = 0; l < works.size(); ++l) {
+    uint64_t bodies = uint64_t(mostBodies(works[l], kernel.context.threads()));
+    bytes = std::max(bytes, roundUp(kernel.launches[l].scratch) * bodies);
+  }
+  if (!scratch.reserve(bytes)) {
+    raise(ATTNRT_RESOURCE_EXHAUSTED, "no memory for %llu scratch bytes",
+          static_cast<unsigned long long>(bytes));
+  }
+}
+
+static void engineBody(void *ctx, int64_t i) {
+  const Loop &loop = *static_cast<const Loop *>(ctx);
+  FlushDenormals flush;
+  loop.body(loop.ctx, i, loop.scratch + loop.stride * uint64_t(i));
+}
+
+static void teamBody(void *ctx, int64_t i, int32_t thread) {
+  const Loop &loop = *static_cast<const Loop *>(ctx);
+  loop.body(loop.ctx, i, loop.team->scratch(thread));
+}
+
+void CpuSession::loop(int64_t n, uint64_t scratchBytes, Loop l) {
+  const attnrt_context_params &params = kernel.context.params;
+  if (params.parallel_for) {
+    l.scratch = static_cast<char *>(scratch.data());
+    l.stride = roundUp(scratchBytes);
+    params.parallel_for(params.parallel_self, n, engineBody, &l);
+    return;
+  }
+  l.team = kernel.context.pool()->current();
+  if (!l.team || !l.team->run(n, teamBody, &l, scratchBytes)) {
+    raise(ATTNRT_RESOURCE_EXHAUSTED,
+          "no threads, or no memory for %llu scratch bytes",
+          static_cast<unsigned long long>(scratchBytes));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Launches
+//===----------------------------------------------------------------------===//
+
+void CpuSession::zero(const attnrt_tensor &tensor, void *) {
+  // Rows along the last axis, whose stride is 1.
+  uint32_t last = tensor.rank ? tensor.rank - 1 : 0;
+  uint64_t element =
+      elementBits(tensor.dtype) / 8; // results are no packed ones
+  int64_t at[ATTNRT_MAX_RANK] = {};
+  for (uint32_t axis = 0; axis < tensor.rank; ++axis) {
+    if (tensor.shape[axis] == 0) {
+      return;
+    }
+  }
+  uint64_t row = (tensor.rank ? uint64_t(tensor.shape[last]) : 1) * element;
+  while (true) {
+    int64_t offset = 0;
+    for (uint32_t axis = 0; axis < last; ++axis) {
+      offset += at[axis] * tensor.stride[axis];
+    }
+    std::memset(static_cast<char *>(tensor.data) + offset * int64_t(element), 0,
+                row);
+    uint32_t axis = last;
+    while (axis > 0 && ++at[axis - 1] == tensor.shape[axis - 1]) {
+      at[--axis] = 0;
+    }
+    if (axis == 0) {
+      return;
+    }
+  }
+}
+
+void CpuSession::runPlan(const CpuLaunch &launch, const attnrt_plan *plan,
+                         const attnrt_args &args) {
+  StageRun stage{};
+  check(prepareStage(plan, 0, launch.item, launch.merge, &args, stage));
+  if (stage.hasItems) {
+    loop(stage.workers, launch.scratch,
+         {[](void *ctx, int64_t i, void *own) {
+            static_cast<StageRun *>(ctx)->runItems(i, own);
+          },
+          &stage, nullptr, 0, nullptr});
+  }
+  if (stage.hasMerges) {
+    loop(stage.workers, launch.scratch,
+         {[](void *ctx, int64_t i, void *own) {
+            static_cast<StageRun *>(ctx)->runMerges(i, own);
+          },
+          &stage, nullptr, 0, nullptr});
+  }
+}
+
+void CpuSession::runPoints(const CpuLaunch &launch, int64_t points,
+                           const attnrt_args &args) {
+  struct Points {
+    const CpuLaunch &launch;
+    const attnrt_args &args;
+    int64_t points, run;
+  };
+  if (!points) {
+    return;
+  }
+  int64_t bodies =
+      mostBodies(LaunchWork{nullptr, points}, kernel.context.threads());
+  Points work{launch, args, points, (points + bodies - 1) / bodies};
+  bodies = (points + work.run - 1) / work.run;
+  loop(bodies, launch.scratch,
+       {[](void *ctx, int64_t i, void *own) {
+          const Points &w = *static_cast<const Points *>(ctx);
+          attnrt_item item{};
+          item.row_begin = int32_t(i * w.run);
+          item.row_count = int32_t(std::min(w.run, w.points - i * w.run));
+          item.slot = item.carry = item.mask = -1;
+          w.launch.item(&w.args, &item, own);
+        },
+        &work, nullptr, 0, nullptr});
+}
+
+void CpuSession::run(const std::vector<LaunchWork> &works,
+                     const RunInput &input, void *) {
+  attnrt_args args{};
+  args.tensors = input.tensors;
+  args.scalars = input.scalars;
+  for (size_t l = 0; l < works.size(); ++l) {
+    input.enter(l);
+    if (works[l].plan) {
+      runPlan(kernel.launches[l], works[l].plan, args);
+    } else {
+      runPoints(kernel.launches[l], works[l].points, args);
+    }
+  }
+}
+
+std::unique_ptr<Device> attnrt::makeCpuDevice(Context &context) {
+  return std::make_unique<CpuDevice>(context);
+}
