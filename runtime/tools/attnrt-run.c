@@ -39,14 +39,27 @@ static const char usage[] =
     "  --list            print entries and arguments instead\n";
 
 /// The functions of attnrt.h that are used, found when the program runs.
-#define FUNCTIONS(X)                                                           \
-  X(check_abi)                                                                 \
-  X(last_message)                                                              \
-  X(context_create) X(context_release) X(bundle_load) X(bundle_release)        \
-      X(bundle_num_entries) X(bundle_entry_name) X(kernel_load)                \
-          X(kernel_release) X(kernel_describe) X(kernel_argument)              \
-              X(schedule_create) X(schedule_release) X(schedule_update)        \
-                  X(schedule_result) X(schedule_verify) X(run)
+// clang-format off
+#define FUNCTIONS(X) \
+  X(check_abi) \
+  X(last_message) \
+  X(context_create) \
+  X(context_release) \
+  X(bundle_load) \
+  X(bundle_release) \
+  X(bundle_num_entries) \
+  X(bundle_entry_name) \
+  X(kernel_load) \
+  X(kernel_release) \
+  X(kernel_describe) \
+  X(kernel_argument) \
+  X(schedule_create) \
+  X(schedule_release) \
+  X(schedule_update) \
+  X(schedule_result) \
+  X(schedule_verify) \
+  X(run)
+// clang-format on
 #define X(name) static __typeof__(&attnrt_##name) rt_##name;
 FUNCTIONS(X)
 #undef X
