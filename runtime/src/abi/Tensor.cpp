@@ -123,12 +123,12 @@ attnrt_tensor attnrt::bindTensor(const DLTensor *tensor,
   }
   __int128 next = 1;
   for (size_t axis = rank; axis-- > 0;) {
+    out.stride[axis] = tensor->strides ? tensor->strides[axis] : int64_t(next);
+    next *= out.shape[axis] ? out.shape[axis] : 1;
     if (next > INT64_MAX) {
       raise(ATTNRT_INVALID_ARGUMENT, "%s %zu is too large: %s", name.kind,
             name.number, describeGiven(*tensor).c_str());
     }
-    out.stride[axis] = tensor->strides ? tensor->strides[axis] : int64_t(next);
-    next *= out.shape[axis] ? out.shape[axis] : 1;
   }
   if (rank && out.shape[rank - 1] > 1 && out.stride[rank - 1] != 1) {
     raise(ATTNRT_INVALID_ARGUMENT,

@@ -8,6 +8,8 @@
 
 #include "../Guard.h"
 
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
 #include <set>
 
@@ -30,10 +32,13 @@ public:
   void check();
 
 private:
-  template <class... Args>
-  [[noreturn]] void refuse(const char *format, Args... args) {
+  [[noreturn]] __attribute__((format(printf, 2, 3))) void
+  refuse(const char *format, ...) {
     char text[256];
-    snprintf(text, sizeof(text), format, args...);
+    va_list args;
+    va_start(args, format);
+    std::vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
     raise(ATTNRT_CORRUPT, "%s%s expects %s", entry ? "entry " : "the bundle",
           entry ? ("'" + entry->name + "' of the bundle").c_str() : "", text);
   }

@@ -63,12 +63,18 @@ std::string textOf(const flatbuffers::String *text) {
 }
 
 /// A list whose elements go through `f`; absent is empty.
-template <class To, class List, class F>
-std::vector<To> listOf(const List *list, F f) {
+template <class To, class Element, class F>
+std::vector<To> listOf(const flatbuffers::Vector<Element> *list, F f) {
   std::vector<To> out;
   if (list) {
     if (list->size() > kMostRecords) {
       refuse("length", "lists of up to 65536", list->size());
+    }
+    // FlatBuffers looks at the place of the length only.
+    constexpr size_t alignment = flatbuffers::AlignOf<Element>();
+    size_t address = reinterpret_cast<size_t>(list->Data());
+    if (list->size() && address % alignment) {
+      refuse("a remainder of", "aligned lists", int64_t(address % alignment));
     }
     out.reserve(list->size());
     for (const auto &element : *list) {
@@ -77,7 +83,8 @@ std::vector<To> listOf(const List *list, F f) {
   }
   return out;
 }
-template <class To, class List> std::vector<To> numbersOf(const List *list) {
+template <class To, class Element>
+std::vector<To> numbersOf(const flatbuffers::Vector<Element> *list) {
   return listOf<To>(list, [](auto element) { return To(element); });
 }
 

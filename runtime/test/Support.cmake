@@ -1,0 +1,31 @@
+# What the unit tests load: two shared objects as the compiler would write them,
+# which differ in a factor, and the schema as structs that can be changed.
+foreach(factor 1 2)
+  add_library(attnrt_test_kernel_${factor} MODULE EXCLUDE_FROM_ALL
+    ${CMAKE_CURRENT_LIST_DIR}/TestKernel.c)
+  target_link_libraries(attnrt_test_kernel_${factor} PRIVATE attnrt_headers)
+  target_compile_definitions(attnrt_test_kernel_${factor} PRIVATE FACTOR=${factor})
+  target_compile_options(attnrt_test_kernel_${factor} PRIVATE -O2 -ffreestanding -fno-sanitize=all)
+  target_link_options(attnrt_test_kernel_${factor} PRIVATE -nostdlib -fno-sanitize=all)
+endforeach()
+
+set(ATTNRT_OBJECTS ${CMAKE_CURRENT_BINARY_DIR}/objects)
+add_custom_command(
+  OUTPUT ${ATTNRT_OBJECTS}/bundle_objects.h
+  COMMAND flatbuffers::flatc --cpp --scoped-enums --gen-object-api
+          --filename-suffix _objects -o ${ATTNRT_OBJECTS}
+          ${CMAKE_CURRENT_SOURCE_DIR}/schema/bundle.fbs
+  DEPENDS schema/bundle.fbs VERBATIM)
+add_custom_target(attnrt_schema_objects DEPENDS ${ATTNRT_OBJECTS}/bundle_objects.h)
+
+# What RuntimeTests needs beside its sources.
+add_library(attnrt_test_support INTERFACE)
+target_include_directories(attnrt_test_support SYSTEM INTERFACE ${ATTNRT_OBJECTS})
+target_compile_definitions(attnrt_test_support INTERFACE
+  ATTNRT_TEST_KERNEL_1="$<TARGET_FILE:attnrt_test_kernel_1>"
+  ATTNRT_TEST_KERNEL_2="$<TARGET_FILE:attnrt_test_kernel_2>")
+# Allocations are made to fail there.
+target_link_options(attnrt_test_support INTERFACE -Wl,--wrap=aligned_alloc
+  -Wl,--wrap=memfd_create)
+add_dependencies(attnrt_test_support attnrt_schema_objects attnrt_test_kernel_1
+  attnrt_test_kernel_2)
