@@ -1,5 +1,8 @@
 # What the unit tests load: two shared objects as the compiler would write them,
 # which differ in a factor, and the schema as structs that can be changed.
+# LLVM's flags in the tree above would keep them loaded for ever; here one is and
+# one is not.
+set(CMAKE_MODULE_LINKER_FLAGS "")
 foreach(factor 1 2)
   add_library(attnrt_test_kernel_${factor} MODULE EXCLUDE_FROM_ALL
     ${CMAKE_CURRENT_LIST_DIR}/TestKernel.c)
@@ -8,6 +11,7 @@ foreach(factor 1 2)
   target_compile_options(attnrt_test_kernel_${factor} PRIVATE -O2 -ffreestanding -fno-sanitize=all)
   target_link_options(attnrt_test_kernel_${factor} PRIVATE -nostdlib -fno-sanitize=all)
 endforeach()
+target_link_options(attnrt_test_kernel_2 PRIVATE -Wl,-z,nodelete)
 
 set(ATTNRT_OBJECTS ${CMAKE_CURRENT_BINARY_DIR}/objects)
 add_custom_command(

@@ -33,6 +33,28 @@ static bool writeAll(int descriptor, const char *data, size_t size) {
   return true;
 }
 
+static std::string nameOf(int descriptor) {
+  return "/proc/self/fd/" + std::to_string(descriptor);
+}
+
+/// A descriptor of the same file whose name the dynamic linker does not know.
+/// An object that stays loaded after dlclose (it may ask for that) keeps the
+/// name of a descriptor that is long gone.
+static int withFreshName(int descriptor) {
+  while (descriptor >= 0) {
+    void *known =
+        dlopen(nameOf(descriptor).c_str(), RTLD_LAZY | RTLD_NOLOAD);
+    if (!known) {
+      return descriptor;
+    }
+    dlclose(known);
+    int next = fcntl(descriptor, F_DUPFD_CLOEXEC, descriptor + 1);
+    close(descriptor);
+    descriptor = next;
+  }
+  return descriptor;
+}
+
 bool Library::open(const std::string &path) {
   handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
@@ -47,9 +69,9 @@ std::unique_ptr<Library> Library::load(const char *data, size_t size,
   std::unique_ptr<Library> library(new Library);
   int &descriptor = library->descriptor;
   if (mayUseMemory) {
-    descriptor = memfd_create("attnrt", MFD_CLOEXEC);
+    descriptor = withFreshName(memfd_create("attnrt", MFD_CLOEXEC));
     if (descriptor >= 0 && writeAll(descriptor, data, size) &&
-        library->open("/proc/self/fd/" + std::to_string(descriptor))) {
+        library->open(nameOf(descriptor))) {
       library->inMemory = true;
       return library;
     }
