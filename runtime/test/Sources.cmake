@@ -12,5 +12,6 @@ set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/PoolTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/RunTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/TestBundle.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/ValidateTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/VerifyTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/headers.c)

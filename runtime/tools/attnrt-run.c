@@ -35,6 +35,7 @@ static const char usage[] =
     "  --out-arg=I:FILE.npy  write argument I after the run\n"
     "  --workers=N, --split=N, --threads=N\n"
     "  --verify          check the plans before they run\n"
+    "  --validate        check before that where the tables lead\n"
     "  --library=PATH    default: libattnrt.so\n"
     "  --list            print entries and arguments instead\n";
 
@@ -58,6 +59,7 @@ static const char usage[] =
   X(schedule_update) \
   X(schedule_result) \
   X(schedule_verify) \
+  X(schedule_validate) \
   X(run)
 // clang-format on
 #define X(name) static __typeof__(&attnrt_##name) rt_##name;
@@ -69,7 +71,8 @@ typedef struct options {
   const char *args[MOST_ARGUMENTS], *outs[MOST_ARGUMENTS];
   const char *low[MOST_ARGUMENTS], *run[MOST_ARGUMENTS],
       *out_args[MOST_ARGUMENTS];
-  int num_args, num_outs, workers, split, threads, verify, list;
+  int num_args, num_outs, workers, split, threads, verify, validate,
+      list;
 } options;
 
 /// An argument or a result in memory.
@@ -257,6 +260,9 @@ static int run_step(const options *o, attnrt_schedule *schedule, array *all,
                       .num_arguments = arguments,
                       .arguments = given,
                       .low = lowest};
+  if (o->validate && rt_schedule_validate(schedule, &step)) {
+    return refused("attnrt_schedule_validate");
+  }
   if (rt_schedule_update(schedule, &step, NULL)) {
     return refused("attnrt_schedule_update");
   }
@@ -433,6 +439,8 @@ int main(int argc, char **argv) {
       o.threads = atoi(value);
     } else if (strcmp(word, "--verify") == 0) {
       o.verify = 1;
+    } else if (strcmp(word, "--validate") == 0) {
+      o.validate = 1;
     } else if (strcmp(word, "--list") == 0) {
       o.list = 1;
     } else if (strcmp(word, "--help") == 0) {

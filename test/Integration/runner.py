@@ -82,7 +82,7 @@ class Runner:
         if not bundle.exists():
             self.call(["attn-translate", "--emit=bundle", "--target=cpu",
                        *self.options, self.example, "-o", str(bundle)])
-        command = ["attnrt-run", str(bundle), f"--entry={entry}", "--verify",
+        command = ["attnrt-run", str(bundle), f"--entry={entry}", "--verify", "--validate",
                    f"--workers={workers}", f"--threads={workers}"]
         if split is not None:
             command.append(f"--split={split}")

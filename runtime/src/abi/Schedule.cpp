@@ -7,8 +7,17 @@
 #include "Schedule.h"
 
 #include "Tensor.h"
+#include "Validate.h"
 
 using namespace attnrt;
+
+void attnrt::checkCount(const attnrt_step &step, size_t arguments) {
+  if (step.num_arguments < 0 || size_t(step.num_arguments) != arguments ||
+      (arguments && !step.arguments)) {
+    raise(ATTNRT_INVALID_ARGUMENT, "expects %zu arguments, but got %d",
+          arguments, step.arguments ? step.num_arguments : 0);
+  }
+}
 
 Schedule::Schedule(std::shared_ptr<Kernel> given, const attnrt_schedule_caps &c)
     : kernel(std::move(given)), caps(c),
@@ -47,6 +56,32 @@ void Schedule::verify() const {
                                &planned.problem, &planned.entry,
                                &planned.options));
     }
+  }
+}
+
+void Schedule::validate(const attnrt_step &given) const {
+  const Entry &entry = *kernel->entry;
+  size_t count = entry.arguments.size();
+  checkCount(given, count);
+  std::vector<HostValue> values(count);
+  for (size_t i = 0; i < count; ++i) {
+    const Argument &argument = entry.arguments[i];
+    const DLTensor *tensor =
+        given.host && given.host[i] ? given.host[i] : given.arguments[i];
+    TensorName name{"argument", i};
+    if (argument.isScalar) {
+      values[i].tensor = attnrt_tensor{};
+      values[i].tensor.dtype = argument.dtype;
+      values[i].cell = bindScalar(tensor, argument, name);
+      continue;
+    }
+    values[i].tensor = bindTensor(tensor, argument, name);
+    if (!isHostMemory(tensor->device) || !tensor->data) {
+      values[i].tensor.data = nullptr;
+    }
+  }
+  for (const View &view : entry.views) {
+    validateView(view, values);
   }
 }
 
@@ -210,5 +245,16 @@ attnrt_status attnrt_run(attnrt_schedule *schedule,
       raise(ATTNRT_INVALID_ARGUMENT, "expects a schedule, but got null");
     }
     schedule->impl.run(tensors, count, stream);
+  });
+}
+
+attnrt_status attnrt_schedule_validate(const attnrt_schedule *schedule,
+                                       const attnrt_step *step) {
+  return guard([&] {
+    if (!schedule || !step) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects a schedule and a step, but got null");
+    }
+    schedule->impl.validate(readParams(step, "attnrt_step"));
   });
 }

@@ -67,6 +67,7 @@ struct Schedule {
   void update(const attnrt_step &step, void *stream);
   void run(const DLTensor *const *tensors, int32_t count, void *stream);
   void verify() const;
+  void validate(const attnrt_step &step) const;
 
   std::shared_ptr<Kernel> kernel;
   attnrt_schedule_caps caps;
@@ -86,6 +87,9 @@ private:
   std::vector<attnrt_tensor> runTensors;
   std::vector<uint64_t> runScalars;
 };
+
+/// Refuses a step that has not one tensor for each argument.
+void checkCount(const attnrt_step &step, size_t arguments);
 
 } // namespace attnrt
 

@@ -35,6 +35,10 @@ uint64_t bindScalar(const DLTensor *tensor, const Argument &argument,
 /// Bytes from element 0 to behind the last one of a tensor that starts there.
 uint64_t bytesOf(attnrt_dtype dtype, uint64_t elements);
 
+inline bool isHostMemory(DLDevice device) {
+  return device.device_type == kDLCPU || device.device_type == kDLCUDAHost;
+}
+
 /// "2x?x16 of f16", for messages.
 std::string describe(const int64_t *sizes, size_t rank, attnrt_dtype dtype);
 

@@ -86,8 +86,7 @@ static void setValues(attnrt_tensor &tensor, const DLTensor *values,
           "%s %zu is read when a step is planned, but has no data", name.kind,
           name.number);
   }
-  if (values->device.device_type != kDLCPU &&
-      values->device.device_type != kDLCUDAHost) {
+  if (!isHostMemory(values->device)) {
     raise(ATTNRT_INVALID_ARGUMENT,
           "%s %zu is read when a step is planned, but lies on a device: its "
           "values are expected in `host`",
@@ -97,12 +96,7 @@ static void setValues(attnrt_tensor &tensor, const DLTensor *values,
 }
 
 void Schedule::Updater::bind() {
-  size_t arguments = kernel.entry->arguments.size();
-  if (given.num_arguments < 0 || size_t(given.num_arguments) != arguments ||
-      (arguments && !given.arguments)) {
-    raise(ATTNRT_INVALID_ARGUMENT, "expects %zu arguments, but got %d",
-          arguments, given.arguments ? given.num_arguments : 0);
-  }
+  checkCount(given, kernel.entry->arguments.size());
   step.tensors.assign(schedule.numTensors, attnrt_tensor{});
   step.scalars.assign(schedule.numScalars, 0);
   std::vector<uint32_t> inexact; // buffers

@@ -1,0 +1,311 @@
+//===- TablesTest.cpp - Engines' tables and strides, on compiled kernels --===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One cache in the layouts that engines have, read in place: the same rows come
+// out, and they are those of attention in f64. A program is compiled to a bundle
+// in this process and run through the C ABI.
+//
+//===----------------------------------------------------------------------===//
+#include "attn/Compiler/Compiler.h"
+#include "attn/JIT/Bundle.h"
+#include "attnrt/attnrt.hpp"
+
+#include "mlir/Parser/Parser.h"
+#include "gtest/gtest.h"
+#include <cmath>
+#include <functional>
+#include <random>
+
+using namespace attn;
+
+namespace {
+
+constexpr int64_t kRequests = 3, kHeads = 2, kWidth = 16, kPage = 4,
+                  kPages = 24, kMost = 24;
+const std::vector<int32_t> kLengths{24, 0, 13};
+
+/// Decode of one query per request; the view of the cache is what differs.
+std::string program(const std::string &storage, const std::string &symbols,
+                    const std::string &domain, const std::string &address,
+                    const std::string &types, const std::string &parameters) {
+  std::string views;
+  for (auto [name, axis] : {std::pair("k", "e"), {"v", "f"}}) {
+    views += std::string("  %") + name + " = attn.view (b, m, g, " + axis +
+             ") symbols(" + symbols + ") where (" + domain + ") of %" + name +
+             "p[" + address + axis + "]\n    : (" + storage + ", " + types +
+             ") -> tensor<?x?x2x16xf32>\n";
+  }
+  return "func.func @decode(%q: tensor<?x2x16xf32>, %kp: " + storage +
+         ", %vp: " + storage + ", " + parameters +
+         ", %scale: f32) -> tensor<?x2x16xf32> {\n" + views + R"mlir(
+  %o = attn.cascade ranks(b, g, m, e, f) -> tensor<?x2x16xf32> {
+    %qk = attn.einsum %q[b, g, e], %k[b, m, g, e], %scale -> [b, g, m]
+        reduce add(e)
+        : (tensor<?x2x16xf32>, tensor<?x?x2x16xf32>, f32) -> tensor<?x2x?xf32>
+    %gm = attn.einsum %qk[b, g, m] -> [b, g] reduce max(m)
+        : (tensor<?x2x?xf32>) -> tensor<?x2xf32>
+    %sn = attn.einsum %qk[b, g, m], %gm[b, g] -> [b, g, m]
+        : (tensor<?x2x?xf32>, tensor<?x2xf32>) -> tensor<?x2x?xf32> {
+    ^bb0(%s: f32, %x: f32):
+      %d = arith.subf %s, %x : f32
+      %y = math.exp %d : f32
+      attn.yield %y : f32
+    }
+    %sd = attn.einsum %sn[b, g, m] -> [b, g] reduce add(m)
+        : (tensor<?x2x?xf32>) -> tensor<?x2xf32>
+    %a = attn.einsum %sn[b, g, m], %sd[b, g] -> [b, g, m]
+        : (tensor<?x2x?xf32>, tensor<?x2xf32>) -> tensor<?x2x?xf32> {
+    ^bb0(%n: f32, %d: f32):
+      %y = arith.divf %n, %d : f32
+      attn.yield %y : f32
+    }
+    %av = attn.einsum %a[b, g, m], %v[b, m, g, f] -> [b, g, f] reduce add(m)
+        : (tensor<?x2x?xf32>, tensor<?x?x2x16xf32>) -> tensor<?x2x16xf32>
+    attn.yield %av : tensor<?x2x16xf32>
+  }
+  return %o : tensor<?x2x16xf32>
+}
+)mlir";
+}
+
+/// A DLTensor with its sizes and strides.
+struct Tensor {
+  Tensor(void *data, std::vector<int64_t> sizes, DLDataType dtype,
+         std::vector<int64_t> strides = {})
+      : sizes(std::move(sizes)), strides(std::move(strides)) {
+    tensor.data = data;
+    tensor.device = {kDLCPU, 0};
+    tensor.dtype = dtype;
+  }
+  const DLTensor *get() {
+    tensor.ndim = int32_t(sizes.size());
+    tensor.shape = sizes.data();
+    tensor.strides = strides.empty() ? nullptr : strides.data();
+    return &tensor;
+  }
+  DLTensor tensor{};
+  std::vector<int64_t> sizes, strides;
+};
+constexpr DLDataType kF32{kDLFloat, 32, 1}, kI32{kDLInt, 32, 1};
+
+class TablesTest : public ::testing::Test {
+protected:
+  TablesTest() : q(kRequests * kHeads * kWidth) {
+    std::mt19937_64 random(7);
+    std::normal_distribution<float> normal;
+    for (float &x : q) {
+      x = normal(random);
+    }
+    for (auto &logical : {&k, &v}) {
+      logical->resize(kRequests * kMost * kHeads * kWidth);
+      for (float &x : *logical) {
+        x = normal(random);
+      }
+    }
+    DialectRegistry registry;
+    registerCompilerDialects(registry);
+    context.appendDialectRegistry(registry);
+  }
+
+  float &logical(std::vector<float> &from, int64_t b, int64_t m, int64_t g,
+                 int64_t e) {
+    return from[((b * kMost + m) * kHeads + g) * kWidth + e];
+  }
+
+  /// Fills a pool, NaN elsewhere: at(b, m, g) is the element of e = 0.
+  std::vector<float>
+  fill(std::vector<float> &from, size_t elements,
+       const std::function<int64_t(int64_t, int64_t, int64_t)> &at) {
+    std::vector<float> pool(elements, NAN);
+    for (int64_t b = 0; b < kRequests; ++b) {
+      for (int64_t m = 0; m < kLengths[b]; ++m) {
+        for (int64_t g = 0; g < kHeads; ++g) {
+          for (int64_t e = 0; e < kWidth; ++e) {
+            pool[at(b, m, g) + e] = logical(from, b, m, g, e);
+          }
+        }
+      }
+    }
+    return pool;
+  }
+
+  /// Runs with the cache's tensors and tables and compares all rows.
+  void check(const std::string &text, std::vector<Tensor> cache,
+             std::vector<Tensor> tables);
+
+  MLIRContext context;
+  std::vector<float> q, k, v;
+  float scale = 0.25f;
+};
+
+void TablesTest::check(const std::string &text, std::vector<Tensor> cache,
+                       std::vector<Tensor> tables) {
+  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
+  ASSERT_TRUE(module) << text;
+  BundleOptions options;
+  options.targets.push_back("x86-64-v2");
+  auto bytes = makeBundle(*module, options);
+  ASSERT_TRUE(succeeded(bytes));
+
+  rt::Context runtime;
+  rt::Bundle bundle(runtime, bytes->data(), bytes->size());
+  rt::Kernel kernel(bundle, "decode", DLDevice{kDLCPU, 0});
+  auto caps = rt::params<attnrt_schedule_caps>();
+  caps.workers = 3;
+  caps.split = 2;
+  rt::Schedule schedule(kernel, &caps);
+  std::vector<float> out(q.size(), -1);
+  Tensor tq(q.data(), {kRequests, kHeads, kWidth}, kF32);
+  Tensor ts(&scale, {}, kF32), to(out.data(), tq.sizes, kF32);
+  std::vector<const DLTensor *> arguments{tq.get()};
+  for (auto *list : {&cache, &tables}) {
+    for (Tensor &tensor : *list) {
+      arguments.push_back(tensor.get());
+    }
+  }
+  arguments.push_back(ts.get());
+  auto step = rt::params<attnrt_step>();
+  step.num_arguments = int32_t(arguments.size());
+  step.arguments = arguments.data();
+  rt::throwIfFailed(attnrt_schedule_validate(schedule.get(), &step));
+  schedule.update(step);
+  schedule.verify();
+  arguments.push_back(to.get());
+  schedule.run(arguments);
+
+  for (int64_t b = 0; b < kRequests; ++b) {
+    for (int64_t g = 0; g < kHeads; ++g) {
+      std::vector<double> weights;
+      double sum = 0;
+      for (int64_t m = 0; m < kLengths[b]; ++m) {
+        double score = 0;
+        for (int64_t e = 0; e < kWidth; ++e) {
+          score += double(q[(b * kHeads + g) * kWidth + e]) *
+                   logical(k, b, m, g, e) * scale;
+        }
+        sum += weights.emplace_back(std::exp(score));
+      }
+      for (int64_t f = 0; f < kWidth; ++f) {
+        double want = 0;
+        for (int64_t m = 0; m < kLengths[b]; ++m) {
+          want += weights[m] * logical(v, b, m, g, f) / sum;
+        }
+        EXPECT_NEAR(want, out[(b * kHeads + g) * kWidth + f], 1e-5)
+            << "request " << b << " head " << g << " channel " << f;
+      }
+    }
+  }
+}
+
+/// Pages of a request in no order; page 0 is nobody's.
+int64_t pageOf(int64_t b, int64_t page) {
+  return 1 + (b * 11 + page * 7) % (kPages - 1);
+}
+
+std::string paged() {
+  return program("memref<?x4x2x16xf32>",
+                 "pg = %table[b, m floordiv 4], len = %len[b]", "m < len",
+                 "pg, m mod 4, g, ", "tensor<?x?xi32>, tensor<?xi32>",
+                 "%table: tensor<?x?xi32>, %len: tensor<?xi32>");
+}
+
+} // namespace
+
+TEST_F(TablesTest, DenseWithANullBlockInAnyOrderOfTheCache) {
+  // [requests, 6] of 9 columns; what is past the length is the null block.
+  std::vector<int32_t> table(kRequests * 9, 0), len = kLengths;
+  for (int64_t b = 0; b < kRequests; ++b) {
+    for (int64_t page = 0; page * kPage < kLengths[b]; ++page) {
+      table[b * 9 + page] = int32_t(pageOf(b, page));
+    }
+  }
+  struct Layout {
+    const char *name;
+    // Strides of page, token, head; where V begins; elements in all.
+    int64_t page, token, head, v, all;
+  };
+  constexpr int64_t kTokens = kHeads * kWidth, kBlock = kPage * kTokens;
+  const Layout layouts[] = {
+      {"tokens outside heads, K and V apart", kBlock, kTokens, kWidth,
+       kPages * kBlock, 2 * kPages * kBlock},
+      {"heads outside tokens", kBlock, kWidth, kPage *kWidth, kPages * kBlock,
+       2 * kPages * kBlock},
+      {"K and V in one block", 2 * kBlock, kTokens, kWidth, kBlock,
+       2 * kPages * kBlock},
+      {"layer 2 of 3 inside of blocks and heads", kHeads * 3 * 2 * kPage * kWidth,
+       kWidth, 3 * 2 * kPage *kWidth, kPage *kWidth,
+       kPages *kHeads * 3 * 2 * kPage * kWidth},
+  };
+  for (const Layout &l : layouts) {
+    SCOPED_TRACE(l.name);
+    bool isCrossLayer = l.all > 2 * kPages * kBlock;
+    int64_t start = isCrossLayer ? 2 * 2 * kPage * kWidth : 0;
+    auto at = [&](int64_t b, int64_t m, int64_t g) {
+      return start + pageOf(b, m / kPage) * l.page + m % kPage * l.token +
+             g * l.head;
+    };
+    std::vector<float> pool = fill(k, l.all, at);
+    std::vector<float> values = fill(
+        v, l.all, [&](int64_t b, int64_t m, int64_t g) {
+          return l.v + at(b, m, g);
+        });
+    for (size_t i = 0; i < pool.size(); ++i) {
+      pool[i] = std::isnan(pool[i]) ? values[i] : pool[i];
+    }
+    std::vector<int64_t> sizes{kPages, kPage, kHeads, kWidth},
+        strides{l.page, l.token, l.head, 1};
+    check(paged(),
+          {Tensor(pool.data() + start, sizes, kF32, strides),
+           Tensor(pool.data() + start + l.v, sizes, kF32, strides)},
+          {Tensor(table.data(), {kRequests, 6}, kI32, {9, 1}),
+           Tensor(len.data(), {kRequests}, kI32)});
+  }
+}
+
+TEST_F(TablesTest, TokenSlots) {
+  std::vector<int32_t> slots(kRequests * kMost, 0), len = kLengths;
+  auto slot = [](int64_t b, int64_t m) {
+    return 1 + (b * kMost + m) * 5 % (kRequests * kMost);
+  };
+  for (int64_t b = 0; b < kRequests; ++b) {
+    for (int64_t m = 0; m < kLengths[b]; ++m) {
+      slots[b * kMost + m] = int32_t(slot(b, m));
+    }
+  }
+  int64_t all = kRequests * kMost + 1;
+  auto at = [&](int64_t b, int64_t m, int64_t g) {
+    return (slot(b, m) * kHeads + g) * kWidth;
+  };
+  std::vector<float> kp = fill(k, all * kHeads * kWidth, at),
+                     vp = fill(v, all * kHeads * kWidth, at);
+  check(program("memref<?x2x16xf32>", "slot = %slots[b, m], len = %len[b]",
+                "m < len", "slot, g, ", "tensor<?x?xi32>, tensor<?xi32>",
+                "%slots: tensor<?x?xi32>, %len: tensor<?xi32>"),
+        {Tensor(kp.data(), {all, kHeads, kWidth}, kF32),
+         Tensor(vp.data(), {all, kHeads, kWidth}, kF32)},
+        {Tensor(slots.data(), {kRequests, kMost}, kI32),
+         Tensor(len.data(), {kRequests}, kI32)});
+}
+
+TEST_F(TablesTest, ContiguousRuns) {
+  std::vector<int32_t> ptr{2}; // two tokens of somebody else
+  for (int32_t length : kLengths) {
+    ptr.push_back(ptr.back() + length);
+  }
+  int64_t all = ptr.back() + 1;
+  auto at = [&](int64_t b, int64_t m, int64_t g) {
+    return ((ptr[b] + m) * kHeads + g) * kWidth;
+  };
+  std::vector<float> kp = fill(k, all * kHeads * kWidth, at),
+                     vp = fill(v, all * kHeads * kWidth, at);
+  check(program("memref<?x2x16xf32>", "lo = %ptr[b], hi = %ptr[b + 1]",
+                "lo + m < hi", "lo + m, g, ", "tensor<?xi32>, tensor<?xi32>",
+                "%ptr: tensor<?xi32>"),
+        {Tensor(kp.data(), {all, kHeads, kWidth}, kF32),
+         Tensor(vp.data(), {all, kHeads, kWidth}, kF32)},
+        {Tensor(ptr.data(), {kRequests + 1}, kI32)});
+}
