@@ -4,8 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "../src/Guard.h"
 #include "../src/abi/Validate.h"
+#include "../src/Guard.h"
 
 #include <functional>
 #include <gtest/gtest.h>
@@ -92,13 +92,15 @@ TEST(Validate, DenseTablesWithANullBlock) {
                                   "the argument, which has 8",
             cache.check());
   table[2] = -1;
-  EXPECT_EQ(std::string(astray) + "b = 0, m = 8: it goes to -1 on axis 0 of the "
-                                  "argument, which has 8",
+  EXPECT_EQ(std::string(astray) +
+                "b = 0, m = 8: it goes to -1 on axis 0 of the "
+                "argument, which has 8",
             cache.check());
   table[2] = 0;
   len[2] = 13; // more than the table's row
-  EXPECT_EQ(std::string(astray) + "b = 2, m = 12: it looks up entry 3 of axis 1 "
-                                  "of argument 1, which has 3",
+  EXPECT_EQ(std::string(astray) +
+                "b = 2, m = 12: it looks up entry 3 of axis 1 "
+                "of argument 1, which has 3",
             cache.check());
   cache.values[1].tensor.data = nullptr;
   EXPECT_EQ("argument 1 is looked at when tables are checked: its values are "
@@ -146,8 +148,9 @@ TEST(Validate, TokenSlots) {
   cache.view.address = {symbol(0), g};
   EXPECT_EQ("", cache.check());
   slots[5] = 32;
-  EXPECT_EQ(std::string(astray) + "b = 1, m = 1: it goes to 32 on axis 0 of the "
-                                  "argument, which has 32",
+  EXPECT_EQ(std::string(astray) +
+                "b = 1, m = 1: it goes to 32 on axis 0 of the "
+                "argument, which has 32",
             cache.check());
 }
 
@@ -186,8 +189,9 @@ TEST(Validate, DomainsOfSeveralSets) {
   }
   EXPECT_EQ("", cache.check());
   table[31] = 8;
-  EXPECT_EQ(std::string(astray) + "b = 0, m = 31: it goes to 8 on axis 0 of the "
-                                  "argument, which has 8",
+  EXPECT_EQ(std::string(astray) +
+                "b = 0, m = 31: it goes to 8 on axis 0 of the "
+                "argument, which has 8",
             cache.check());
 }
 

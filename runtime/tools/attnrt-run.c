@@ -71,8 +71,7 @@ typedef struct options {
   const char *args[MOST_ARGUMENTS], *outs[MOST_ARGUMENTS];
   const char *low[MOST_ARGUMENTS], *run[MOST_ARGUMENTS],
       *out_args[MOST_ARGUMENTS];
-  int num_args, num_outs, workers, split, threads, verify, validate,
-      list;
+  int num_args, num_outs, workers, split, threads, verify, validate, list;
 } options;
 
 /// An argument or a result in memory.

@@ -6,13 +6,14 @@
 //===----------------------------------------------------------------------===//
 //
 // One cache in the layouts that engines have, read in place: the same rows come
-// out, and they are those of attention in f64. A program is compiled to a bundle
-// in this process and run through the C ABI.
+// out, and they are those of attention in f64. A program is compiled to a
+// bundle in this process and run through the C ABI.
 //
 //===----------------------------------------------------------------------===//
 #include "attn/Compiler/Compiler.h"
 #include "attn/JIT/Bundle.h"
 #include "attnrt/attnrt.hpp"
+#include "attnrt/sim.h"
 
 #include "mlir/Parser/Parser.h"
 #include "gtest/gtest.h"
@@ -92,7 +93,13 @@ struct Tensor {
 };
 constexpr DLDataType kF32{kDLFloat, 32, 1}, kI32{kDLInt, 32, 1};
 
-class TablesTest : public ::testing::Test {
+struct DeviceCase {
+  const char *name;
+  DLDevice device;
+};
+
+/// On the CPU, and as PTX for sm_80 under the simulator.
+class TablesTest : public ::testing::TestWithParam<DeviceCase> {
 protected:
   TablesTest() : q(kRequests * kHeads * kWidth) {
     std::mt19937_64 random(7);
@@ -142,18 +149,25 @@ protected:
   float scale = 0.25f;
 };
 
+INSTANTIATE_TEST_SUITE_P(
+    Devices, TablesTest,
+    ::testing::Values(DeviceCase{"cpu", {kDLCPU, 0}},
+                      DeviceCase{"sim", {kDLExtDev, ATTNRT_DEVICE_SIM}}),
+    [](const auto &info) { return std::string(info.param.name); });
+
 void TablesTest::check(const std::string &text, std::vector<Tensor> cache,
                        std::vector<Tensor> tables) {
   OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
   ASSERT_TRUE(module) << text;
   BundleOptions options;
-  options.targets.push_back("x86-64-v2");
+  options.targets = {"x86-64-v2", "sm_80"};
   auto bytes = makeBundle(*module, options);
   ASSERT_TRUE(succeeded(bytes));
 
+  rt::throwIfFailed(attnrt_sim_enable(nullptr));
   rt::Context runtime;
   rt::Bundle bundle(runtime, bytes->data(), bytes->size());
-  rt::Kernel kernel(bundle, "decode", DLDevice{kDLCPU, 0});
+  rt::Kernel kernel(bundle, "decode", GetParam().device);
   auto caps = rt::params<attnrt_schedule_caps>();
   caps.workers = 3;
   caps.split = 2;
@@ -215,7 +229,7 @@ std::string paged() {
 
 } // namespace
 
-TEST_F(TablesTest, DenseWithANullBlockInAnyOrderOfTheCache) {
+TEST_P(TablesTest, DenseWithANullBlockInAnyOrderOfTheCache) {
   // [requests, 6] of 9 columns; what is past the length is the null block.
   std::vector<int32_t> table(kRequests * 9, 0), len = kLengths;
   for (int64_t b = 0; b < kRequests; ++b) {
@@ -232,13 +246,13 @@ TEST_F(TablesTest, DenseWithANullBlockInAnyOrderOfTheCache) {
   const Layout layouts[] = {
       {"tokens outside heads, K and V apart", kBlock, kTokens, kWidth,
        kPages * kBlock, 2 * kPages * kBlock},
-      {"heads outside tokens", kBlock, kWidth, kPage *kWidth, kPages * kBlock,
+      {"heads outside tokens", kBlock, kWidth, kPage * kWidth, kPages * kBlock,
        2 * kPages * kBlock},
       {"K and V in one block", 2 * kBlock, kTokens, kWidth, kBlock,
        2 * kPages * kBlock},
-      {"layer 2 of 3 inside of blocks and heads", kHeads * 3 * 2 * kPage * kWidth,
-       kWidth, 3 * 2 * kPage *kWidth, kPage *kWidth,
-       kPages *kHeads * 3 * 2 * kPage * kWidth},
+      {"layer 2 of 3 inside of blocks and heads",
+       kHeads * 3 * 2 * kPage * kWidth, kWidth, 3 * 2 * kPage * kWidth,
+       kPage * kWidth, kPages * kHeads * 3 * 2 * kPage * kWidth},
   };
   for (const Layout &l : layouts) {
     SCOPED_TRACE(l.name);
@@ -249,8 +263,8 @@ TEST_F(TablesTest, DenseWithANullBlockInAnyOrderOfTheCache) {
              g * l.head;
     };
     std::vector<float> pool = fill(k, l.all, at);
-    std::vector<float> values = fill(
-        v, l.all, [&](int64_t b, int64_t m, int64_t g) {
+    std::vector<float> values =
+        fill(v, l.all, [&](int64_t b, int64_t m, int64_t g) {
           return l.v + at(b, m, g);
         });
     for (size_t i = 0; i < pool.size(); ++i) {
@@ -266,7 +280,7 @@ TEST_F(TablesTest, DenseWithANullBlockInAnyOrderOfTheCache) {
   }
 }
 
-TEST_F(TablesTest, TokenSlots) {
+TEST_P(TablesTest, TokenSlots) {
   std::vector<int32_t> slots(kRequests * kMost, 0), len = kLengths;
   auto slot = [](int64_t b, int64_t m) {
     return 1 + (b * kMost + m) * 5 % (kRequests * kMost);
@@ -291,7 +305,7 @@ TEST_F(TablesTest, TokenSlots) {
          Tensor(len.data(), {kRequests}, kI32)});
 }
 
-TEST_F(TablesTest, ContiguousRuns) {
+TEST_P(TablesTest, ContiguousRuns) {
   std::vector<int32_t> ptr{2}; // two tokens of somebody else
   for (int32_t length : kLengths) {
     ptr.push_back(ptr.back() + length);

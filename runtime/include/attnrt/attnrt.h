@@ -80,7 +80,10 @@ typedef struct attnrt_schedule attnrt_schedule;
 enum {
   /// Computes nothing and accepts everything: for tests of an engine, and to
   /// measure what the host does.
-  ATTNRT_DEVICE_NULL = 0
+  ATTNRT_DEVICE_NULL = 0,
+  /// The PTX of a GPU under ptx-sim, with its checks on; tensors lie in host
+  /// memory. There only where attnrt_sim_enable (attnrt/sim.h) was called.
+  ATTNRT_DEVICE_SIM = 1
 };
 
 /// Memory of the engine, for partial states and workspaces. What the runtime
@@ -308,12 +311,12 @@ ATTNRT_API attnrt_status
 attnrt_schedule_verify(const attnrt_schedule *schedule);
 
 /// Checks the tables of a step in full before it is planned: goes through every
-/// point of every view of the entry, looks up what it looks up, and asks whether
-/// the address lies in its storage. INVALID_ARGUMENT names the first point for
-/// which it does not. The values of tables must be in host memory or in `host`;
-/// other tensors give their sizes only. Takes a time that grows with the number
-/// of keys; kernels take tables as they are. UNAVAILABLE if a view has an axis
-/// whose end the host cannot find. The schedule is not changed.
+/// point of every view of the entry, looks up what it looks up, and asks
+/// whether the address lies in its storage. INVALID_ARGUMENT names the first
+/// point for which it does not. The values of tables must be in host memory or
+/// in `host`; other tensors give their sizes only. Takes a time that grows with
+/// the number of keys; kernels take tables as they are. UNAVAILABLE if a view
+/// has an axis whose end the host cannot find. The schedule is not changed.
 ATTNRT_API attnrt_status attnrt_schedule_validate(
     const attnrt_schedule *schedule, const attnrt_step *step);
 

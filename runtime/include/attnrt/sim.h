@@ -76,6 +76,11 @@ ATTNRT_API attnrt_status attnrt_sim_run(attnrt_sim *sim,
 /// object for each. Its text lives until the next run.
 ATTNRT_API const char *attnrt_sim_launches(const attnrt_sim *sim);
 
+/// Makes the simulator a device of attnrt/attnrt.h (kDLExtDev, number
+/// ATTNRT_DEVICE_SIM) for this process; kernels that are loaded from then on
+/// get these options (null: all zero). May be called again.
+ATTNRT_API attnrt_status attnrt_sim_enable(const attnrt_sim_options *options);
+
 #ifdef __cplusplus
 } // extern "C"
 #endif

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Context.h"
 
+#include <atomic>
 #include <sched.h>
 
 using namespace attnrt;
@@ -74,6 +75,10 @@ Device &Context::device(DLDevice which) {
   return *device;
 }
 
+static std::atomic<DeviceMaker> simDevice{nullptr};
+
+void attnrt::setSimDevice(DeviceMaker maker) { simDevice.store(maker); }
+
 std::unique_ptr<Device> attnrt::makeDevice(Context &context, DLDevice which) {
   if (which.device_type == kDLCPU && which.device_id == 0) {
     return makeCpuDevice(context);
@@ -81,9 +86,16 @@ std::unique_ptr<Device> attnrt::makeDevice(Context &context, DLDevice which) {
   if (which.device_type == kDLExtDev && which.device_id == ATTNRT_DEVICE_NULL) {
     return makeNullDevice();
   }
+  if (which.device_type == kDLExtDev && which.device_id == ATTNRT_DEVICE_SIM) {
+    if (DeviceMaker maker = simDevice.load()) {
+      return maker();
+    }
+    raise(ATTNRT_UNAVAILABLE,
+          "the simulator is not enabled (attnrt_sim_enable of attnrt_sim)");
+  }
   raise(ATTNRT_INVALID_ARGUMENT,
-        "expects the CPU (type 1, number 0) or the null device (type 12, "
-        "number 0), but got type %d, number %d",
+        "expects the CPU (type 1, number 0), the null device (type 12, number "
+        "0) or the simulator (type 12, number 1), but got type %d, number %d",
         int(which.device_type), int(which.device_id));
 }
 

@@ -6,10 +6,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Axes get their ends as docs/attn-spec.md says: from the domain where one of
-// its constraints falls as the axis grows, else from what the axis indexes bare.
-// Then the box of all axes that tables, domain or sums in the address name is
-// walked, the axes whose ends depend on others inside; axes that only stand bare
-// in the address need no walk.
+// its constraints falls as the axis grows, else from what the axis indexes
+// bare. Then the box of all axes that tables, domain or sums in the address
+// name is walked, the axes whose ends depend on others inside; axes that only
+// stand bare in the address need no walk.
 //
 //===----------------------------------------------------------------------===//
 #include "Validate.h"
@@ -84,8 +84,7 @@ Share Walk::shareOf(const Expression &e, size_t axis) const {
         term.share = {true, true, 1};
       } else if (step.kind == StepKind::Symbol) {
         // A symbol that the axis looks up may do anything.
-        for (const Expression &c :
-             view.symbols[size_t(step.value)].at) {
+        for (const Expression &c : view.symbols[size_t(step.value)].at) {
           if (shareOf(c, axis).isNamed) {
             term.share = {true, false, 0};
           }
@@ -135,8 +134,8 @@ bool Walk::endsByDomain(size_t axis) const {
   for (const auto &set : view.domain) {
     bool ends = false;
     for (const Constraint &c : set) {
-      ends |= falls(shareOf(c.expression, axis)) &&
-              isResolved(c.expression, axis);
+      ends |=
+          falls(shareOf(c.expression, axis)) && isResolved(c.expression, axis);
     }
     if (!ends) {
       return false;
@@ -168,8 +167,7 @@ int64_t Walk::bareEnd(size_t axis) const {
                      s[1].kind == StepKind::Constant && s[1].value >= 0 &&
                      s[2].kind == StepKind::Add;
     if (isBare && (s.size() == 1 || isShifted)) {
-      int64_t here =
-          std::max<int64_t>(isShifted ? size - s[1].value : size, 0);
+      int64_t here = std::max<int64_t>(isShifted ? size - s[1].value : size, 0);
       end = end < 0 ? here : std::min(end, here);
     }
   };
@@ -213,9 +211,8 @@ void Walk::orderAxes() {
       }
       if (endsByDomain(axis)) {
         best = axis;
-      } else if (bareEnd(axis) >= 0 &&
-                 (bare == none || !mayEndByDomain(axis) ||
-                  mayEndByDomain(bare))) {
+      } else if (bareEnd(axis) >= 0 && (bare == none || !mayEndByDomain(axis) ||
+                                        mayEndByDomain(bare))) {
         bare = axis;
       }
     }
@@ -246,8 +243,9 @@ void Walk::refuse(const std::string &what) {
     point += (point.empty() ? "" : ", ") + view.axes[axis] + " = " +
              std::to_string(at[axis]);
   }
-  raise(ATTNRT_INVALID_ARGUMENT, "the view of argument %u leads astray at %s: "
-                                 "%s",
+  raise(ATTNRT_INVALID_ARGUMENT,
+        "the view of argument %u leads astray at %s: "
+        "%s",
         view.argument, point.c_str(), what.c_str());
 }
 
@@ -270,8 +268,8 @@ int64_t Walk::evaluate(const Expression &e) {
       overflows = __builtin_mul_overflow(left, right, &left);
     } else { // right > 0
       int64_t rest = left % right < 0 ? left % right + right : left % right;
-      left = step.kind == StepKind::Mod ? rest
-                                        : left / right - (left % right < 0);
+      left =
+          step.kind == StepKind::Mod ? rest : left / right - (left % right < 0);
     }
     if (overflows) {
       refuse("a coordinate is past 64 bits");

@@ -1,4 +1,5 @@
-//===- Validate.h - Whether tables lead outside of their storage --*- C++ -*-===//
+//===- Validate.h - Whether tables lead outside of their storage --*- C++
+//-*-===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -42,8 +42,7 @@ static std::string nameOf(int descriptor) {
 /// name of a descriptor that is long gone.
 static int withFreshName(int descriptor) {
   while (descriptor >= 0) {
-    void *known =
-        dlopen(nameOf(descriptor).c_str(), RTLD_LAZY | RTLD_NOLOAD);
+    void *known = dlopen(nameOf(descriptor).c_str(), RTLD_LAZY | RTLD_NOLOAD);
     if (!known) {
       return descriptor;
     }

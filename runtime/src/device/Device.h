@@ -48,8 +48,14 @@ struct RunInput {
   const std::vector<std::vector<std::pair<uint32_t, uint64_t>>> *states;
   char *memory;
 
-  /// Sets the states of a launch, in front of it.
+  /// Sets the states of a launch, in front of it; those of the one before are
+  /// gone, as they may lie in the same place.
   void enter(size_t launch) const {
+    if (launch) {
+      for (const auto &before : (*states)[launch - 1]) {
+        tensors[before.first].data = nullptr;
+      }
+    }
     for (auto [tensor, offset] : (*states)[launch]) {
       tensors[tensor].data = memory + offset;
     }
@@ -107,6 +113,13 @@ public:
 std::unique_ptr<Device> makeDevice(Context &context, DLDevice which);
 std::unique_ptr<Device> makeCpuDevice(Context &context);
 std::unique_ptr<Device> makeNullDevice();
+
+/// The simulator is in a library of its own, which hands this over.
+using DeviceMaker = std::unique_ptr<Device> (*)();
+void setSimDevice(DeviceMaker maker);
+
+/// Fills a tensor in host memory with zeros.
+void zeroOnHost(const attnrt_tensor &tensor);
 
 } // namespace attnrt
 

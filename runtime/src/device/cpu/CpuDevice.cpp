@@ -47,7 +47,9 @@ class CpuSession : public Session {
 public:
   explicit CpuSession(const CpuKernel &kernel) : kernel(kernel) {}
   void update(const std::vector<LaunchWork> &works, void *stream) override;
-  void zero(const attnrt_tensor &tensor, void *stream) override;
+  void zero(const attnrt_tensor &tensor, void *) override {
+    zeroOnHost(tensor);
+  }
   void run(const std::vector<LaunchWork> &works, const RunInput &input,
            void *stream) override;
 
@@ -194,7 +196,7 @@ void CpuSession::loop(int64_t n, uint64_t scratchBytes, Loop l) {
 // Launches
 //===----------------------------------------------------------------------===//
 
-void CpuSession::zero(const attnrt_tensor &tensor, void *) {
+void attnrt::zeroOnHost(const attnrt_tensor &tensor) {
   // Rows along the last axis, whose stride is 1.
   uint32_t last = tensor.rank ? tensor.rank - 1 : 0;
   uint64_t element =
