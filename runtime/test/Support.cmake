@@ -13,6 +13,12 @@ foreach(factor 1 2)
 endforeach()
 target_link_options(attnrt_test_kernel_2 PRIVATE -Wl,-z,nodelete)
 
+# A driver for the device that stands in for a GPU, with the same kernels.
+add_library(attnrt_fake_cuda SHARED EXCLUDE_FROM_ALL
+  ${CMAKE_CURRENT_LIST_DIR}/FakeCuda.cpp ${CMAKE_CURRENT_LIST_DIR}/TestKernel.c)
+target_compile_definitions(attnrt_fake_cuda PRIVATE FACTOR=1)
+target_link_libraries(attnrt_fake_cuda PRIVATE attnrt_headers attnrt_flags)
+
 set(ATTNRT_OBJECTS ${CMAKE_CURRENT_BINARY_DIR}/objects)
 add_custom_command(
   OUTPUT ${ATTNRT_OBJECTS}/bundle_objects.h
@@ -27,9 +33,10 @@ add_library(attnrt_test_support INTERFACE)
 target_include_directories(attnrt_test_support SYSTEM INTERFACE ${ATTNRT_OBJECTS})
 target_compile_definitions(attnrt_test_support INTERFACE
   ATTNRT_TEST_KERNEL_1="$<TARGET_FILE:attnrt_test_kernel_1>"
-  ATTNRT_TEST_KERNEL_2="$<TARGET_FILE:attnrt_test_kernel_2>")
+  ATTNRT_TEST_KERNEL_2="$<TARGET_FILE:attnrt_test_kernel_2>"
+  ATTNRT_FAKE_CUDA="$<TARGET_FILE:attnrt_fake_cuda>")
 # Allocations are made to fail there.
 target_link_options(attnrt_test_support INTERFACE -Wl,--wrap=aligned_alloc
   -Wl,--wrap=memfd_create)
 add_dependencies(attnrt_test_support attnrt_schema_objects attnrt_test_kernel_1
-  attnrt_test_kernel_2)
+  attnrt_test_kernel_2 attnrt_fake_cuda)

@@ -137,7 +137,25 @@ static std::unique_ptr<ProgramT> makeProgram() {
   return program;
 }
 
-BundleT attnrt_test::makeBundle(int factor) {
+static void addGpu(BundleT &bundle) {
+  auto target = make<TargetT>();
+  target->kind = TargetKind::Cuda;
+  target->chip = "sm_80";
+  bundle.targets.push_back(std::move(target));
+  auto code = make<CodeT>();
+  code->kind = CodeKind::Ptx;
+  code->text = ".version 7.0";
+  bundle.code.push_back(std::move(code));
+  auto program = makeProgram();
+  program->target = 1;
+  for (auto &kernel : program->kernels) {
+    kernel->code = 1;
+    kernel->threads = 32;
+  }
+  bundle.entries[0]->programs.push_back(std::move(program));
+}
+
+BundleT attnrt_test::makeBundle(int factor, bool hasGpu) {
   BundleT bundle;
   bundle.format = bundle.min_reader = 1;
   bundle.producer = "tests";
@@ -153,6 +171,9 @@ BundleT attnrt_test::makeBundle(int factor) {
   auto entry = makeEntry();
   entry->programs.push_back(makeProgram());
   bundle.entries.push_back(std::move(entry));
+  if (hasGpu) {
+    addGpu(bundle);
+  }
   return bundle;
 }
 
@@ -224,7 +245,7 @@ Batch::Batch(std::vector<int32_t> lengths, int64_t keys)
       tlen(Tensor::ints({int64_t(len.size())}, len)),
       tscale(Tensor::scalar(scale)),
       ty(Tensor::floats({int64_t(len.size())}, y)),
-      tz(Tensor::floats({int64_t(len.size()), 2}, z)) {
+      tz(Tensor::floats({int64_t(len.size()), 2}, z)), thost(tlen) {
   for (size_t i = 0; i < x.size(); ++i) {
     x[i] = float(i % 7) + 1;
   }
@@ -238,12 +259,23 @@ std::vector<const DLTensor *> Batch::all() {
   return {tx.get(), tlen.get(), tscale.get(), ty.get(), tz.get()};
 }
 
+void Batch::moveTo(DLDevice device) {
+  if (device.device_type == kDLCUDA) {
+    for (Tensor *t : {&tx, &tlen, &ty, &tz}) {
+      t->tensor.device = device;
+    }
+    thost.tensor.data = len.data();
+    host = {nullptr, thost.get(), nullptr};
+  }
+}
+
 attnrt_step Batch::step() {
   list = arguments();
   attnrt_step step{};
   step.struct_size = sizeof(step);
   step.num_arguments = int32_t(list.size());
   step.arguments = list.data();
+  step.host = host.empty() ? nullptr : host.data();
   return step;
 }
 
@@ -265,7 +297,7 @@ std::vector<float> Batch::expected(float factor) const {
 
 Loaded::Loaded(const attnrt_context_params *params, DLDevice device, int factor,
                const attnrt_schedule_caps *caps) {
-  Bytes bytes = pack(makeBundle(factor));
+  Bytes bytes = pack(makeBundle(factor, device.device_type == kDLCUDA));
   EXPECT_EQ(ATTNRT_OK, attnrt_context_create(params, &context));
   EXPECT_EQ(ATTNRT_OK,
             attnrt_bundle_load(context, bytes.data(), bytes.size(), &bundle))

@@ -18,7 +18,8 @@ namespace attnrt_test {
 using Bytes = std::vector<uint8_t>;
 
 /// The program of TestKernel.c, entry "sums", with that factor (1 or 2).
-attnrt::bundle::BundleT makeBundle(int factor = 1);
+/// With a second target sm_80 where `hasGpu`, for FakeCuda.cpp.
+attnrt::bundle::BundleT makeBundle(int factor = 1, bool hasGpu = false);
 
 /// The bytes, with the digests that they should have.
 Bytes pack(attnrt::bundle::BundleT bundle);
@@ -47,6 +48,8 @@ struct Batch {
   /// And y, z.
   std::vector<const DLTensor *> all();
   attnrt_step step();
+  /// Makes the arrays memory of a GPU; the host's lengths go beside.
+  void moveTo(DLDevice device);
   /// y as it should be.
   std::vector<float> expected(float factor = 1) const;
 
@@ -55,7 +58,8 @@ struct Batch {
   std::vector<int32_t> len;
   float scale = 0.5f;
   Tensor tx, tlen, tscale, ty, tz;
-  std::vector<const DLTensor *> list;
+  Tensor thost; ///< lengths for the host, where the others are on a device
+  std::vector<const DLTensor *> list, host;
 };
 
 /// Handles that are released at the end; a failure of make is a failure of the

@@ -229,7 +229,7 @@ ATTNRT_API attnrt_status attnrt_kernel_argument(const attnrt_kernel *kernel,
 
 /// Most of what one step may need. 0: grows in attnrt_schedule_update as
 /// needed. A step that needs more is RESOURCE_EXHAUSTED. Capacities count the
-/// records of all launches of the entry together.
+/// records of all folds of the entry together.
 typedef struct attnrt_schedule_caps {
   uint32_t struct_size;
   uint32_t flags; ///< 0
@@ -291,7 +291,7 @@ ATTNRT_API attnrt_status attnrt_schedule_result(const attnrt_schedule *schedule,
                                                 int32_t result, int64_t *sizes,
                                                 int32_t *num_axes);
 
-/// What the last step is cut into; sums over the launches of the entry.
+/// What the folds of the last step are cut into; sums over the entry.
 typedef struct attnrt_schedule_stats {
   uint32_t struct_size;
   int32_t reserved;

@@ -83,6 +83,9 @@ std::unique_ptr<Device> attnrt::makeDevice(Context &context, DLDevice which) {
   if (which.device_type == kDLCPU && which.device_id == 0) {
     return makeCpuDevice(context);
   }
+  if (which.device_type == kDLCUDA && which.device_id >= 0) {
+    return makeCudaDevice(context, which.device_id);
+  }
   if (which.device_type == kDLExtDev && which.device_id == ATTNRT_DEVICE_NULL) {
     return makeNullDevice();
   }
@@ -93,10 +96,12 @@ std::unique_ptr<Device> attnrt::makeDevice(Context &context, DLDevice which) {
     raise(ATTNRT_UNAVAILABLE,
           "the simulator is not enabled (attnrt_sim_enable of attnrt_sim)");
   }
-  raise(ATTNRT_INVALID_ARGUMENT,
-        "expects the CPU (type 1, number 0), the null device (type 12, number "
-        "0) or the simulator (type 12, number 1), but got type %d, number %d",
-        int(which.device_type), int(which.device_id));
+  raise(
+      ATTNRT_INVALID_ARGUMENT,
+      "expects the CPU (type 1, number 0), a GPU (type 2), the null device "
+      "(type 12, number 0) or the simulator (type 12, number 1), but got type "
+      "%d, number %d",
+      int(which.device_type), int(which.device_id));
 }
 
 //===----------------------------------------------------------------------===//

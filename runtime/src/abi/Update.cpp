@@ -270,7 +270,8 @@ void Schedule::Updater::plan() {
   for (size_t number = 0; number < count; ++number) {
     plan(number);
     const attnrt_plan *plan = step.works[number].plan;
-    if (!plan) {
+    // How a device cuts points is its own matter.
+    if (!plan || !program.launches[number].isFold()) {
       continue;
     }
     step.stats.segments += plan->segments.count;
@@ -278,8 +279,7 @@ void Schedule::Updater::plan() {
     step.stats.items += plan->items.count;
     step.stats.merges += plan->merges.count;
     step.stats.slots += plan->slots;
-    for (uint32_t i = 0;
-         program.launches[number].isFold() && i < plan->items.count; ++i) {
+    for (uint32_t i = 0; i < plan->items.count; ++i) {
       step.stats.keys_read += attnrt_plan_items(plan)[i].kv_count;
     }
   }

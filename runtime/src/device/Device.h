@@ -112,6 +112,7 @@ public:
 /// that does not exist.
 std::unique_ptr<Device> makeDevice(Context &context, DLDevice which);
 std::unique_ptr<Device> makeCpuDevice(Context &context);
+std::unique_ptr<Device> makeCudaDevice(Context &context, int ordinal);
 std::unique_ptr<Device> makeNullDevice();
 
 /// The simulator is in a library of its own, which hands this over.

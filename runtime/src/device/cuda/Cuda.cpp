@@ -6,131 +6,17 @@
 //===----------------------------------------------------------------------===//
 #include "attnrt/cuda.h"
 
-#include "../../Status.h"
-#include "Driver.h"
+#include "Module.h"
 
 #include <cstring>
-#include <exception>
 #include <memory>
-#include <new>
 #include <vector>
 
 using namespace attnrt;
 using namespace attnrt::cuda;
 
-namespace {
-/// What does not fit in a status on the way out; caught at the C border.
-struct Failure {
-  attnrt_status status;
-  std::string message;
-};
-
-template <class F> attnrt_status guard(F f) {
-  try {
-    f();
-    return ATTNRT_OK;
-  } catch (const Failure &failure) {
-    return fail(failure.status, "%s", failure.message.c_str());
-  } catch (const std::bad_alloc &) {
-    return fail(ATTNRT_RESOURCE_EXHAUSTED, "not enough memory");
-  } catch (const std::exception &e) {
-    return fail(ATTNRT_INTERNAL, "%s", e.what());
-  }
-}
-
-[[noreturn]] void refuse(const std::string &message) {
+[[noreturn]] static void refuse(const std::string &message) {
   throw Failure{ATTNRT_INVALID_ARGUMENT, message};
-}
-} // namespace
-
-struct attnrt_cuda {
-  Driver driver;
-  Device device = 0;
-  Context context = nullptr;
-  bool ownsContext = false;
-  Module module = nullptr;
-
-  ~attnrt_cuda() {
-    if (module) {
-      enter();
-      (void)driver.moduleUnload(module);
-    }
-    if (ownsContext) {
-      (void)driver.primaryRelease(device);
-    }
-  }
-
-  void check(Status status, const char *what) const {
-    if (status) {
-      constexpr Status kOutOfMemory = 2;
-      throw Failure{status == kOutOfMemory ? ATTNRT_RESOURCE_EXHAUSTED
-                                           : ATTNRT_INTERNAL,
-                    std::string(what) + ": " + driver.describe(status)};
-    }
-  }
-  /// Another library may have changed the thread's context.
-  void enter() const {
-    Context now = nullptr;
-    if (driver.getCurrent(&now) || now != context) {
-      (void)driver.setCurrent(context);
-    }
-  }
-  void start(int ordinal);
-  void load(const char *image);
-  Function find(const attnrt_cuda_kernel &kernel) const;
-  int ask(DeviceAttribute attribute) const {
-    int value = 0;
-    check(driver.deviceGetAttribute(&value, attribute, device),
-          "asking the device");
-    return value;
-  }
-};
-
-void attnrt_cuda::start(int ordinal) {
-  if (!driver.getCurrent(&context) && context) {
-    check(driver.getDevice(&device), "asking for the device");
-    return;
-  }
-  if (Status status = driver.deviceGet(&device, ordinal)) {
-    throw Failure{ATTNRT_UNAVAILABLE, "there is no device " +
-                                          std::to_string(ordinal) + ": " +
-                                          driver.describe(status)};
-  }
-  check(driver.primaryRetain(&context, device), "making a context");
-  ownsContext = true;
-  check(driver.setCurrent(context), "entering the context");
-}
-
-void attnrt_cuda::load(const char *image) {
-  std::vector<char> log(8192);
-  int options[] = {kErrorLog, kErrorLogBytes};
-  void *values[] = {log.data(), reinterpret_cast<void *>(log.size())};
-  if (Status status = driver.moduleLoad(&module, image, 2, options, values)) {
-    module = nullptr;
-    log.back() = 0;
-    refuse("the driver does not take the code: " + driver.describe(status) +
-           (log[0] ? ": " + std::string(log.data()) : ""));
-  }
-}
-
-Function attnrt_cuda::find(const attnrt_cuda_kernel &kernel) const {
-  Function function = nullptr;
-  if (Status status =
-          driver.moduleGetFunction(&function, module, kernel.name)) {
-    refuse("there is no kernel '" + std::string(kernel.name) +
-           "': " + driver.describe(status));
-  }
-  // More than 48 KiB must be asked for.
-  int most = ask(kSharedBytesPerCta);
-  if (kernel.shared_bytes > unsigned(most)) {
-    refuse("expects at most " + std::to_string(most) +
-           " bytes of shared memory on this device, but '" + kernel.name +
-           "' asks for " + std::to_string(kernel.shared_bytes));
-  }
-  check(driver.functionSet(function, kMostDynamicShared,
-                           int(kernel.shared_bytes)),
-        "asking for shared memory");
-  return function;
 }
 
 struct attnrt_cuda_call {

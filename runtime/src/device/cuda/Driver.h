@@ -26,6 +26,7 @@ using Context = struct OpaqueContext *;
 using Module = struct OpaqueModule *;
 using Function = struct OpaqueFunction *;
 using Stream = struct OpaqueStream *;
+using Event = struct OpaqueEvent *;
 using Pointer = unsigned long long;
 
 enum DeviceAttribute : int {
@@ -68,6 +69,15 @@ enum JitOption : int { kErrorLog = 5, kErrorLogBytes = 6 };
   X(free, "cuMemFree_v2", (Pointer))                                           \
   X(copyIn, "cuMemcpyHtoD_v2", (Pointer, const void *, size_t))                \
   X(copyOut, "cuMemcpyDtoH_v2", (void *, Pointer, size_t))                     \
+  X(hostAllocate, "cuMemHostAlloc", (void **, size_t, unsigned))               \
+  X(hostFree, "cuMemFreeHost", (void *))                                       \
+  X(copyInLater, "cuMemcpyHtoDAsync_v2",                                       \
+    (Pointer, const void *, size_t, Stream))                                   \
+  X(fillLater, "cuMemsetD8Async", (Pointer, unsigned char, size_t, Stream))    \
+  X(eventCreate, "cuEventCreate", (Event *, unsigned))                         \
+  X(eventDestroy, "cuEventDestroy_v2", (Event))                                \
+  X(eventRecord, "cuEventRecord", (Event, Stream))                             \
+  X(eventSynchronize, "cuEventSynchronize", (Event))                           \
   X(launch, "cuLaunchKernel",                                                  \
     (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,     \
      unsigned, Stream, void **, void **))

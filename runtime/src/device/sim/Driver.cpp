@@ -16,9 +16,11 @@
 #include "ptxsim/Device.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
+#include <vector>
 
 using namespace attnrt::cuda;
 
@@ -195,6 +197,32 @@ EXPORT Status cuMemcpyHtoD_v2(Pointer to, const void *from, size_t bytes) {
 EXPORT Status cuMemcpyDtoH_v2(void *to, Pointer from, size_t bytes) {
   return simulated().copyOut(to, from, bytes) ? kGood : kInvalid;
 }
+
+// All is done at once, so what comes later is done now.
+EXPORT Status cuMemHostAlloc(void **memory, size_t bytes, unsigned) {
+  *memory = std::malloc(bytes ? bytes : 1);
+  return *memory ? kGood : kNoMemory;
+}
+EXPORT Status cuMemFreeHost(void *memory) {
+  std::free(memory);
+  return kGood;
+}
+EXPORT Status cuMemcpyHtoDAsync_v2(Pointer to, const void *from, size_t bytes,
+                                   Stream) {
+  return cuMemcpyHtoD_v2(to, from, bytes);
+}
+EXPORT Status cuMemsetD8Async(Pointer to, unsigned char value, size_t bytes,
+                              Stream) {
+  std::vector<unsigned char> fill(bytes, value);
+  return cuMemcpyHtoD_v2(to, fill.data(), bytes);
+}
+EXPORT Status cuEventCreate(Event *event, unsigned) {
+  *event = as<Event>(&holdsContext);
+  return kGood;
+}
+EXPORT Status cuEventDestroy_v2(Event) { return kGood; }
+EXPORT Status cuEventRecord(Event, Stream) { return kGood; }
+EXPORT Status cuEventSynchronize(Event) { return kGood; }
 
 EXPORT Status cuLaunchKernel(Function function, unsigned gx, unsigned gy,
                              unsigned gz, unsigned bx, unsigned by, unsigned bz,

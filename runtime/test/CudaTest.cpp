@@ -1,0 +1,247 @@
+//===- CudaTest.cpp - Schedules on a driver that is late and fails --------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "TestBundle.h"
+
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+#include <memory>
+
+using namespace attnrt_test;
+
+namespace {
+
+constexpr DLDevice kGpu = {kDLCUDA, 0};
+
+class Cuda : public testing::Test {
+protected:
+  Cuda() {
+    params.struct_size = sizeof(params);
+    params.cuda_library = ATTNRT_FAKE_CUDA;
+    void *driver = dlopen(ATTNRT_FAKE_CUDA, RTLD_NOW);
+    find(driver, "cuCtxSynchronize", wait);
+    find(driver, "fake_cuda_fail", fail);
+    find(driver, "fake_cuda_live", live);
+  }
+  template <class F> void find(void *driver, const char *name, F &function) {
+    function = reinterpret_cast<F>(dlsym(driver, name));
+    ASSERT_NE(nullptr, function) << name;
+  }
+
+  attnrt_context_params params{};
+  int (*wait)() = nullptr;
+  void (*fail)(const char *function, int status) = nullptr;
+  int (*live)() = nullptr;
+};
+
+/// From bytes to a launched run; what was said where it stops.
+struct Attempt {
+  explicit Attempt(const attnrt_context_params &params)
+      : bytes(pack(makeBundle(1, true))), batch({9, 30, 0}, 30) {
+    batch.moveTo(kGpu);
+    attnrt_step step = batch.step();
+    auto all = batch.all();
+    (void)((status = attnrt_context_create(&params, &context)) ||
+           (status = attnrt_bundle_load(context, bytes.data(), bytes.size(),
+                                        &bundle)) ||
+           (status =
+                attnrt_kernel_load(bundle, "sums", kGpu, nullptr, &kernel)) ||
+           (status = attnrt_schedule_create(kernel, nullptr, &schedule)) ||
+           (status = attnrt_schedule_update(schedule, &step, nullptr)) ||
+           (status = attnrt_run(schedule, all.data(), 5, nullptr)));
+    said = status ? attnrt_last_message() : "";
+  }
+  ~Attempt() {
+    attnrt_context_release(context);
+    attnrt_bundle_release(bundle);
+    attnrt_kernel_release(kernel);
+    attnrt_schedule_release(schedule);
+  }
+  Bytes bytes;
+  Batch batch;
+  attnrt_context *context = nullptr;
+  attnrt_bundle *bundle = nullptr;
+  attnrt_kernel *kernel = nullptr;
+  attnrt_schedule *schedule = nullptr;
+  attnrt_status status = ATTNRT_OK;
+  std::string said;
+};
+
+} // namespace
+
+TEST_F(Cuda, EachLaunchSeesItsOwnPlan) {
+  // Steps of different sizes are planned and launched while nothing has been
+  // copied yet.
+  for (int inFlight : {1, 2, 3}) {
+    attnrt_schedule_caps caps{};
+    caps.struct_size = sizeof(caps);
+    caps.steps_in_flight = inFlight;
+    Loaded loaded(&params, kGpu, 1, &caps);
+    std::vector<std::unique_ptr<Batch>> batches;
+    for (int s = 0; s < 12; ++s) {
+      std::vector<int32_t> lengths(1 + size_t(s * 5 % 7));
+      for (size_t b = 0; b < lengths.size(); ++b) {
+        lengths[b] = int32_t((b * 11 + size_t(s) * 3) % 31);
+      }
+      Batch &batch =
+          *batches.emplace_back(std::make_unique<Batch>(lengths, 30));
+      batch.moveTo(kGpu);
+      EXPECT_EQ("", loaded.run(batch));
+      if (s % 4 == 3) {
+        EXPECT_EQ(0, wait());
+      }
+    }
+    EXPECT_EQ(0, wait());
+    for (size_t s = 0; s < batches.size(); ++s) {
+      EXPECT_EQ(batches[s]->expected(), batches[s]->y) << "step " << s;
+    }
+  }
+}
+
+TEST_F(Cuda, ManyRunsOfOneStep) {
+  // More than the ring of tensors is long, each with tensors of its own.
+  Loaded loaded(&params, kGpu);
+  std::vector<std::unique_ptr<Batch>> layers;
+  for (int layer = 0; layer < 100; ++layer) {
+    layers.push_back(
+        std::make_unique<Batch>(std::vector<int32_t>{9, 30, 4}, 30));
+    layers.back()->moveTo(kGpu);
+    layers.back()->scale = float(layer);
+    for (float &x : layers.back()->x) {
+      x += float(layer);
+    }
+  }
+  attnrt_step step = layers[0]->step();
+  ASSERT_EQ(ATTNRT_OK, attnrt_schedule_update(loaded.schedule, &step, nullptr));
+  for (auto &layer : layers) {
+    auto all = layer->all();
+    ASSERT_EQ(ATTNRT_OK, attnrt_run(loaded.schedule, all.data(), 5, nullptr));
+  }
+  EXPECT_EQ(0, wait());
+  for (auto &layer : layers) {
+    EXPECT_EQ(layer->expected(), layer->y);
+  }
+}
+
+TEST_F(Cuda, EveryFunctionThatFails) {
+  int before = live();
+  {
+    Attempt good(params);
+    ASSERT_EQ("", good.said);
+    EXPECT_EQ(0, wait());
+    EXPECT_EQ(good.batch.expected(), good.batch.y);
+    EXPECT_GT(live(), before);
+  }
+  EXPECT_EQ(before, live());
+  const struct {
+    const char *function;
+    attnrt_status outOfMemory, other;
+  } cases[] = {
+      {"cuInit", ATTNRT_UNAVAILABLE, ATTNRT_UNAVAILABLE},
+      {"cuDeviceGet", ATTNRT_UNAVAILABLE, ATTNRT_UNAVAILABLE},
+      {"cuDevicePrimaryCtxRetain", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuCtxSetCurrent", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuDeviceGetAttribute", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuModuleLoadDataEx", ATTNRT_INVALID_ARGUMENT, ATTNRT_INVALID_ARGUMENT},
+      {"cuModuleGetFunction", ATTNRT_INVALID_ARGUMENT, ATTNRT_INVALID_ARGUMENT},
+      {"cuFuncSetAttribute", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuOccupancyMaxActiveBlocksPerMultiprocessor", ATTNRT_RESOURCE_EXHAUSTED,
+       ATTNRT_INTERNAL},
+      {"cuMemAlloc_v2", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuMemHostAlloc", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuEventCreate", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuEventRecord", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuMemcpyHtoDAsync_v2", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuMemsetD8Async", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuLaunchKernel", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+  };
+  for (const auto &c : cases) {
+    // Out of memory, no device, no image, bad PTX, PTX too new, illegal access,
+    // a failed launch.
+    for (int status : {2, 100, 209, 218, 222, 700, 719}) {
+      fail(c.function, status);
+      {
+        Attempt attempt(params);
+        EXPECT_EQ(status == 2 ? c.outOfMemory : c.other, attempt.status)
+            << c.function << ": " << attempt.said;
+        std::string code = "fake error " + std::to_string(status);
+        EXPECT_NE(std::string::npos, attempt.said.find(code))
+            << c.function << ": " << attempt.said;
+      }
+      wait();
+      EXPECT_EQ(before, live()) << c.function << " leaves something";
+    }
+  }
+}
+
+TEST_F(Cuda, TheDriversWordsOnPtx) {
+  fail("cuModuleLoadDataEx", 218);
+  Attempt attempt(params);
+  EXPECT_EQ("the driver does not take the code: fake error 218: ptxas error: "
+            "line 7",
+            attempt.said);
+}
+
+TEST_F(Cuda, AStepThatFailsLeavesTheOneBefore) {
+  Loaded loaded(&params, kGpu);
+  Batch small({9, 4}, 30), large(std::vector<int32_t>(900, 30), 30);
+  small.moveTo(kGpu);
+  large.moveTo(kGpu);
+  ASSERT_EQ("", loaded.run(small));
+  for (const char *function :
+       {"cuMemAlloc_v2", "cuMemHostAlloc", "cuMemcpyHtoDAsync_v2"}) {
+    fail(function, 2);
+    attnrt_step step = large.step();
+    EXPECT_EQ(ATTNRT_RESOURCE_EXHAUSTED,
+              attnrt_schedule_update(loaded.schedule, &step, nullptr));
+    small.y.assign(2, -1);
+    auto all = small.all();
+    EXPECT_EQ(ATTNRT_OK, attnrt_run(loaded.schedule, all.data(), 5, nullptr));
+    EXPECT_EQ(0, wait());
+    EXPECT_EQ(small.expected(), small.y) << function;
+  }
+  EXPECT_EQ("", loaded.run(large));
+  EXPECT_EQ(0, wait());
+  EXPECT_EQ(large.expected(), large.y);
+}
+
+TEST_F(Cuda, ChipsThatTheDeviceCannotRun) {
+  // The fake one is sm_86.
+  auto load = [&](const char *chip) {
+    attnrt::bundle::BundleT made = makeBundle(1, true);
+    made.targets[1]->chip = chip;
+    Bytes bytes = pack(std::move(made));
+    attnrt_context *context = nullptr;
+    attnrt_bundle *bundle = nullptr;
+    attnrt_kernel *kernel = nullptr;
+    attnrt_status status = ATTNRT_OK;
+    (void)((status = attnrt_context_create(&params, &context)) ||
+           (status = attnrt_bundle_load(context, bytes.data(), bytes.size(),
+                                        &bundle)) ||
+           (status =
+                attnrt_kernel_load(bundle, "sums", kGpu, nullptr, &kernel)));
+    attnrt_kernel_release(kernel);
+    attnrt_bundle_release(bundle);
+    attnrt_context_release(context);
+    return status;
+  };
+  EXPECT_EQ(ATTNRT_OK, load("sm_80"));
+  EXPECT_EQ(ATTNRT_OK, load("sm_86"));
+  EXPECT_EQ(ATTNRT_OK, load("sm_86a"));
+  EXPECT_EQ(ATTNRT_INCOMPATIBLE, load("sm_90"));
+  EXPECT_EQ(ATTNRT_INCOMPATIBLE, load("sm_80a")); // on sm_80 only
+  EXPECT_STREQ("no target of 'sums' fits the device (x86-64-v2: it is for a "
+               "CPU; sm_80a: the device is sm_86)",
+               attnrt_last_message());
+}
+
+TEST_F(Cuda, NoDriver) {
+  params.cuda_library = "none/libcuda.so.1";
+  Attempt attempt(params);
+  EXPECT_EQ(ATTNRT_UNAVAILABLE, attempt.status);
+  EXPECT_EQ(0u, attempt.said.find("expects the driver of a GPU, but got: "))
+      << attempt.said;
+}
