@@ -305,6 +305,31 @@ TEST(Abi, CallsThatDoNotFit) {
   EXPECT_EQ(batch.expected(), batch.y);
 }
 
+TEST(Abi, ScalarsThatPlanningReadMustStay) {
+  attnrt::bundle::BundleT made = makeBundle();
+  made.entries[0]->programs[0]->host_reads = {1, 2};
+  Bytes bytes = pack(std::move(made));
+  Loaded loaded;
+  attnrt_bundle_release(loaded.bundle);
+  attnrt_kernel_release(loaded.kernel);
+  attnrt_schedule_release(loaded.schedule);
+  ASSERT_EQ(ATTNRT_OK, attnrt_bundle_load(loaded.context, bytes.data(),
+                                          bytes.size(), &loaded.bundle));
+  ASSERT_EQ(ATTNRT_OK, attnrt_kernel_load(loaded.bundle, "sums", {kDLCPU, 0},
+                                          nullptr, &loaded.kernel));
+  ASSERT_EQ(ATTNRT_OK,
+            attnrt_schedule_create(loaded.kernel, nullptr, &loaded.schedule));
+  Batch batch({3, 9}, 9);
+  ASSERT_EQ("", loaded.run(batch));
+  batch.scale = 3;
+  auto all = batch.all();
+  EXPECT_EQ(ATTNRT_INVALID_ARGUMENT,
+            attnrt_run(loaded.schedule, all.data(), 5, nullptr));
+  EXPECT_STREQ("argument 2 expects the value that the step was planned with",
+               attnrt_last_message());
+  EXPECT_EQ("", loaded.run(batch));
+}
+
 TEST(Abi, ReleaseOfNothing) {
   attnrt_context_release(nullptr);
   attnrt_bundle_release(nullptr);

@@ -25,6 +25,7 @@ protected:
     find(driver, "cuCtxSynchronize", wait);
     find(driver, "fake_cuda_fail", fail);
     find(driver, "fake_cuda_live", live);
+    find(driver, "fake_cuda_waits", waits);
   }
   template <class F> void find(void *driver, const char *name, F &function) {
     function = reinterpret_cast<F>(dlsym(driver, name));
@@ -35,6 +36,7 @@ protected:
   int (*wait)() = nullptr;
   void (*fail)(const char *function, int status) = nullptr;
   int (*live)() = nullptr;
+  int (*waits)() = nullptr;
 };
 
 /// From bytes to a launched run; what was said where it stops.
@@ -98,6 +100,28 @@ TEST_F(Cuda, EachLaunchSeesItsOwnPlan) {
     for (size_t s = 0; s < batches.size(); ++s) {
       EXPECT_EQ(batches[s]->expected(), batches[s]->y) << "step " << s;
     }
+  }
+}
+
+TEST_F(Cuda, NobodyWaitsWhileStepsAreInFlight) {
+  for (int inFlight : {1, 3}) {
+    attnrt_schedule_caps caps{};
+    caps.struct_size = sizeof(caps);
+    caps.steps_in_flight = inFlight;
+    Loaded loaded(&params, kGpu, 1, &caps);
+    Batch batch({9, 30}, 30);
+    batch.moveTo(kGpu);
+    attnrt_step step = batch.step();
+    int before = waits();
+    for (int s = 0; s <= inFlight; ++s) {
+      ASSERT_EQ(ATTNRT_OK,
+                attnrt_schedule_update(loaded.schedule, &step, nullptr));
+    }
+    EXPECT_EQ(before, waits()); // that many, and the one that is planned
+    ASSERT_EQ(ATTNRT_OK,
+              attnrt_schedule_update(loaded.schedule, &step, nullptr));
+    EXPECT_EQ(before + 1, waits());
+    EXPECT_EQ(0, wait());
   }
 }
 

@@ -34,6 +34,7 @@ namespace {
 std::string failingFunction;
 int failingStatus = 0;
 int live = 0; ///< blocks, events, modules and contexts that are held
+int waits = 0;
 std::deque<std::function<void()>> queue;
 bool isCurrent = false;
 
@@ -88,6 +89,8 @@ EXPORT void fake_cuda_fail(const char *function, int status) {
   failingStatus = status;
 }
 EXPORT int fake_cuda_live() { return live; }
+/// How often somebody waited for an event that was still to come.
+EXPORT int fake_cuda_waits() { return waits; }
 
 EXPORT Status cuInit(unsigned) {
   MAY_FAIL("cuInit")
@@ -260,6 +263,7 @@ EXPORT Status cuEventRecord(Event event, Stream) {
 }
 EXPORT Status cuEventSynchronize(Event event) {
   MAY_FAIL("cuEventSynchronize")
+  waits += !*as<bool *>(reinterpret_cast<void *>(event));
   // No more than must be: what is behind it stays late.
   while (!*as<bool *>(reinterpret_cast<void *>(event)) && !queue.empty()) {
     auto task = std::move(queue.front());

@@ -219,10 +219,16 @@ TEST(Fault, TheEnginesLoop) {
     params.parallel_self = &loop;
     params.cpu_threads = 4;
     Loaded loaded(&params);
-    Batch batch({30, 17, 0, 8, 30, 30}, 30);
+    Batch batch({30, 17, 0, 8, 30, 30}, 30), wide({4000, 4000, 4000}, 4000);
     EXPECT_EQ("", loaded.run(batch));
     EXPECT_EQ(batch.expected(), batch.y);
     EXPECT_GT(loop.calls, 1);
+    // Bodies that run at the same time have scratch of their own.
+    for (int round = 0; round < 50; ++round) {
+      ASSERT_EQ("", loaded.run(wide));
+      ASSERT_EQ(wide.expected(), wide.y);
+    }
+    ASSERT_EQ("", loaded.run(batch));
     // What it throws comes out, and the schedule is as before.
     loop.throws = true;
     auto all = batch.all();

@@ -11,6 +11,7 @@ set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/PlanModel.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PlanTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PoolTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/ProblemTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/RunTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/TestBundle.cpp
   ${CMAKE_CURRENT_LIST_DIR}/ValidateTest.cpp
