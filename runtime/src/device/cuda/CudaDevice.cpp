@@ -195,10 +195,14 @@ void Ring::end(uint64_t bytes, Stream stream) {
     deviceSize = grownSize;
     grown = grownSize = 0;
   }
-  // From here on the slot is being read, whether or not the event is there.
-  slot.isUsed = true;
+  // From here on the slot is being read and the device has the new content, so
+  // that nothing may fail: without an event the copy is waited for.
+  if (!cuda.driver.eventRecord(slot.event, stream)) {
+    slot.isUsed = true;
+  } else {
+    cuda.check(cuda.driver.synchronize(), "waiting for a copy");
+  }
   next = (next + 1) % slots.size();
-  cuda.check(cuda.driver.eventRecord(slot.event, stream), "recording an event");
 }
 
 //===----------------------------------------------------------------------===//
