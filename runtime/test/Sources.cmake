@@ -3,6 +3,7 @@
 set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/PlanModel.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PlanTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/PlanWorld.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PoolTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/RunTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/VerifyTest.cpp
