@@ -103,6 +103,17 @@ public:
   /// dense result. May be called again: the same plan has to fit.
   void fill(std::mt19937 &rng);
   attnrt_problem problem() const;
+
+  /// A shared prefix tree of one format: a node of level i has counts[i] keys
+  /// and children[i] children; leaves are requests of one row. Not yet filled.
+  static World forest(const std::vector<int32_t> &children,
+                      const std::vector<int32_t> &counts);
+  /// The same work and data without the rows of other requests (`sym`).
+  World only(int32_t request) const;
+  /// The same work and data with one segment of its own for every row; for
+  /// worlds like those of forest().
+  World unshared() const;
+
   /// First entry; the column stage follows it where there is one.
   const attnrt_entry *stages();
 
@@ -125,6 +136,9 @@ public:
   attnrt_entry entry{}, columnEntry{};
   attnrt_plan_options options{};
   bool columns = false;
+
+  /// Keys times KV heads that the plan's items read.
+  static int64_t reads(const attnrt_plan *plan);
 
   // What only the device knows.
   std::vector<int32_t> lengthLow, lengthHigh, lengths;

@@ -13,7 +13,7 @@
 
 using namespace attnrt::test;
 
-/// Cost of each worker's items by the model in plan.h.
+/// Cost of each worker's items of the first stage by the model in plan.h.
 static std::vector<int64_t> loads(const World &world, const attnrt_plan *plan) {
   attnrt_plan_options o = world.options;
   if (!o.tile_cost && !o.row_cost && !o.item_cost && !o.state_cost) {
@@ -21,7 +21,7 @@ static std::vector<int64_t> loads(const World &world, const attnrt_plan *plan) {
   }
   int32_t subSize = 0;
   const attnrt_item *items = attnrt_plan_items(plan);
-  for (uint32_t i = 0; i < plan->items.count; ++i) {
+  for (int32_t i = 0; i < attnrt_plan_stages(plan)->item_count; ++i) {
     subSize = std::max<int32_t>(subSize, items[i].sub_count);
   }
   std::vector<int64_t> result;
@@ -51,33 +51,24 @@ static int64_t bound(const World &world) {
                                                 world.entry.max_packed_rows);
 }
 
-TEST(Plan, RandomPlansGiveTheDenseResult) {
-  std::mt19937 rng(7);
+TEST(Plan, EvenSharesDifferByOneTile) {
+  std::mt19937 rng(testSeed());
   PlannerPtr planner = makePlanner();
-  int64_t items = 0, merges = 0, full = 0;
-  for (int it = 0; it < 6000; ++it) {
+  for (int it = 0; it < 1500; ++it) {
     World world = World::random(rng, Kind(it % kinds));
+    if (!world.entry.states) {
+      continue;
+    }
+    world.options.split = world.entry.resumes = 0;
+    world.options.strategy = ATTNRT_STRATEGY_EVEN;
     const attnrt_plan *plan = nullptr;
-    std::string error = check(world, planner.get(), &plan);
-    ASSERT_EQ(error, "") << "world " << it;
-    items += plan->items.count;
-    merges += plan->merges.count;
-    for (uint32_t i = 0; i < plan->items.count; ++i) {
-      full += attnrt_plan_items(plan)[i].flags & ATTNRT_ITEM_FULL;
-    }
-    if (world.options.strategy == ATTNRT_STRATEGY_EVEN && world.entry.states &&
-        !world.entry.resumes) {
-      std::vector<int64_t> load = loads(world, plan);
-      auto [low, high] = std::minmax_element(load.begin(), load.end());
-      // A worker without items counts as one that has paid the constant.
-      int64_t idle = *low == 0 ? bound(world) : 0;
-      ASSERT_LE(*high - *low, bound(world) + idle) << "world " << it;
-    }
+    ASSERT_EQ(check(world, planner.get(), &plan), "") << "world " << it;
+    std::vector<int64_t> load = loads(world, plan);
+    auto [low, high] = std::minmax_element(load.begin(), load.end());
+    // A worker without items counts as one that has paid the constant.
+    int64_t idle = *low == 0 ? bound(world) : 0;
+    ASSERT_LE(*high - *low, bound(world) + idle) << "world " << it;
   }
-  // The draw contains what the test is about.
-  EXPECT_GT(items, 50000);
-  EXPECT_GT(merges, 20000);
-  EXPECT_GT(full, 5000);
 }
 
 TEST(Plan, OneTokenBesideALongRequest) {

@@ -479,3 +479,114 @@ World World::random(std::mt19937 &rng, Kind kind) {
   world.fill(rng);
   return world;
 }
+
+//===----------------------------------------------------------------------===//
+// Worlds made from others
+//===----------------------------------------------------------------------===//
+
+static void addTree(World &world, const std::vector<int32_t> &children,
+                    const std::vector<int32_t> &counts, size_t level,
+                    int32_t at) {
+  const size_t s = world.segments.size();
+  world.segments.push_back(segmentOf(counts[level], at, 0));
+  world.rowBegin.push_back(int32_t(world.coord.size()));
+  world.rowEnd.push_back(0);
+  at += counts[level];
+  if (level < children.size()) {
+    for (int32_t c = 0; c < children[level]; ++c) {
+      addTree(world, children, counts, level + 1, at);
+    }
+  } else {
+    world.coord.push_back(at - 1);
+    world.lo.push_back(INT32_MIN);
+    world.limit.push_back(at);
+  }
+  world.rowEnd[s] = int32_t(world.coord.size());
+}
+
+World World::forest(const std::vector<int32_t> &children,
+                    const std::vector<int32_t> &counts) {
+  World world;
+  world.rowBegin.clear();
+  addTree(world, children, counts, 0, 0);
+  return world;
+}
+
+World World::only(int32_t request) const {
+  World result = *this;
+  std::vector<int32_t> kept, number(coord.size(), -1);
+  for (int32_t r = 0; r < int32_t(coord.size()); ++r) {
+    if (sym[r] == request) {
+      number[r] = int32_t(kept.size());
+      kept.push_back(r);
+    }
+  }
+  auto pick = [&](const std::vector<int32_t> &from, std::vector<int32_t> &to) {
+    to.clear();
+    for (size_t r = 0; r < kept.size() && !from.empty(); ++r) {
+      to.push_back(from[kept[r]]);
+    }
+  };
+  pick(coord, result.coord);
+  pick(lo, result.lo);
+  pick(limit, result.limit);
+  pick(sureLo, result.sureLo);
+  pick(sureLimit, result.sureLimit);
+  pick(rowLenRef, result.rowLenRef);
+  pick(rowBack, result.rowBack);
+  pick(sym, result.sym);
+  const size_t perRow = size_t(heads) * group * State::dim;
+  result.q.clear();
+  for (int32_t r : kept) {
+    result.q.insert(result.q.end(), q.begin() + r * perRow,
+                    q.begin() + (r + 1) * perRow);
+  }
+  result.rowBegin.clear();
+  result.rowEnd.clear();
+  result.rowEnd.reserve(1);
+  result.rowList.clear();
+  for (int32_t s = 0; s < int32_t(segments.size()); ++s) {
+    result.rowBegin.push_back(int32_t(result.rowList.size()));
+    for (int32_t place = 0; place < readers(s); ++place) {
+      if (int32_t row = number[readerAt(s, place)]; row >= 0) {
+        result.rowList.push_back(row);
+      }
+    }
+    result.rowEnd.push_back(int32_t(result.rowList.size()));
+  }
+  if (result.rowList.empty() && !kept.empty()) {
+    result.rowList.push_back(0);
+  }
+  result.fillDense();
+  return result;
+}
+
+World World::unshared() const {
+  World result = *this;
+  result.segments.clear();
+  result.table.clear();
+  result.rowBegin.assign(1, 0);
+  result.rowEnd = std::vector<int32_t>();
+  for (int32_t r = 0; r < int32_t(coord.size()); ++r) {
+    attnrt_segment own = segmentOf(0, 0, 0);
+    own.list = int64_t(result.table.size());
+    for (size_t s = 0; s < segments.size(); ++s) {
+      if (rowBegin[s] <= r && r < rowEnd[s]) {
+        auto from = table.begin() + segments[s].list;
+        result.table.insert(result.table.end(), from, from + segments[s].count);
+        own.count += segments[s].count;
+      }
+    }
+    result.segments.push_back(own);
+    result.rowBegin.push_back(r + 1);
+  }
+  return result;
+}
+
+int64_t World::reads(const attnrt_plan *plan) {
+  int64_t sum = 0;
+  for (uint32_t i = 0; i < plan->items.count; ++i) {
+    sum += attnrt_plan_items(plan)[i].kv_count;
+  }
+  return sum;
+}

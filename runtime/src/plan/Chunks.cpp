@@ -96,18 +96,20 @@ void Chunker::cutFixed() {
 /// largest cost of a worker.
 int64_t Chunker::shareLongestFirst(int64_t most) {
   chunks.clear();
+  // What a cut adds; a chunk does at least as much work.
+  auto cutCost = [&](const UnitRun &run) {
+    const RowRun &rows = made->runs[made->strands[run.rowTile].run];
+    return options->item_cost +
+           int64_t(options->state_cost) * packing->subSize * rows.rows;
+  };
   auto partsOf = [&](const UnitRun &run) {
-    int64_t tiles =
-        std::max<int64_t>(1, (most - options->item_cost) / run.tile);
+    int64_t work = std::max(most - options->item_cost, cutCost(run));
+    int64_t tiles = std::max<int64_t>(1, work / run.tile);
     return (run.tiles + tiles - 1) / tiles;
   };
   auto costOf = [&](const UnitRun &run) {
     int64_t parts = partsOf(run);
-    int64_t states = parts > 1
-                         ? int64_t(options->state_cost) * packing->subSize *
-                               made->runs[made->strands[run.rowTile].run].rows
-                         : 0;
-    return options->item_cost + states +
+    return (parts > 1 ? cutCost(run) : options->item_cost) +
            run.tile * ((run.tiles + parts - 1) / parts);
   };
   for (const UnitRun &run : line) {
