@@ -278,8 +278,9 @@ bool World::sees(int32_t s, int32_t place, int32_t ordinal) const {
   }
   int64_t at = segment.coord0;
   at += segment.select < 0 ? ordinal : selection[segment.select + ordinal];
-  if (ordinal >= realCount(s) || at < lo[row] || at >= end ||
-      (window && at < end - window)) {
+  // With a window, lo is only what the planner was told.
+  if (ordinal >= realCount(s) || at >= end ||
+      at < (window ? end - window : lo[row])) {
     return false;
   }
   if (maskBegin.empty() || maskBegin[s] < 0) {

@@ -112,8 +112,9 @@ TEST(PlanRandom, FixedSplitIsBitwiseInvariant) {
     World world = World::random(rng, drawn[n % 7]);
     world.options.strategy = ATTNRT_STRATEGY_FIXED;
     world.options.split = draw(rng, 1, 5);
-    if (world.sym.empty()) {
-      // The random world dropped it; requests are what tells rows apart.
+    if (world.sym.empty() || !world.rowList.empty()) {
+      // Rows of a request have to follow one another: here each is one.
+      world.sym.clear();
       for (size_t r = 0; r < world.coord.size(); ++r) {
         world.sym.push_back(int32_t(r));
       }

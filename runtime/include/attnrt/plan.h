@@ -31,9 +31,11 @@
 //           the longest chunk goes to the worker with the least work.
 //   fixed   A unit of t tiles has p = min(split, t) parts; part j starts at
 //           tile floor(t * j / p). Boundaries depend on the unit's own rows
-//           only: not on other rows or segments, nor on the number of workers.
-//           Rows of different `sym` share a run only where all of them see the
-//           same ordinals. split == 1: no unit is cut.
+//           only: not on other segments, nor on the number of workers. Rows of
+//           different `sym` share a run only where all of them see the same
+//           ordinals, so a row depends on the rows of its own request only,
+//           if `sym` tells requests apart and the rows of a request follow one
+//           another. split == 1: no unit is cut.
 // The parts of an output with more than one part become states and merges. Rows
 // that see nothing become merges of nothing.
 //
