@@ -45,9 +45,9 @@
 // depends on other rows.
 //
 // Cost model, in units without dimension: an item of t KV tiles with r packed
-// rows costs item_cost + t * (tile_cost + r * row_cost), a state that is
-// written and merged state_cost; all sub runs of a group count like the
-// longest.
+// rows costs item_cost + t * (tile_cost + r * row_cost), where it resumes
+// another no item_cost; a state that is written and merged costs state_cost.
+// All sub runs of a group count like the longest.
 //
 // Lengths. A plan is made for all real lengths in [low, high]. Segments have
 // the count of `high`; lo and limit of a row are the hull of what it may see at
