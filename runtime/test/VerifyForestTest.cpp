@@ -160,6 +160,67 @@ TEST(VerifyForest, ResumedByAnotherWorker) {
   EXPECT_EQ(damage.verify().substr(0, 2), "I2") << damage.verify();
 }
 
+TEST(VerifyForest, ResumedInAnotherOrder) {
+  World world = World::forest({1}, {40, 24});
+  world.entry.resumes = world.entry.ordered = 1;
+  world.options.workers = 1;
+  Damage damage(world);
+  attnrt_item &first = damage.find(keeps), &second = damage.find(resumes);
+  std::swap(first.seg, second.seg);
+  std::swap(first.kv_count, second.kv_count);
+  std::swap(first.flags, second.flags);
+  first.flags ^= ATTNRT_ITEM_KEEP | ATTNRT_ITEM_RESUME;
+  second.flags ^= ATTNRT_ITEM_KEEP | ATTNRT_ITEM_RESUME;
+  damage.expectRejected("I7");
+}
+
+TEST(VerifyForest, KeptByTheLastItem) {
+  // The row's last part is kept, and nothing says that it is missing.
+  World world;
+  world.entry.resumes = 1;
+  world.options.workers = 1;
+  world.options.strategy = ATTNRT_STRATEGY_FOREST;
+  world.addSegment(16, 1);
+  world.addSegment(16, 1);
+  world.rowBegin = {0, 0};
+  world.rowEnd = {1, 1};
+  world.coord = {0};
+  world.lo = {0};
+  world.limit = {100};
+  world.entry.resumes = 0; // two parts, for now
+  Damage damage(world);
+  world.entry.resumes = 1;
+  ASSERT_EQ(damage.verify(), "");
+  attnrt_item &last = damage.copy->items()[1];
+  last.slot = -1;
+  last.flags |= ATTNRT_ITEM_KEEP;
+  damage.copy->merges()[0].count = 1;
+  damage.copy->stage()->slot_count = 1;
+  damage.copy->get()->slots = 1;
+  damage.expectRejected("I2");
+}
+
+TEST(VerifyForest, KeptAndWritten) {
+  World world = World::forest({1, 1}, {40, 24, 10});
+  world.entry.resumes = 1;
+  world.options.workers = 1;
+  Damage damage(world);
+  attnrt_item &item = damage.find(keeps);
+  damage.copy->stage()->slot_count = 1;
+  damage.copy->get()->slots = 1;
+  item.slot = 0;
+  EXPECT_NE(damage.verify().find("keeps its state and writes it"),
+            std::string::npos)
+      << damage.verify();
+  // A chain depends on other rows, so a fixed split has none.
+  item.slot = -1;
+  damage.copy->stage()->slot_count = 0;
+  damage.copy->get()->slots = 0;
+  EXPECT_EQ(damage.verify(), "");
+  world.options.split = 1;
+  EXPECT_EQ(damage.verify().substr(0, 2), "I5") << damage.verify();
+}
+
 TEST(VerifyForest, EntryThatCannotResume) {
   World world = World::forest({1}, {40, 24});
   world.entry.resumes = 1;
@@ -273,6 +334,25 @@ TEST(VerifyForest, StatesThatStay) {
   merge.dst = 0;
   damage.expectRejected("I9");
   merge.dst = -1;
+  damage.expectRejected("I9");
+}
+
+TEST(VerifyForest, KeptStateThatIsFinished) {
+  World world;
+  world.options.workers = 1;
+  world.addSegment(8, 1);
+  world.keep = {0};
+  world.keepCount = 1;
+  Damage damage(world);
+  // One item, and one merge into the kept slot: now the item finishes the row.
+  ASSERT_EQ(damage.copy->get()->items.count, 1u);
+  damage.copy->items()->slot = -1;
+  attnrt_stage &stage = *damage.copy->stage();
+  stage.merge_count = 0;
+  stage.slot_count = 1;
+  damage.copy->get()->merges.count = 0;
+  damage.copy->get()->slots = 1;
+  damage.copy->work()[stage.merge_work_begin + 1] = 0;
   damage.expectRejected("I9");
 }
 
