@@ -274,7 +274,7 @@ bool World::sees(int32_t s, int32_t place, int32_t ordinal) const {
   const int32_t row = readerAt(s, place);
   int64_t end = limit[row];
   if (!rowLenRef.empty() && rowLenRef[row] >= 0) {
-    end = std::min<int64_t>(end, lengths[rowLenRef[row]] - rowBack[row]);
+    end = lengths[rowLenRef[row]] - rowBack[row]; // limit is a mere bound then
   }
   int64_t at = segment.coord0;
   at += segment.select < 0 ? ordinal : selection[segment.select + ordinal];

@@ -423,3 +423,43 @@ TEST(VerifyForest, ColumnsThatNobodyCounts) {
   item.row_count = 3;
   damage.expectRejected("I1");
 }
+
+TEST(VerifyForest, ColumnsThatCountARowAgain) {
+  World world;
+  world.columns = true;
+  world.options.workers = 1;
+  world.columnEntry.kv_tile = 16;
+  world.columnEntry.max_packed_rows = 2;
+  world.addSegment(16, 3);
+  world.limit.assign(3, 16);
+  Damage damage(world);
+  attnrt_item &last =
+      damage.copy->items()[damage.copy->stage()[1].item_begin + 1];
+  ASSERT_EQ(last.row_begin, 2);
+  last.row_begin = 1;
+  damage.expectRejected("I1");
+}
+
+TEST(VerifyForest, ColumnsThatNobodySees) {
+  World world;
+  world.heads = 2;
+  world.columns = true;
+  world.options.workers = 1;
+  world.options.merge_rows = 8;
+  world.columnEntry.kv_tile = world.columnEntry.max_packed_rows = 16;
+  world.addSegment(16, 1);
+  world.segments[0].head = 0;
+  world.limit = {0};
+  Damage damage(world);
+  // Ordinals 0..7 and 8..15 are merges of nothing.
+  attnrt_merge *merges =
+      damage.copy->merges() + damage.copy->stage()[1].merge_begin;
+  ASSERT_EQ(damage.copy->stage()[1].merge_count, 2);
+  merges[1].first = 0;
+  damage.expectRejected("I2");
+  // One of them does for both; the other one is of a head without the segment.
+  world.options.merge_rows = 16;
+  merges[0].n = merges[1].n = 16;
+  merges[1].head = 1;
+  damage.expectRejected("I3");
+}

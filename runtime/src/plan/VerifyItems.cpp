@@ -66,15 +66,13 @@ attnrt_status Verifier::checkItemRows(int32_t i, Range &all) const {
   const int32_t kvEnd = item.kv_begin + item.kv_count;
   const int32_t first = rowOf(item.row_begin);
   const Range own = seen(item.seg, first);
-  int32_t last = -1;
   for (int32_t k = 0; k < item.row_count; ++k) {
     const int32_t row = rowOf(item.row_begin + k);
-    if (row <= last || placeOf(item.seg, row) < 0) {
-      REJECT("I3: row %d of item %d is output row %d behind %d, or does not "
-             "read segment %d",
-             k, i, row, last, item.seg);
+    if (placeOf(item.seg, row) < 0) {
+      REJECT("I3: row %d of item %d is output row %d, which does not read "
+             "segment %d",
+             k, i, row, item.seg);
     }
-    last = row;
     const Range range = seen(item.seg, row);
     if (range.any()) {
       bool empty = !all.any();
