@@ -265,7 +265,6 @@ TEST(VerifyForest, HintsThatHoldAtSomeLengthsOnly) {
   world.limit[0] = 32;
   world.rowLenRef = {0};
   world.rowBack = {0};
-  world.segments[0].len_ref = 0;
   world.lengthLow = {20};
   world.lengthHigh = {32};
   auto hint = [&](const char *rule) {
@@ -273,7 +272,8 @@ TEST(VerifyForest, HintsThatHoldAtSomeLengthsOnly) {
     damage.copy->items()->flags |= ATTNRT_ITEM_FULL;
     EXPECT_EQ(damage.verify().substr(0, 2), rule);
   };
-  hint("I8"); // nothing is said about how short it may be
+  hint("I8"); // nothing is said about how early the row may end
+  world.segments[0].len_ref = 0;
   world.lengthLow = {32};
   world.sureLo = {INT_MIN};
   world.sureLimit = {32};

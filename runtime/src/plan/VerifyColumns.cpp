@@ -88,11 +88,7 @@ attnrt_status Verifier::checkCounted(int32_t seg, int32_t head,
         const int64_t place = placeOf(seg, rowOf(item.row_begin + k));
         for (int32_t s = 0; s < item.sub_count; ++s) {
           uint8_t &times = counted[place * problem.group + item.sub_begin + s];
-          if (times++) {
-            REJECT("I1: item %d counts a row for ordinal %d of segment %d, "
-                   "head %d again",
-                   i, ends[e], seg, head);
-          }
+          times = uint8_t(std::min(times + 1, 2));
         }
       }
     }
@@ -104,8 +100,8 @@ attnrt_status Verifier::checkCounted(int32_t seg, int32_t head,
       bool needed = range.from < ends[e + 1] && range.to > ends[e];
       if (needed &&
           std::count(times, times + problem.group, 1) != problem.group) {
-        REJECT("I1: row %d is not counted for ordinals %d..%d of segment %d, "
-               "head %d",
+        REJECT("I1: row %d is not counted once for ordinals %d..%d of segment "
+               "%d, head %d",
                row, ends[e], ends[e + 1], seg, head);
       }
     }
