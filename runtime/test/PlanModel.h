@@ -82,6 +82,18 @@ struct State {
   double m = -INFINITY, l = 0, acc[dim] = {0, 0, 0};
 };
 
+/// x becomes "x then y".
+void combine(State &x, const State &y, bool ordered);
+/// The state of one point.
+State point(double score, const double *v, bool ordered);
+double scoreOf(const double *q, const double *k, const attnrt_segment &segment,
+               int32_t sym);
+/// Value and log-sum-exp of a state.
+void epilogue(const State &x, bool ordered, double *out, double *lse);
+
+/// Points of a page, by view.
+constexpr int32_t pageSize[] = {1, 4};
+
 /// What a run wrote.
 struct Outcome {
   std::vector<double> out, lse; ///< by output of axis 0
@@ -147,7 +159,6 @@ public:
 
 private:
   friend class WorldMaker;
-  bool readsSegment(int32_t s, int32_t row, int32_t *place = nullptr) const;
   int32_t readers(int32_t s) const;
   int32_t readerAt(int32_t s, int32_t place) const;
   int32_t realCount(int32_t s) const;
@@ -158,7 +169,6 @@ private:
                   int32_t head) const;
   void fillStorage(std::mt19937 &rng);
   void fillDense();
-  void fillDenseColumns();
   std::string compareRows(const Outcome &outcome,
                           const std::vector<State> &kept,
                           const std::vector<int32_t> &written) const;

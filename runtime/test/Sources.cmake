@@ -2,6 +2,7 @@
 # by unittests/Runtime in the tree above.
 set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/PlanArgumentsTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/PlanDense.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PlanForestTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PlanModel.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PlanRandomTest.cpp

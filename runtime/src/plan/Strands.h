@@ -74,7 +74,7 @@ private:
   const attnrt_plan_options *options;
   Packing packing;
 
-  /// Segment and strand that a row reads next; -1: none. While folding.
+  /// By row: the strand that it reads next; -1: none. Empty: nothing is folded.
   std::vector<int32_t> nextStrand;
   struct Reader {
     int32_t strand, place, rows; ///< strand -1: rows that read nothing after

@@ -124,7 +124,7 @@ attnrt_status Verifier::checkRow(int64_t record, int32_t row) const {
                            problem.row_back ? problem.row_back[row] : 0,
                            syms[row],
                            0};
-  if (std::memcmp(&got, &want, sizeof(want))) {
+  if (std::memcmp(&got, &want, sizeof(want)) != 0) {
     REJECT("I3: row %lld differs from the one asked for", (long long)record);
   }
   return ATTNRT_OK;
@@ -141,7 +141,8 @@ attnrt_status Verifier::checkBatch() {
   }
   if (problem.segment_count &&
       std::memcmp(attnrt_plan_segments(&plan), problem.segments,
-                  size_t(problem.segment_count) * sizeof(attnrt_segment))) {
+                  size_t(problem.segment_count) * sizeof(attnrt_segment)) !=
+          0) {
     REJECT("I3: the segments differ from those asked for");
   }
   auto eachRead = [&](auto visit) {
