@@ -42,19 +42,36 @@ SEGMENT = np.dtype([("list", "<i8"), ("select", "<i8"), ("view", "<i4"), ("coord
                     ("head", "<i4"), ("reserved", "<i4")])
 
 
-class Problem(Structure):
-    _fields_ = [("segments", c_void_p), ("segment_count", c_int64), ("row_begin", c_void_p),
-                ("coord", c_void_p), ("lo", c_void_p), ("limit", c_void_p), ("row_count", c_int64),
-                ("heads", c_int32), ("group", c_int32)]
+class Sized(Structure):
+    """A parameter struct: its first field is its size."""
+
+    def __init__(self, **fields):
+        super().__init__(struct_size=ctypes.sizeof(type(self)), **fields)
 
 
-class Entry(Structure):
-    _fields_ = [(name, c_int32) for name in ("kernel", "max_packed_rows", "kv_tile", "states", "ordered")]
+class Problem(Sized):
+    _fields_ = [("struct_size", c_uint32), ("heads", c_int32), ("group", c_int32), ("reserved", c_uint32),
+                ("segments", c_void_p), ("segment_count", c_int64), ("row_begin", c_void_p),
+                ("row_end", c_void_p), ("row_list", c_void_p), ("row_list_size", c_int64),
+                ("row_count", c_int64), ("coord", c_void_p), ("lo", c_void_p), ("limit", c_void_p),
+                ("sure_lo", c_void_p), ("sure_limit", c_void_p), ("row_len_ref", c_void_p),
+                ("row_back", c_void_p), ("sym", c_void_p), ("sure_count", c_void_p),
+                ("mask_begin", c_void_p), ("masks", c_void_p), ("mask_words", c_int64),
+                ("ext_begin", c_void_p), ("ext", c_void_p), ("keep", c_void_p),
+                ("ext_count", c_int32), ("keep_count", c_int32)]
 
 
-class PlanOptions(Structure):
-    _fields_ = [("workers", c_int32), ("split", c_int32), ("max_slots", c_int64), ("merge_rows", c_int32),
-                ("tile_cost", c_int32), ("row_cost", c_int32), ("item_cost", c_int32)]
+class Entry(Sized):
+    _fields_ = [("struct_size", c_uint32)] + [
+        (name, c_int32) for name in ("kernel", "max_packed_rows", "kv_tile", "states", "ordered", "axis",
+                                     "resumes")] + [("next", c_void_p)]
+
+
+class PlanOptions(Sized):
+    _fields_ = [("struct_size", c_uint32), ("workers", c_int32), ("split", c_int32), ("strategy", c_int32),
+                ("max_slots", c_int64), ("merge_rows", c_int32), ("tile_cost", c_int32),
+                ("row_cost", c_int32), ("item_cost", c_int32), ("state_cost", c_int32),
+                ("reserved", c_uint32), ("capacity", c_void_p)]
 
 
 class PlanArray(Structure):
@@ -97,7 +114,8 @@ class Stage(Structure):
 
 
 assert ctypes.sizeof(Tensor) == 128 and ctypes.sizeof(Args) == 64 and SEGMENT.itemsize == 48
-assert ctypes.sizeof(Plan) == 192
+assert ctypes.sizeof(Plan) == 192 and ctypes.sizeof(Problem) == 200
+assert ctypes.sizeof(Entry) == 40 and ctypes.sizeof(PlanOptions) == 56
 
 
 class Error(Exception):
@@ -263,10 +281,12 @@ class Call:
         getattr(self.program.host, launch["range"])(
             byref(self.host_args), pointer(seg), pointer(coord), pointer(low), pointer(high),
             c_int64(len(seg)))
-        problem = Problem(records.ctypes.data, segments, row_begin.ctypes.data, coord.ctypes.data,
-                          low.ctypes.data, high.ctypes.data, len(seg), self.product(launch["heads"]),
-                          self.product(launch["subs"]))
-        entry = Entry(0, launch["rows"], launch["cols"], len(launch["states"]), launch["ordered"])
+        problem = Problem(heads=self.product(launch["heads"]), group=self.product(launch["subs"]),
+                          segments=records.ctypes.data, segment_count=segments,
+                          row_begin=row_begin.ctypes.data, row_count=len(seg), coord=coord.ctypes.data,
+                          lo=low.ctypes.data, limit=high.ctypes.data)
+        entry = Entry(max_packed_rows=launch["rows"], kv_tile=launch["cols"], states=len(launch["states"]),
+                      ordered=launch["ordered"])
         options = PlanOptions(workers=workers, split=split)
         self.planner, plan = c_void_p(), POINTER(Plan)()
         self.runtime.call("attnrt_planner_create", byref(self.planner))

@@ -363,13 +363,23 @@ Executable::Impl::Call::runSimulatedFlat(Stage &stage, int64_t points,
   std::vector<int32_t> rowBegin{0, int32_t(points)}, coord(points),
       begins(points), ends(points, 1);
   std::iota(coord.begin(), coord.end(), 0);
-  attnrt_problem problem{
-      &segment,      1,           rowBegin.data(), coord.data(),
-      begins.data(), ends.data(), points,          /*heads=*/1,
-      /*group=*/1};
-  int64_t rows = impl.ptx.kernels.find(stage.info.kernel)->second.threads;
-  attnrt_entry entry{0, int32_t(rows), 1, 0, 0};
+  attnrt_problem problem{};
+  problem.struct_size = sizeof(problem);
+  problem.heads = problem.group = 1;
+  problem.segments = &segment;
+  problem.segment_count = 1;
+  problem.row_begin = rowBegin.data();
+  problem.row_count = points;
+  problem.coord = coord.data();
+  problem.lo = begins.data();
+  problem.limit = ends.data();
+  attnrt_entry entry{};
+  entry.struct_size = sizeof(entry);
+  entry.max_packed_rows =
+      int32_t(impl.ptx.kernels.find(stage.info.kernel)->second.threads);
+  entry.kv_tile = 1;
   attnrt_plan_options planning{};
+  planning.struct_size = sizeof(planning);
   planning.workers = std::max(options.workers, 1);
   planning.split = 1;
   return withPlan(problem, entry, planning, [&](const attnrt_plan *plan) {
@@ -506,12 +516,25 @@ LogicalResult Executable::Impl::Call::runFold(Stage &stage,
   stage.range(&args, seg.data(), coord.data(), lo.data(), hi.data(),
               seg.size());
 
-  attnrt_problem problem{records.data(),      segments,       rowBegin.data(),
-                         coord.data(),        lo.data(),      hi.data(),
-                         (int64_t)seg.size(), (int32_t)heads, (int32_t)subs};
-  attnrt_entry entry{0, (int32_t)l.rows, (int32_t)l.cols,
-                     (int32_t)l.states.size(), l.ordered};
+  attnrt_problem problem{};
+  problem.struct_size = sizeof(problem);
+  problem.heads = int32_t(heads);
+  problem.group = int32_t(subs);
+  problem.segments = records.data();
+  problem.segment_count = segments;
+  problem.row_begin = rowBegin.data();
+  problem.row_count = int64_t(seg.size());
+  problem.coord = coord.data();
+  problem.lo = lo.data();
+  problem.limit = hi.data();
+  attnrt_entry entry{};
+  entry.struct_size = sizeof(entry);
+  entry.max_packed_rows = int32_t(l.rows);
+  entry.kv_tile = int32_t(l.cols);
+  entry.states = int32_t(l.states.size());
+  entry.ordered = l.ordered;
   attnrt_plan_options planning{};
+  planning.struct_size = sizeof(planning);
   planning.workers = std::max(options.workers, 1);
   planning.split = options.split;
   return withPlan(problem, entry, planning, [&](const attnrt_plan *plan) {

@@ -1,4 +1,4 @@
-//===- PlanModel.cpp - A naive kernel and dense results -------------------===//
+//===- PlanModel.cpp - Naive kernels --------------------------------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,41 +7,36 @@
 #include "PlanModel.h"
 
 #include <algorithm>
-#include <climits>
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
 using namespace attnrt::test;
 
-static constexpr int dim = 3;
+static constexpr int dim = State::dim;
 static constexpr double inf = INFINITY;
-
-/// Order of the kernel's arguments.
+/// Order of the kernels' arguments.
 enum Tensor {
   Q,
-  K,
-  V,
+  K0,
+  V0,
+  K1,
+  V1,
   Table,
+  Selection,
   Out,
   Lse,
   Written,
-  StateM,
-  StateL,
-  StateAcc,
+  States,
+  RowLse,
+  ColumnBase,
+  Columns,
+  ColumnsWritten,
+  ColumnStates,
   Count
 };
-enum Scalar { Heads, Group, IsOrdered };
+enum Scalar { Heads, Group, IsOrdered, WindowSize, ScalarCount };
 
-namespace {
-/// Softmax: (m, l, acc) as usual. Ordered fold: l is the decay of the part,
-/// acc its sum; "x then y" gives acc = y.l * x.acc + y.acc.
-struct State {
-  double m = -inf, l = 0, acc[dim] = {0, 0, 0};
-};
-} // namespace
-
-static void combine(State &x, const State &y, bool ordered) {
+void attnrt::test::combine(State &x, const State &y, bool ordered) {
   if (y.m == -inf) {
     return;
   }
@@ -65,14 +60,18 @@ static void combine(State &x, const State &y, bool ordered) {
   x.m = m;
 }
 
-static State point(const double *q, const double *k, const double *v,
-                   int32_t param, bool ordered) {
-  State state;
+double attnrt::test::scoreOf(const double *q, const double *k,
+                             const attnrt_segment &segment, int32_t sym) {
   double score = 0;
   for (int d = 0; d < dim; ++d) {
     score += q[d] * k[d];
   }
-  score *= 1 + 0.1 * param;
+  return score * (1 + 0.1 * segment.param + 0.01 * sym) *
+         (segment.view ? 0.5 : 1);
+}
+
+State attnrt::test::point(double score, const double *v, bool ordered) {
+  State state;
   state.m = ordered ? 0 : score;
   state.l = ordered ? 0.9 : 1;
   for (int d = 0; d < dim; ++d) {
@@ -81,17 +80,21 @@ static State point(const double *q, const double *k, const double *v,
   return state;
 }
 
+void attnrt::test::epilogue(const State &x, bool ordered, double *out,
+                            double *lse) {
+  for (int d = 0; d < dim; ++d) {
+    out[d] = ordered ? x.acc[d] : x.l > 0 ? x.acc[d] / x.l : 0;
+  }
+  *lse = x.m == -inf ? -inf : x.m + std::log(x.l);
+}
+
 template <typename T> static T *data(const attnrt_args *args, Tensor tensor) {
   return static_cast<T *>(args->tensors[tensor].data);
 }
 
 static void finish(const attnrt_args *args, int64_t output, const State &x) {
-  bool ordered = args->scalars[IsOrdered];
-  for (int d = 0; d < dim; ++d) {
-    double value = ordered ? x.acc[d] : x.l > 0 ? x.acc[d] / x.l : 0;
-    data<double>(args, Out)[output * dim + d] = value;
-  }
-  data<double>(args, Lse)[output] = x.m == -inf ? -inf : x.m + std::log(x.l);
+  epilogue(x, args->scalars[IsOrdered], data<double>(args, Out) + output * dim,
+           data<double>(args, Lse) + output);
   data<int32_t>(args, Written)[output] += 1;
 }
 
@@ -102,39 +105,77 @@ static int64_t outputOf(const attnrt_args *args, int32_t row, int32_t head,
          sub;
 }
 
-static void itemKernel(const attnrt_args *args, const attnrt_item *item,
-                       void *) {
+/// Calls visit(score, value) for each ordinal of the item that row r of its run
+/// and query head s of its run see; with `only`, for that ordinal.
+template <typename Visit>
+static void eachPoint(const attnrt_args *args, const attnrt_item *item,
+                      int32_t r, int32_t s, Visit visit, int32_t only = -1) {
   const attnrt_segment &segment = args->segments[item->seg];
-  const bool ordered = args->scalars[IsOrdered];
+  const attnrt_row &row = args->rows[item->row_begin + r];
   const int64_t heads = int64_t(args->scalars[Heads]);
+  const int64_t window = int64_t(args->scalars[WindowSize]);
+  int64_t count = segment.count, limit = row.limit;
+  if (segment.len_ref >= 0) {
+    int64_t real = int64_t(args->lengths[segment.len_ref]) - segment.len_bias;
+    count = std::clamp<int64_t>(real, 0, count);
+  }
+  if (row.len_ref >= 0) {
+    limit = std::min<int64_t>(limit,
+                              int64_t(args->lengths[row.len_ref]) - row.back);
+  }
+  const int64_t output = outputOf(args, row.q, item->head, item->sub_begin + s);
+  const bool full = item->flags & ATTNRT_ITEM_FULL;
+  for (int32_t t = item->kv_begin; t < item->kv_begin + item->kv_count; ++t) {
+    if (only >= 0 && t != only) {
+      continue;
+    }
+    // A full item is believed, so that a wrong hint shows.
+    if (!full && t >= count) {
+      continue;
+    }
+    const int32_t x = segment.select < 0
+                          ? t
+                          : data<int32_t>(args, Selection)[segment.select + t];
+    const int64_t at = int64_t(segment.coord0) + x;
+    bool masked = at < row.lo || at >= limit ||
+                  (window && at < limit - window) ||
+                  (item->mask >= 0 &&
+                   !(args->masks[item->mask + t - item->kv_begin] >> r & 1));
+    if (!full && masked) {
+      continue;
+    }
+    const int32_t page = pageSize[segment.view];
+    int64_t kv = data<int32_t>(args, Table)[segment.list + x / page];
+    kv = ((kv * page + x % page) * heads + item->head) * dim;
+    const double *k = data<double>(args, segment.view ? K1 : K0) + kv;
+    const double *v = data<double>(args, segment.view ? V1 : V0) + kv;
+    visit(scoreOf(data<double>(args, Q) + output * dim, k, segment, row.sym),
+          v);
+  }
+}
+
+static void itemKernel(const attnrt_args *args, const attnrt_item *item,
+                       void *scratch) {
+  const bool ordered = args->scalars[IsOrdered];
+  State *kept = static_cast<State *>(scratch);
   for (int32_t r = 0; r < item->row_count; ++r) {
     const attnrt_row &row = args->rows[item->row_begin + r];
     for (int32_t s = 0; s < item->sub_count; ++s) {
-      int64_t output = outputOf(args, row.q, item->head, item->sub_begin + s);
+      const int64_t packed = int64_t(r) * item->sub_count + s;
       State x;
-      for (int32_t t = item->kv_begin; t < item->kv_begin + item->kv_count;
-           ++t) {
-        int32_t at = segment.coord0 + t;
-        bool masked = t >= segment.count || at < row.lo || at >= row.limit;
-        if (masked && !(item->flags & ATTNRT_ITEM_FULL)) {
-          continue; // a full item is believed, so that a wrong hint shows
-        }
-        int64_t token = data<int32_t>(args, Table)[segment.list + t];
-        int64_t kv = (token * heads + item->head) * dim;
-        combine(x,
-                point(data<double>(args, Q) + output * dim,
-                      data<double>(args, K) + kv, data<double>(args, V) + kv,
-                      row.sym, ordered),
-                ordered);
+      if (item->flags & ATTNRT_ITEM_RESUME) {
+        x = kept[packed];
       }
-      if (item->slot < 0) {
-        finish(args, output, x);
-        continue;
+      eachPoint(args, item, r, s, [&](double score, const double *v) {
+        combine(x, point(score, v, ordered), ordered);
+      });
+      if (item->flags & ATTNRT_ITEM_KEEP) {
+        kept[packed] = x;
+      } else if (item->slot < 0) {
+        finish(args, outputOf(args, row.q, item->head, item->sub_begin + s), x);
+      } else {
+        data<State>(args, States)[item->slot + packed] = x;
       }
-      int64_t slot = item->slot + int64_t(r) * item->sub_count + s;
-      data<double>(args, StateM)[slot] = x.m;
-      data<double>(args, StateL)[slot] = x.l;
-      std::copy_n(x.acc, dim, data<double>(args, StateAcc) + slot * dim);
     }
   }
 }
@@ -143,21 +184,181 @@ static void mergeKernel(const attnrt_args *args, const attnrt_merge *merge,
                         void *) {
   for (int32_t r = 0; r < merge->n; ++r) {
     for (int32_t s = 0; s < merge->sub_count; ++s) {
+      const int64_t packed = int64_t(r) * merge->sub_count + s;
       State x;
       for (int32_t e = 0; e < merge->count; ++e) {
-        int64_t slot = args->merge_slots[merge->begin + e] +
-                       int64_t(r) * merge->sub_count + s;
-        State y;
-        y.m = data<double>(args, StateM)[slot];
-        y.l = data<double>(args, StateL)[slot];
-        std::copy_n(data<double>(args, StateAcc) + slot * dim, dim, y.acc);
-        combine(x, y, args->scalars[IsOrdered]);
+        int64_t slot = args->merge_slots[merge->begin + e] + packed;
+        combine(x, data<State>(args, States)[slot], args->scalars[IsOrdered]);
+      }
+      if (merge->dst >= 0) {
+        data<State>(args, States)[merge->dst + packed] = x;
+        continue;
       }
       int32_t row = args->rows[merge->first + r].q;
       finish(args, outputOf(args, row, merge->head, merge->sub_begin + s), x);
     }
   }
 }
+
+static int64_t columnOf(const attnrt_args *args, int32_t seg, int32_t head,
+                        int32_t ordinal) {
+  return data<int64_t>(args, ColumnBase)[seg] +
+         int64_t(head) * args->segments[seg].count + ordinal;
+}
+
+static void columnItemKernel(const attnrt_args *args, const attnrt_item *item,
+                             void *) {
+  for (int32_t t = 0; t < item->kv_count; ++t) {
+    double sum = 0;
+    for (int32_t r = 0; r < item->row_count; ++r) {
+      const attnrt_row &row = args->rows[item->row_begin + r];
+      for (int32_t s = 0; s < item->sub_count; ++s) {
+        double lse = data<double>(
+            args,
+            RowLse)[outputOf(args, row.q, item->head, item->sub_begin + s)];
+        eachPoint(
+            args, item, r, s,
+            [&](double score, const double *) { sum += std::exp(score - lse); },
+            item->kv_begin + t);
+      }
+    }
+    if (item->slot >= 0) {
+      data<double>(args, ColumnStates)[item->slot + t] = sum;
+      continue;
+    }
+    int64_t column = columnOf(args, item->seg, item->head, item->kv_begin + t);
+    data<double>(args, Columns)[column] = sum;
+    data<int32_t>(args, ColumnsWritten)[column] += 1;
+  }
+}
+
+static void columnMergeKernel(const attnrt_args *args,
+                              const attnrt_merge *merge, void *) {
+  for (int32_t t = 0; t < merge->n; ++t) {
+    double sum = 0;
+    for (int32_t e = 0; e < merge->count; ++e) {
+      sum += data<double>(
+          args, ColumnStates)[args->merge_slots[merge->begin + e] + t];
+    }
+    int64_t column = columnOf(args, merge->seg, merge->head, merge->first + t);
+    data<double>(args, Columns)[column] = sum;
+    data<int32_t>(args, ColumnsWritten)[column] += 1;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Running a plan
+//===----------------------------------------------------------------------===//
+
+static bool close(double got, double want) {
+  return got == want || std::fabs(got - want) <= 1e-12 * (1 + std::fabs(want));
+}
+
+std::string World::compareRows(const Outcome &outcome,
+                               const std::vector<State> &kept,
+                               const std::vector<int32_t> &written) const {
+  const int32_t perRow = heads * group;
+  for (size_t o = 0; o < denseLse.size(); ++o) {
+    const std::string name = "output " + std::to_string(o);
+    const int32_t number = keep.empty() ? -1 : keep[o / perRow];
+    double out[dim] = {}, lse = 0;
+    if (number >= 0) {
+      const State &state =
+          kept[(size_t(extCount) + number) * perRow + o % perRow];
+      epilogue(state, entry.ordered, out, &lse);
+    } else {
+      std::copy_n(&outcome.out[o * dim], dim, out);
+      lse = outcome.lse[o];
+    }
+    if (written[o] != (number < 0)) {
+      return name + " written " + std::to_string(written[o]) + " times";
+    }
+    for (int d = 0; d < dim; ++d) {
+      if (!close(out[d], dense[o * dim + d])) {
+        return name + " expects " + std::to_string(dense[o * dim + d]) +
+               ", but got " + std::to_string(out[d]);
+      }
+    }
+    if (!close(lse, denseLse[o])) {
+      return name + " expects lse " + std::to_string(denseLse[o]) +
+             ", but got " + std::to_string(lse);
+    }
+  }
+  return "";
+}
+
+std::string World::compareColumns(const Outcome &outcome,
+                                  const std::vector<int32_t> &written) const {
+  for (size_t s = 0; s < segments.size(); ++s) {
+    for (int32_t h = 0; h < heads; ++h) {
+      for (int32_t t = 0; t < segments[s].count; ++t) {
+        int64_t c = columnBase[s] + int64_t(h) * segments[s].count + t;
+        bool mine = segments[s].head < 0 || segments[s].head == h;
+        if (written[c] != mine ||
+            (mine && !close(outcome.columns[c], denseColumns[c]))) {
+          return "column " + std::to_string(c) + " expects " +
+                 std::to_string(denseColumns[c]) + " once, but got " +
+                 std::to_string(outcome.columns[c]) + ", written " +
+                 std::to_string(written[c]) + " times";
+        }
+      }
+    }
+  }
+  return "";
+}
+
+std::string World::run(const attnrt_plan *plan, attnrt_pool *pool,
+                       Outcome *outcome) {
+  const size_t outputs = denseLse.size();
+  Outcome own;
+  Outcome &got = outcome ? *outcome : own;
+  got.out.assign(outputs * dim, NAN);
+  got.lse.assign(outputs, NAN);
+  got.columns.assign(denseColumns.size(), NAN);
+  std::vector<int32_t> written(outputs, 0);
+  std::vector<int32_t> columnsWritten(denseColumns.size(), 0);
+  State nobody;
+  nobody.m = nobody.l = nobody.acc[0] = nobody.acc[1] = nobody.acc[2] = NAN;
+  std::vector<State> states(plan->slots, nobody);
+  std::copy_n(extStates.begin(), std::min(extStates.size(), states.size()),
+              states.begin());
+  std::vector<double> columnStates(plan->slots, NAN);
+  attnrt_tensor tensors[Count] = {};
+  void *pointers[Count] = {
+      q.data(),           k[0].data(),        v[0].data(),
+      k[1].data(),        v[1].data(),        table.data(),
+      selection.data(),   got.out.data(),     got.lse.data(),
+      written.data(),     states.data(),      denseLse.data(),
+      columnBase.data(),  got.columns.data(), columnsWritten.data(),
+      columnStates.data()};
+  for (int t = 0; t < Count; ++t) {
+    tensors[t].data = pointers[t];
+  }
+  const uint64_t scalars[ScalarCount] = {uint64_t(heads), uint64_t(group),
+                                         uint64_t(entry.ordered),
+                                         uint64_t(window)};
+  attnrt_args args{};
+  args.tensors = tensors;
+  args.scalars = scalars;
+  args.lengths = lengths.data();
+  const uint64_t scratch = sizeof(State) * uint64_t(entry.max_packed_rows);
+  if (attnrt_cpu_run(plan, 0, itemKernel, mergeKernel, &args, pool, scratch)) {
+    return attnrt_last_message();
+  }
+  std::string error = compareRows(got, states, written);
+  if (!columns || !error.empty()) {
+    return error;
+  }
+  if (attnrt_cpu_run(plan, 1, columnItemKernel, columnMergeKernel, &args, pool,
+                     64)) {
+    return attnrt_last_message();
+  }
+  return compareColumns(got, columnsWritten);
+}
+
+//===----------------------------------------------------------------------===//
+// Plans
+//===----------------------------------------------------------------------===//
 
 PlannerPtr attnrt::test::makePlanner() {
   attnrt_planner *planner = nullptr;
@@ -177,189 +378,28 @@ attnrt_plan *PlanCopy::get() const {
   return reinterpret_cast<attnrt_plan *>(data.get());
 }
 
-int32_t attnrt::test::draw(std::mt19937 &rng, int32_t a, int32_t b) {
-  return a >= b ? a : std::uniform_int_distribution<int32_t>(a, b)(rng);
+std::string attnrt::test::check(World &world, attnrt_planner *planner,
+                                const attnrt_plan **out, attnrt_pool *pool,
+                                Outcome *outcome) {
+  attnrt_problem problem = world.problem();
+  const attnrt_plan *plan = nullptr;
+  if (attnrt_planner_plan(planner, &problem, world.stages(), &world.options,
+                          &plan)) {
+    return std::string("plan: ") + attnrt_last_message();
+  }
+  if (attnrt_plan_verify(plan, plan->bytes, &problem, world.stages(),
+                         &world.options)) {
+    return std::string("verify: ") + attnrt_last_message();
+  }
+  if (out) {
+    *out = plan;
+  }
+  return world.run(plan, pool, outcome);
 }
 
-void World::addSegment(int32_t count, int32_t rows, int32_t window,
-                       int32_t coord0) {
-  attnrt_segment segment{};
-  segment.select = segment.len_ref = segment.head = -1;
-  segment.count = count;
-  segment.coord0 = coord0;
-  segment.param = int32_t(segments.size());
-  segments.push_back(segment);
-  for (int32_t r = 0; r < rows; ++r) {
-    int32_t position = coord0 + count - rows + r;
-    coord.push_back(position);
-    limit.push_back(position + 1);
-    lo.push_back(window ? position + 1 - window : INT32_MIN);
-  }
-  rowBegin.push_back(int32_t(coord.size()));
+unsigned attnrt::test::testSeed() {
+  const char *given = std::getenv("ATTN_TEST_SEED");
+  return given ? unsigned(std::strtoul(given, nullptr, 10)) : 1;
 }
 
-World World::random(std::mt19937 &rng, Kind kind) {
-  World world;
-  world.heads = draw(rng, 1, 3);
-  world.group = draw(rng, 1, 5);
-  if (kind == Kind::Latent) {
-    world.heads = 1;
-    world.group = draw(rng, 0, 1) ? 128 : draw(rng, 6, 40);
-  }
-  world.entry.ordered = kind == Kind::Ordered;
-  world.entry.kv_tile = 1 << draw(rng, 0, 5);
-  world.entry.max_packed_rows =
-      draw(rng, 1, 3) == 1 ? draw(rng, 1, 7) : draw(rng, 8, 48);
-  const int32_t splits[] = {0, 0, 0, 1, 2, 3, 7};
-  world.options.split = splits[draw(rng, 0, 6)];
-  world.options.workers = draw(rng, 1, 9);
-  world.options.merge_rows = draw(rng, 0, 1) ? 0 : draw(rng, 1, 5);
-  if (draw(rng, 0, 3) == 0) {
-    world.options.tile_cost = draw(rng, 0, 40);
-    world.options.row_cost = draw(rng, 0, 4);
-    world.options.item_cost = draw(rng, 0, 90);
-  }
-  if (draw(rng, 0, 15) == 0) {
-    world.entry.states = world.options.split = 0;
-  }
-
-  for (int32_t s = draw(rng, 0, 5); s > 0; --s) {
-    int32_t count = draw(rng, 0, 3) ? draw(rng, 0, 130) : draw(rng, 0, 3);
-    int32_t rows = kind == Kind::Ragged ? 1 : draw(rng, 0, 9);
-    int32_t window = kind == Kind::Window ? draw(rng, 1, 60) : 0;
-    int32_t coord0 = kind == Kind::Shifted ? draw(rng, -200, 200) : 0;
-    if (kind == Kind::Latent) {
-      rows = draw(rng, 0, 2);
-    }
-    world.addSegment(count, rows, window, coord0);
-  }
-  if (kind == Kind::Hulls) {
-    for (size_t r = 0; r < world.lo.size(); ++r) {
-      world.lo[r] = draw(rng, -20, 130);
-      world.limit[r] = draw(rng, 0, 2) ? world.lo[r] + draw(rng, 0, 90)
-                                       : draw(rng, -20, 150);
-    }
-  }
-  world.fill(rng);
-  return world;
-}
-
-attnrt_problem World::problem() const {
-  attnrt_problem p{};
-  p.segments = segments.data();
-  p.segment_count = int64_t(segments.size());
-  p.row_begin = rowBegin.data();
-  p.coord = coord.data();
-  p.lo = lo.data();
-  p.limit = limit.data();
-  p.row_count = int64_t(coord.size());
-  p.heads = heads;
-  p.group = group;
-  return p;
-}
-
-void World::fill(std::mt19937 &rng) {
-  std::normal_distribution<double> normal;
-  int64_t tokens = 0;
-  for (attnrt_segment &segment : segments) {
-    segment.list = tokens;
-    tokens += segment.count;
-  }
-  table.resize(tokens);
-  for (int64_t t = 0; t < tokens; ++t) {
-    table[t] = int32_t(t);
-  }
-  std::shuffle(table.begin(), table.end(), rng);
-
-  const int64_t outputs = int64_t(coord.size()) * heads * group;
-  k.assign(tokens * heads * dim, NAN);
-  v.assign(tokens * heads * dim, NAN);
-  q.resize(outputs * dim);
-  for (double &x : q) {
-    x = normal(rng);
-  }
-  dense.assign(outputs * dim, 0);
-  denseLse.assign(outputs, -inf);
-  for (size_t s = 0; s < segments.size(); ++s) {
-    const attnrt_segment &segment = segments[s];
-    auto sees = [&](int32_t row, int32_t t) {
-      int32_t at = segment.coord0 + t;
-      return at >= lo[row] && at < limit[row];
-    };
-    for (int32_t t = 0; t < segment.count; ++t) {
-      bool seen = false;
-      for (int32_t r = rowBegin[s]; r < rowBegin[s + 1] && !seen; ++r) {
-        seen = sees(r, t);
-      }
-      int64_t base = int64_t(table[segment.list + t]) * heads * dim;
-      for (int64_t x = base; seen && x < base + heads * dim; ++x) {
-        k[x] = normal(rng);
-        v[x] = normal(rng);
-      }
-    }
-    for (int32_t r = rowBegin[s]; r < rowBegin[s + 1]; ++r) {
-      for (int32_t hs = 0; hs < heads * group; ++hs) {
-        int64_t output = int64_t(r) * heads * group + hs;
-        State x;
-        for (int32_t t = 0; t < segment.count; ++t) {
-          if (sees(r, t)) {
-            int64_t token = table[segment.list + t];
-            int64_t kv = (token * heads + hs / group) * dim;
-            combine(x,
-                    point(&q[output * dim], &k[kv], &v[kv], segment.param,
-                          entry.ordered),
-                    entry.ordered);
-          }
-        }
-        for (int d = 0; d < dim && x.m != -inf; ++d) {
-          dense[output * dim + d] = entry.ordered ? x.acc[d] : x.acc[d] / x.l;
-        }
-        denseLse[output] = x.m == -inf ? -inf : x.m + std::log(x.l);
-      }
-    }
-  }
-}
-
-static bool close(double got, double want) {
-  return got == want || std::fabs(got - want) <= 1e-12 * (1 + std::fabs(want));
-}
-
-std::string World::run(const attnrt_plan *plan, attnrt_pool *pool) {
-  const size_t outputs = denseLse.size();
-  std::vector<double> out(outputs * dim, NAN), lse(outputs, NAN);
-  std::vector<int32_t> written(outputs, 0);
-  std::vector<double> m(plan->slots, NAN), l(plan->slots, NAN);
-  std::vector<double> acc(size_t(plan->slots) * dim, NAN);
-  attnrt_tensor tensors[Count] = {};
-  void *pointers[Count] = {q.data(),   k.data(),   v.data(),       table.data(),
-                           out.data(), lse.data(), written.data(), m.data(),
-                           l.data(),   acc.data()};
-  for (int t = 0; t < Count; ++t) {
-    tensors[t].data = pointers[t];
-  }
-  const uint64_t scalars[] = {uint64_t(heads), uint64_t(group),
-                              uint64_t(entry.ordered)};
-  attnrt_args args{};
-  args.tensors = tensors;
-  args.scalars = scalars;
-  if (attnrt_cpu_run(plan, 0, itemKernel, mergeKernel, &args, pool, 64)) {
-    return attnrt_last_message();
-  }
-  for (size_t o = 0; o < outputs; ++o) {
-    std::string name = "output " + std::to_string(o);
-    if (written[o] != 1) {
-      return name + " written " + std::to_string(written[o]) + " times";
-    }
-    for (int d = 0; d < dim; ++d) {
-      if (!close(out[o * dim + d], dense[o * dim + d])) {
-        return name + " expects " + std::to_string(dense[o * dim + d]) +
-               ", but got " + std::to_string(out[o * dim + d]);
-      }
-    }
-    if (!close(lse[o], denseLse[o])) {
-      return name + " expects lse " + std::to_string(denseLse[o]) +
-             ", but got " + std::to_string(lse[o]);
-    }
-  }
-  return "";
-}
+bool attnrt::test::testLong() { return std::getenv("ATTN_TEST_LONG"); }

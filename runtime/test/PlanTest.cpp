@@ -13,35 +13,15 @@
 
 using namespace attnrt::test;
 
-/// Plans, verifies and runs; "" if all is well.
-static std::string check(World &world, attnrt_planner *planner,
-                         const attnrt_plan **out = nullptr,
-                         attnrt_pool *pool = nullptr) {
-  attnrt_problem problem = world.problem();
-  const attnrt_plan *plan = nullptr;
-  if (attnrt_planner_plan(planner, &problem, &world.entry, &world.options,
-                          &plan)) {
-    return std::string("plan: ") + attnrt_last_message();
-  }
-  if (attnrt_plan_verify(plan, plan->bytes, &problem, &world.entry,
-                         &world.options)) {
-    return std::string("verify: ") + attnrt_last_message();
-  }
-  if (out) {
-    *out = plan;
-  }
-  return world.run(plan, pool);
-}
-
-/// Cost of each worker's items by the model in plan.h.
+/// Cost of each worker's items of the first stage by the model in plan.h.
 static std::vector<int64_t> loads(const World &world, const attnrt_plan *plan) {
   attnrt_plan_options o = world.options;
-  if (!o.tile_cost && !o.row_cost && !o.item_cost) {
+  if (!o.tile_cost && !o.row_cost && !o.item_cost && !o.state_cost) {
     o.tile_cost = 16, o.row_cost = 1, o.item_cost = 8;
   }
   int32_t subSize = 0;
   const attnrt_item *items = attnrt_plan_items(plan);
-  for (uint32_t i = 0; i < plan->items.count; ++i) {
+  for (int32_t i = 0; i < attnrt_plan_stages(plan)->item_count; ++i) {
     subSize = std::max<int32_t>(subSize, items[i].sub_count);
   }
   std::vector<int64_t> result;
@@ -63,7 +43,7 @@ static std::vector<int64_t> loads(const World &world, const attnrt_plan *plan) {
 /// Most one tile may cost, plus the constant of an item.
 static int64_t bound(const World &world) {
   attnrt_plan_options o = world.options;
-  if (!o.tile_cost && !o.row_cost && !o.item_cost) {
+  if (!o.tile_cost && !o.row_cost && !o.item_cost && !o.state_cost) {
     o.tile_cost = 16, o.row_cost = 1, o.item_cost = 8;
   }
   return o.item_cost +
@@ -71,32 +51,24 @@ static int64_t bound(const World &world) {
                                                 world.entry.max_packed_rows);
 }
 
-TEST(Plan, RandomPlansGiveTheDenseResult) {
-  std::mt19937 rng(7);
+TEST(Plan, EvenSharesDifferByOneTile) {
+  std::mt19937 rng(testSeed());
   PlannerPtr planner = makePlanner();
-  int64_t items = 0, merges = 0, full = 0;
-  for (int it = 0; it < 6000; ++it) {
+  for (int it = 0; it < 1500; ++it) {
     World world = World::random(rng, Kind(it % kinds));
+    if (!world.entry.states) {
+      continue;
+    }
+    world.options.split = world.entry.resumes = 0;
+    world.options.strategy = ATTNRT_STRATEGY_EVEN;
     const attnrt_plan *plan = nullptr;
-    std::string error = check(world, planner.get(), &plan);
-    ASSERT_EQ(error, "") << "world " << it;
-    items += plan->items.count;
-    merges += plan->merges.count;
-    for (uint32_t i = 0; i < plan->items.count; ++i) {
-      full += attnrt_plan_items(plan)[i].flags & ATTNRT_ITEM_FULL;
-    }
-    if (!world.options.split && world.entry.states) {
-      std::vector<int64_t> load = loads(world, plan);
-      auto [low, high] = std::minmax_element(load.begin(), load.end());
-      // A worker without items counts as one that has paid the constant.
-      int64_t idle = *low == 0 ? bound(world) : 0;
-      ASSERT_LE(*high - *low, bound(world) + idle) << "world " << it;
-    }
+    ASSERT_EQ(check(world, planner.get(), &plan), "") << "world " << it;
+    std::vector<int64_t> load = loads(world, plan);
+    auto [low, high] = std::minmax_element(load.begin(), load.end());
+    // A worker without items counts as one that has paid the constant.
+    int64_t idle = *low == 0 ? bound(world) : 0;
+    ASSERT_LE(*high - *low, bound(world) + idle) << "world " << it;
   }
-  // The draw contains what the test is about.
-  EXPECT_GT(items, 50000);
-  EXPECT_GT(merges, 20000);
-  EXPECT_GT(full, 5000);
 }
 
 TEST(Plan, OneTokenBesideALongRequest) {
@@ -227,8 +199,11 @@ TEST(Plan, FixedSplitDoesNotDependOnTheBatch) {
   std::mt19937 rng(11);
   PlannerPtr planner = makePlanner();
   for (int it = 0; it < 300; ++it) {
-    World world = World::random(rng, Kind(it % kinds));
+    const Kind drawn[] = {Kind::Ragged, Kind::Causal, Kind::Latent, Kind::Hulls,
+                          Kind::Shifted};
+    World world = World::random(rng, drawn[it % 5]);
     world.options.split = draw(rng, 1, 7);
+    world.options.strategy = 0;
     world.entry.states = 3;
     int32_t count = draw(rng, 1, 300), rows = draw(rng, 1, 8);
     World alone;
@@ -312,7 +287,8 @@ TEST(Plan, FailureLeavesTheLastPlan) {
   world.entry.kv_tile = 0;
   EXPECT_EQ(make("kv_tile"), ATTNRT_INVALID_ARGUMENT);
   // 2^31 tiles of 2^20 packed rows for 2^16 heads, twice: past 62 bits.
-  world.entry = {0, 1 << 20, 1, 3, 0};
+  world.entry.max_packed_rows = 1 << 20;
+  world.entry.kv_tile = 1;
   world.options.tile_cost = world.options.row_cost = 1 << 20;
   world.segments[0].count = INT32_MAX;
   world.limit[0] = world.limit[1] = INT32_MAX;

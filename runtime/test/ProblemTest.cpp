@@ -33,6 +33,11 @@ TEST(Problem, HullsOfAllCorners) {
     PlannedLaunch launch;
     EXPECT_TRUE(poseFold(launch, {2, 2, 1, 1, 20}, window, corners));
     EXPECT_EQ(4, launch.problem.row_count);
+    EXPECT_EQ(corners.size() > 1, launch.problem.sure_lo != nullptr);
+    if (corners.size() == 3) { // at 2, 5 and 9; nothing is sure of segment 1
+      EXPECT_EQ((std::vector<int32_t>{5, 6, 5, 6}), launch.sureLow);
+      EXPECT_EQ((std::vector<int32_t>{2, 3, 0, 0}), launch.sureHigh);
+    }
     return std::pair(launch.low, launch.high);
   };
   using Rows = std::vector<int32_t>;

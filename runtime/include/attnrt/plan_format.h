@@ -14,17 +14,19 @@
 //   fold rank    the rank a kernel loops over (the keys of attention)
 //   coordinate   a value of the fold rank, or of the row rank where it says so
 //   ordinal      running number of a visited point inside a segment,
-//   0..count-1;
-//                its coordinate is segment.coord0 + ordinal
+//                0..count-1; its coordinate is segment.coord0 + ordinal, or
+//                with a selection list segment.coord0 + the listed point
 //   row          one point of the row rank (a query position) of one segment
 //   head, sub    KV head, and query head inside the group that shares it
 //   state        the fold's partial result of one (row, head, sub); it lies in
-//   a
-//                slot: index into the state tensors, one tensor per component
+//                a slot: index into the state tensors, one tensor per component
 //   worker       one thread, CTA or cluster; it walks its own list of items and
 //                never waits for another worker
 //
 // Indices count records or elements, never bytes, unless a comment says bytes.
+//
+// docs/plans.md says what the records are for, which of them compiled kernels
+// read today, and what a plan must obey.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTNRT_PLAN_FORMAT_H
@@ -56,7 +58,9 @@ typedef struct attnrt_segment {
                     ///<     first page, or the first token of contiguous
                     ///<     storage. Never a page id.
   int64_t select;   ///<  8: element of the bound selection list that holds the
-                    ///<     ordinals to visit; -1 = visit 0..count-1
+                    ///<     points to visit: ordinal t stands for point
+                    ///<     selection[select + t] of the segment; -1 = for
+                    ///<     point t
   int32_t view;     ///< 16: index of an entry's view (table and format); equals
                     ///<     `variant` of the items that read the segment
   int32_t coord0;   ///< 20: coordinate of ordinal 0
@@ -82,16 +86,17 @@ typedef struct attnrt_row {
   int32_t back;     ///< 20: coordinates, see above
   int32_t sym;      ///< 24: linearised segment coordinate of the row, what
                     ///<     per-request symbols (off[b], len[b]) are looked up
-                    ///<     with; equals segment.param of the segments it reads
+                    ///<     with
   int32_t reserved; ///< 28: 0
 } attnrt_row;
 
 /// Flags of an item; all other bits are 0.
 enum {
-  /// A hint: at the planned lengths no point of the item is masked by lengths,
-  /// lo or limit. Never decides alone where lengths may be shorter.
+  /// A hint: at no length the plan allows is a point of the item masked. Never
+  /// decides alone where lengths may be shorter than the plan allows.
   ATTNRT_ITEM_FULL = 1u << 0,
-  /// Do not write the state: the worker's next item continues it.
+  /// Do not write the state: the worker's next item, of the same rows and query
+  /// heads, continues it. The worker's scratch memory lives that long.
   ATTNRT_ITEM_KEEP = 1u << 1,
   /// Start from the state that the worker's previous item kept.
   ATTNRT_ITEM_RESUME = 1u << 2
@@ -159,7 +164,8 @@ typedef struct attnrt_stage {
   int32_t slot_begin;       ///< 32: first slot this stage writes
   int32_t slot_count;       ///< 36: slots this stage writes
   int32_t ext_slots;        ///< 40: slots [0, ext_slots) are written by others
-                            ///<     before the launch
+                            ///<     before the launch: external state e has
+                            ///<     slot (e * heads + head) * group + sub
   int32_t ordered;          ///< 44: 1 = the fold is not commutative
   int32_t merge_work_begin; ///< 48: worker w owns the merges
                             ///<     work[merge_work_begin + w ..  + w + 1),

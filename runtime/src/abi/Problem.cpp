@@ -13,6 +13,7 @@ using namespace attnrt;
 
 static void setProblem(PlannedLaunch &launch, int32_t heads, int32_t group) {
   launch.problem = attnrt_problem{};
+  launch.problem.struct_size = sizeof(attnrt_problem);
   launch.problem.segments = launch.segments.data();
   launch.problem.segment_count = int64_t(launch.segments.size());
   launch.problem.row_begin = launch.rowBegin.data();
@@ -66,12 +67,20 @@ bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
     }
     launch.rowBegin.push_back(int32_t(at));
   }
+  launch.sureLow.clear();
+  launch.sureHigh.clear();
   for (size_t corner = 0; corner < corners.size(); ++corner) {
     auto &low = corner ? launch.otherLow : launch.low;
     auto &high = corner ? launch.otherHigh : launch.high;
     range(&corners[corner], launch.segmentOfRow.data(), launch.coord.data(),
           low.data(), high.data(), int64_t(rows));
+    if (corner == 1) {
+      launch.sureLow = launch.low;
+      launch.sureHigh = launch.high;
+    }
     for (size_t i = 0; corner && i < rows; ++i) {
+      launch.sureLow[i] = std::max(launch.sureLow[i], low[i]);
+      launch.sureHigh[i] = std::min(launch.sureHigh[i], high[i]);
       if (low[i] >= high[i]) {
         continue; // nothing is seen here
       }
@@ -81,6 +90,10 @@ bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
     }
   }
   setProblem(launch, int32_t(sizes.heads), int32_t(sizes.subs));
+  if (!launch.sureLow.empty()) {
+    launch.problem.sure_lo = launch.sureLow.data();
+    launch.problem.sure_limit = launch.sureHigh.data();
+  }
   return true;
 }
 

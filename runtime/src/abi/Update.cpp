@@ -222,10 +222,12 @@ void Schedule::Updater::plan(size_t number) {
   const attnrt_schedule_caps &caps = schedule.caps;
   planned.plan = nullptr;
   planned.options = attnrt_plan_options{};
+  planned.options.struct_size = sizeof(planned.options);
   planned.options.workers = schedule.workers;
   planned.options.split = caps.split;
   planned.options.max_slots = caps.max_slots;
   planned.entry = attnrt_entry{};
+  planned.entry.struct_size = sizeof(planned.entry);
   bool isPosed = false;
   if (launch.isFold()) {
     int64_t ordinals =

@@ -1,4 +1,4 @@
-//===- Check.cpp - Rules of a problem and of an entry ---------------------===//
+//===- Check.cpp - Rules of an entry and of options -----------------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -8,88 +8,39 @@
 
 #include "../Status.h"
 
-#include <climits>
+#include <algorithm>
+#include <cstring>
 
 using namespace attnrt;
 
-static attnrt_status invalid(const char *what, const char *want, int64_t got) {
+attnrt_status attnrt::invalid(const char *what, const char *want, int64_t got) {
   return fail(ATTNRT_INVALID_ARGUMENT, "%s expects %s, but got %lld", what,
               want, static_cast<long long>(got));
 }
 
-static attnrt_status checkSegment(const attnrt_problem &problem, int64_t s) {
-  const attnrt_segment &segment = problem.segments[s];
-  const long long number = s;
-  if (segment.count < 0 || segment.head != -1 || segment.len_ref != -1 ||
-      segment.reserved != 0 || segment.view < 0 || segment.view > UINT16_MAX) {
+/// Copies a struct whose first field is its size: one of an older header has
+/// fewer fields, of a newer one more, which must not be used.
+template <typename T>
+static attnrt_status readStruct(const char *name, const T *given, T &out) {
+  const size_t size = given->struct_size;
+  const char *bytes = reinterpret_cast<const char *>(given);
+  if (size < sizeof(T)) {
+    // No older header has been released with this field yet.
     return fail(ATTNRT_INVALID_ARGUMENT,
-                "segment %lld expects count >= 0, head -1, len_ref -1, a view "
-                "in 0..65535 and reserved 0, but got count %d, head %d, "
-                "len_ref %d, view %d, reserved %d",
-                number, segment.count, segment.head, segment.len_ref,
-                segment.view, segment.reserved);
+                "struct_size of %s expects %zu or more, but got %zu", name,
+                sizeof(T), size);
   }
-  if (int64_t(segment.coord0) + segment.count > INT32_MAX) {
+  if (std::any_of(bytes + sizeof(T), bytes + size, [](char c) { return c; })) {
     return fail(ATTNRT_INVALID_ARGUMENT,
-                "segment %lld expects coordinates below 2^31, but got "
-                "coord0 %d with count %d",
-                number, segment.coord0, segment.count);
+                "%s expects zeros behind the %zu bytes that are known here, of "
+                "%zu",
+                name, sizeof(T), size);
   }
-  int32_t from = problem.row_begin[s], to = problem.row_begin[s + 1];
-  if (from > to || to > problem.row_count) {
-    return fail(ATTNRT_INVALID_ARGUMENT,
-                "row_begin of segment %lld expects a rising range within %lld "
-                "rows, but got %d..%d",
-                number, static_cast<long long>(problem.row_count), from, to);
-  }
+  std::memcpy(&out, given, sizeof(T));
   return ATTNRT_OK;
 }
 
-static attnrt_status checkBatch(const attnrt_problem &problem) {
-  if (problem.segment_count < 0) {
-    return invalid("segment_count", "0 or more", problem.segment_count);
-  }
-  if (problem.row_count < 0) {
-    return invalid("row_count", "0 or more", problem.row_count);
-  }
-  if (problem.segment_count > INT32_MAX || problem.row_count > INT32_MAX) {
-    return fail(ATTNRT_RESOURCE_EXHAUSTED,
-                "expects segments and rows below 2^31, but got %lld and %lld",
-                static_cast<long long>(problem.segment_count),
-                static_cast<long long>(problem.row_count));
-  }
-  if (!problem.row_begin || (problem.segment_count && !problem.segments) ||
-      (problem.row_count &&
-       (!problem.coord || !problem.lo || !problem.limit))) {
-    return fail(ATTNRT_INVALID_ARGUMENT,
-                "expects the arrays of a problem, but got a null pointer");
-  }
-  if (problem.row_begin[0] != 0) {
-    return invalid("row_begin[0]", "0", problem.row_begin[0]);
-  }
-  for (int64_t s = 0; s < problem.segment_count; ++s) {
-    if (attnrt_status status = checkSegment(problem, s)) {
-      return status;
-    }
-  }
-  int32_t last = problem.row_begin[problem.segment_count];
-  if (last != problem.row_count) {
-    return fail(ATTNRT_INVALID_ARGUMENT,
-                "row_begin expects to end at the %lld rows, but got %d",
-                static_cast<long long>(problem.row_count), last);
-  }
-  return ATTNRT_OK;
-}
-
-static attnrt_status checkOptions(const attnrt_entry &entry,
-                                  const attnrt_plan_options &options) {
-  const int32_t costs[] = {options.tile_cost, options.row_cost,
-                           options.item_cost};
-  for (int32_t cost : costs) {
-    if (cost < 0 || cost > 1 << 20) {
-      return invalid("a cost", "0..1048576", cost);
-    }
-  }
+static attnrt_status checkEntry(const attnrt_entry &entry, int32_t split) {
   if (entry.max_packed_rows < 1 || entry.max_packed_rows > 1 << 20) {
     return invalid("max_packed_rows", "1..1048576", entry.max_packed_rows);
   }
@@ -102,14 +53,39 @@ static attnrt_status checkOptions(const attnrt_entry &entry,
   if (entry.ordered != 0 && entry.ordered != 1) {
     return invalid("ordered", "0 or 1", entry.ordered);
   }
+  if (entry.axis != 0 && entry.axis != 1) {
+    return invalid("axis", "0 or 1", entry.axis);
+  }
+  if (entry.resumes != 0 && entry.resumes != 1) {
+    return invalid("resumes", "0 or 1", entry.resumes);
+  }
+  if (entry.states == 0 && split > 1) {
+    return invalid("split of an entry without states", "0 or 1", split);
+  }
+  return ATTNRT_OK;
+}
+
+static attnrt_status checkOptions(const attnrt_plan_options &options) {
+  const int32_t costs[] = {options.tile_cost, options.row_cost,
+                           options.item_cost, options.state_cost};
+  for (int32_t cost : costs) {
+    if (cost < 0 || cost > 1 << 20) {
+      return invalid("a cost", "0..1048576", cost);
+    }
+  }
   if (options.workers < 1 || options.workers > 1 << 16) {
     return invalid("workers", "1..65536", options.workers);
   }
   if (options.split < 0) {
     return invalid("split", "0 or more", options.split);
   }
-  if (entry.states == 0 && options.split > 1) {
-    return invalid("split of an entry without states", "0 or 1", options.split);
+  if (options.strategy < ATTNRT_STRATEGY_AUTO ||
+      options.strategy > ATTNRT_STRATEGY_FIXED) {
+    return invalid("strategy", "0..3", options.strategy);
+  }
+  if (options.split && (options.strategy == ATTNRT_STRATEGY_EVEN ||
+                        options.strategy == ATTNRT_STRATEGY_FOREST)) {
+    return invalid("split of this strategy", "0", options.split);
   }
   if (options.max_slots < 0) {
     return invalid("max_slots", "0 or more", options.max_slots);
@@ -117,30 +93,92 @@ static attnrt_status checkOptions(const attnrt_entry &entry,
   if (options.merge_rows < 0 || options.merge_rows > 1 << 16) {
     return invalid("merge_rows", "0..65536", options.merge_rows);
   }
+  return options.reserved
+             ? invalid("reserved of the options", "0", options.reserved)
+             : ATTNRT_OK;
+}
+
+static void fillDefaults(attnrt_plan_options &options) {
+  if (!options.tile_cost && !options.row_cost && !options.item_cost &&
+      !options.state_cost) {
+    options.tile_cost = 16;
+    options.row_cost = 1;
+    options.item_cost = 8;
+    options.state_cost = 1;
+  }
+  if (!options.merge_rows) {
+    options.merge_rows = 32;
+  }
+  if (options.split || options.strategy == ATTNRT_STRATEGY_FIXED) {
+    options.strategy = ATTNRT_STRATEGY_FIXED;
+    options.split = std::max(options.split, 1);
+  }
+}
+
+static attnrt_status readCapacity(PlanArguments &out) {
+  if (!out.options.capacity) {
+    return ATTNRT_OK;
+  }
+  if (attnrt_status status =
+          readStruct("the capacity", out.options.capacity, out.capacity)) {
+    return status;
+  }
+  const attnrt_plan_capacity &c = out.capacity;
+  for (int64_t n : {c.segments, c.rows, c.items, c.merges, c.stages, c.work,
+                    c.merge_slots, c.masks, int64_t(c.reserved)}) {
+    if (n < 0 || n > INT32_MAX) {
+      return invalid("a capacity", "0..2147483647", n);
+    }
+  }
+  out.options.capacity = &out.capacity;
   return ATTNRT_OK;
 }
 
-attnrt_status attnrt::checkProblem(const attnrt_problem *problem,
-                                   const attnrt_entry *entry,
-                                   const attnrt_plan_options *options) {
+attnrt_status attnrt::readArguments(const attnrt_problem *problem,
+                                    const attnrt_entry *entry,
+                                    const attnrt_plan_options *options,
+                                    PlanArguments &out) {
   if (!problem || !entry || !options) {
     return fail(ATTNRT_INVALID_ARGUMENT,
                 "expects a problem, an entry and options, but got null");
   }
-  if (attnrt_status status = checkOptions(*entry, *options)) {
+  if (attnrt_status status = readStruct("the options", options, out.options)) {
     return status;
   }
-  if (problem->heads < 1) {
-    return invalid("heads", "1 or more", problem->heads);
+  if (attnrt_status status = checkOptions(out.options)) {
+    return status;
   }
-  if (problem->group < 1) {
-    return invalid("group", "1 or more", problem->group);
+  if (attnrt_status status = readCapacity(out)) {
+    return status;
   }
-  if (problem->heads > 1 << 16 || problem->group > UINT16_MAX) {
-    return fail(ATTNRT_RESOURCE_EXHAUSTED,
-                "expects at most 65536 heads and a group of at most 65535, but "
-                "got %d and %d",
-                problem->heads, problem->group);
+  fillDefaults(out.options);
+  for (out.stages = 0; entry; entry = out.entries[out.stages++].next) {
+    if (out.stages == PlanArguments::mostStages) {
+      return invalid("the list of entries", "64 or fewer", out.stages + 1);
+    }
+    attnrt_entry &to = out.entries[out.stages];
+    if (attnrt_status status = readStruct("an entry", entry, to)) {
+      return status;
+    }
+    if (attnrt_status status = checkEntry(to, options->split)) {
+      return status;
+    }
   }
-  return checkBatch(*problem);
+  if (attnrt_status status = readStruct("the problem", problem, out.problem)) {
+    return status;
+  }
+  if (attnrt_status status = checkProblem(out.problem)) {
+    return status;
+  }
+  for (int32_t s = 0; s < out.stages; ++s) {
+    const attnrt_entry &e = out.entries[s];
+    if (e.axis == 0 && e.states == 0 &&
+        (out.problem.ext_count || out.problem.keep_count)) {
+      return invalid("external and kept states of an entry without states",
+                     "none",
+                     out.problem.ext_count ? out.problem.ext_count
+                                           : out.problem.keep_count);
+    }
+  }
+  return ATTNRT_OK;
 }

@@ -58,31 +58,32 @@ struct Walker {
 
 } // namespace
 
-/// a(1) .. a(workers); false if a piece would end behind the line.
-static bool walkShortest(const std::vector<UnitRun> &runs, int64_t item,
-                         int64_t least, std::vector<int64_t> &out) {
+/// a(1) .. a(pieces); 0, or where a piece would end behind the line about what
+/// the line is too short by.
+static int64_t walkShortest(const std::vector<UnitRun> &runs, int64_t item,
+                            int64_t least, std::vector<int64_t> &out) {
   Walker walker(runs, item);
   int64_t at = 0;
-  for (int64_t &point : out) {
+  for (size_t i = 0; i < out.size(); ++i) {
     if (at + least > walker.total) {
-      return false;
+      return int64_t(out.size() - i) * least - (walker.total - at);
     }
     // For `least` below `item` the first such cut may lie before this one.
-    at = point = std::max(at, walker.firstFrom(at + least));
+    at = out[i] = std::max(at, walker.firstFrom(at + least));
   }
-  return true;
+  return 0;
 }
 
-/// b(1) .. b(workers); false if the end of the line is not reached.
-static bool walkLongest(const std::vector<UnitRun> &runs, int64_t item,
-                        int64_t most, std::vector<int64_t> &out) {
+/// b(1) .. b(pieces); what is left of the line, 0 if its end is reached.
+static int64_t walkLongest(const std::vector<UnitRun> &runs, int64_t item,
+                           int64_t most, std::vector<int64_t> &out) {
   Walker walker(runs, item);
   int64_t at = 0;
   for (int64_t &point : out) {
     int64_t cost = at + most;
     at = point = cost >= walker.total ? walker.total : walker.lastTo(cost);
   }
-  return at == walker.total;
+  return walker.total - at;
 }
 
 /// Walks back from the end of the line. Cut w is chosen so that the piece
@@ -173,7 +174,7 @@ void LineCutter::cut(const std::vector<UnitRun> &runs, int32_t item,
   int64_t least = std::clamp(share - spread / 2, low, high);
   shortest.resize(std::min(workers, 12));
   longest.resize(shortest.size());
-  if (walkShortest(runs, item, least, shortest)) {
+  if (!walkShortest(runs, item, least, shortest)) {
     walkLongest(runs, item, least + spread, longest);
     if (walkBack(runs, item, least, least + spread, cutCost, shortest, longest,
                  out)) {
@@ -182,15 +183,23 @@ void LineCutter::cut(const std::vector<UnitRun> &runs, int32_t item,
   }
   shortest.resize(workers);
   longest.resize(workers);
-  while (true) {
-    if (!walkShortest(runs, item, least, shortest)) {
-      high = least - 1;
-    } else if (!walkLongest(runs, item, least + spread, longest)) {
-      low = least + 1;
-    } else {
+  // The ends move by at most `workers` where `least` moves by 1, so what is
+  // missing says how far to go at least: a little further each time, and when
+  // that was too far, or takes long, to the middle of what is left.
+  bool wasOver = false, wasLeft = false;
+  for (int tries = 0;; ++tries) {
+    const int64_t over = walkShortest(runs, item, least, shortest);
+    const int64_t left =
+        over ? 0 : walkLongest(runs, item, least + spread, longest);
+    if (!over && !left) {
       break;
     }
-    least = low + (high - low) / 2;
+    (over ? wasOver : wasLeft) = true;
+    (over ? high : low) = over ? least - 1 : least + 1;
+    const int64_t step = std::max<int64_t>(1, (over + left) / workers) << tries;
+    least = wasOver != wasLeft && tries < 4
+                ? std::clamp(over ? least - step : least + step, low, high)
+                : low + (high - low) / 2;
   }
   bool found = walkBack(runs, item, least, least + spread, cutCost, shortest,
                         longest, out);

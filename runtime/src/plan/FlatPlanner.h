@@ -1,25 +1,27 @@
-//===- Planner.h - Cuts a batch into items and merges ---------*- C++ -*-===//
+//===- FlatPlanner.h - Plans of batches without sharing -------*- C++ -*-===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
+// Batches in which every row reads one segment, and every segment serves all
+// heads: decode and prefill without shared prefixes, where planning is a large
+// part of a step. Nothing is kept for a row or a unit that could be computed
+// from the few numbers of its row tile. ForestPlanner takes everything.
+//
 // One plan is made in two phases. The first looks at every row once and decides
 // all cuts; it only writes working vectors, so a failure leaves the last plan
-// as it was. The second writes the block, whose size is then known. Vectors and
-// block are kept between calls.
+// as it was. The second writes the block, whose size is then known. Vectors are
+// kept between calls.
 //
 //===----------------------------------------------------------------------===//
-#ifndef ATTNRT_SRC_PLAN_PLANNER_H
-#define ATTNRT_SRC_PLAN_PLANNER_H
+#ifndef ATTNRT_SRC_PLAN_FLATPLANNER_H
+#define ATTNRT_SRC_PLAN_FLATPLANNER_H
 
+#include "Block.h"
 #include "Cut.h"
 
-#include "attnrt/plan.h"
-
-#include <cstdlib>
-#include <memory>
 #include <vector>
 
 namespace attnrt {
@@ -30,33 +32,27 @@ struct RowTile {
   int32_t row, rows;
   int32_t seg;
   int32_t kvBegin, kvEnd;   ///< ordinals; kvBegin is a multiple of the KV tile
-  int32_t fullFrom, fullTo; ///< ordinals that every row of the run sees
+  int32_t fullFrom, fullTo; ///< ordinals that every row surely sees
 };
 
-class Planner {
+class FlatPlanner {
 public:
-  /// See attnrt_planner_plan. Throws std::bad_alloc.
-  attnrt_status plan(const attnrt_problem &problem, const attnrt_entry &entry,
-                     const attnrt_plan_options &options);
+  /// Can this class plan it?
+  static bool takes(const PlanArguments &arguments);
 
-  const attnrt_plan *result() const { return block.get(); }
+  /// Writes the plan into `block`. Throws std::bad_alloc.
+  attnrt_status plan(const PlanArguments &arguments, Block &block);
 
 private:
-  struct Capacities {
-    int64_t items, merges, mergeSlots;
-  };
-
   void findRowTiles();
+  int32_t addSeeingTiles(int32_t s, int32_t maxRows);
   attnrt_status layUnits();
-  attnrt_status countParts(Capacities &capacities);
-  bool reserveBlock(const Capacities &capacities);
+  void countParts(BlockCounts &counts, int64_t &slots);
 
-  void writeRows();
   void writeEven();
   void writeFixed();
   void writeEmpty();
-  void shareMerges();
-  void writeStage();
+  void writeStage(Block &block);
 
   attnrt_item itemOf(const UnitRun &run, int32_t fromTile,
                      int32_t toTile) const;
@@ -75,6 +71,7 @@ private:
     return options.split < tiles ? options.split : tiles;
   }
 
+  Batch batch;
   attnrt_problem problem;
   attnrt_entry entry;
   attnrt_plan_options options;
@@ -86,14 +83,7 @@ private:
   std::vector<CutPoint> cuts;
   LineCutter cutter;
 
-  struct Free {
-    void operator()(attnrt_plan *plan) const { std::free(plan); }
-  };
-  std::unique_ptr<attnrt_plan, Free> block;
-  uint64_t blockBytes = 0;
-
   // Where the block's arrays are and how far they are written.
-  attnrt_row *outRows;
   attnrt_item *outItems;
   attnrt_merge *outMerges;
   int32_t *outWork, *outMergeSlots;
@@ -103,4 +93,4 @@ private:
 
 } // namespace attnrt
 
-#endif // ATTNRT_SRC_PLAN_PLANNER_H
+#endif // ATTNRT_SRC_PLAN_FLATPLANNER_H

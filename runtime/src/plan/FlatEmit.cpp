@@ -1,19 +1,19 @@
-//===- Emit.cpp - Writes the records of a plan ----------------------------===//
+//===- FlatEmit.cpp - Writes the records of a flat plan -------------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "Planner.h"
+#include "FlatPlanner.h"
+#include "Share.h"
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
 
 using namespace attnrt;
 
-void Planner::setHeads(const UnitRun &run, int32_t unit, uint16_t &head,
-                       uint16_t &subBegin, uint16_t &subCount) const {
+void FlatPlanner::setHeads(const UnitRun &run, int32_t unit, uint16_t &head,
+                           uint16_t &subBegin, uint16_t &subCount) const {
   int32_t number = run.first + unit;
   int32_t begin = number % subs * subSize;
   head = uint16_t(number / subs);
@@ -21,24 +21,9 @@ void Planner::setHeads(const UnitRun &run, int32_t unit, uint16_t &head,
   subCount = uint16_t(std::min(subSize, problem.group - begin));
 }
 
-void Planner::writeRows() {
-  char *base = reinterpret_cast<char *>(block.get());
-  if (problem.segment_count) {
-    std::memcpy(base + block->segments.offset, problem.segments,
-                size_t(problem.segment_count) * sizeof(attnrt_segment));
-  }
-  for (int32_t s = 0; s < problem.segment_count; ++s) {
-    int32_t sym = problem.segments[s].param;
-    for (int32_t r = problem.row_begin[s]; r < problem.row_begin[s + 1]; ++r) {
-      outRows[r] = {
-          r, problem.coord[r], problem.lo[r], problem.limit[r], -1, 0, sym, 0};
-    }
-  }
-}
-
 /// The item of tiles [fromTile, toTile) of a run's units, without heads.
-attnrt_item Planner::itemOf(const UnitRun &run, int32_t fromTile,
-                            int32_t toTile) const {
+attnrt_item FlatPlanner::itemOf(const UnitRun &run, int32_t fromTile,
+                                int32_t toTile) const {
   const RowTile &tile = tiles[run.rowTile];
   attnrt_item item{};
   item.row_begin = tile.row;
@@ -56,7 +41,7 @@ attnrt_item Planner::itemOf(const UnitRun &run, int32_t fromTile,
 }
 
 /// Writes the items of whole units [from, to) of a run: most of a plan.
-void Planner::addUnits(const UnitRun &run, int32_t from, int32_t to) {
+void FlatPlanner::addUnits(const UnitRun &run, int32_t from, int32_t to) {
   const attnrt_item item = itemOf(run, 0, run.tiles);
   const int32_t group = problem.group, size = subSize;
   uint16_t head, subBegin, subCount;
@@ -79,8 +64,8 @@ void Planner::addUnits(const UnitRun &run, int32_t from, int32_t to) {
 }
 
 /// Writes a part of a unit, with its slots, and the merge when it is the last.
-void Planner::addPart(const UnitRun &run, int32_t unit, int32_t fromTile,
-                      int32_t toTile) {
+void FlatPlanner::addPart(const UnitRun &run, int32_t unit, int32_t fromTile,
+                          int32_t toTile) {
   attnrt_item &item = outItems[itemCount++];
   item = itemOf(run, fromTile, toTile);
   setHeads(run, unit, item.head, item.sub_begin, item.sub_count);
@@ -97,7 +82,8 @@ void Planner::addPart(const UnitRun &run, int32_t unit, int32_t fromTile,
 
 /// Writes the merges of a unit's rows; run == null: of rows that see nothing,
 /// where `unit` counts heads and sub runs.
-void Planner::addMerge(const RowTile &tile, const UnitRun *run, int32_t unit) {
+void FlatPlanner::addMerge(const RowTile &tile, const UnitRun *run,
+                           int32_t unit) {
   static const UnitRun none{};
   for (int32_t k = 0; k < tile.rows; k += options.merge_rows) {
     attnrt_merge &merge = outMerges[mergeCount++];
@@ -115,7 +101,7 @@ void Planner::addMerge(const RowTile &tile, const UnitRun *run, int32_t unit) {
   }
 }
 
-void Planner::writeEven() {
+void FlatPlanner::writeEven() {
   for (int32_t w = 0; w < options.workers; ++w) {
     outWork[w] = itemCount;
     CutPoint at = cuts[w];
@@ -143,39 +129,7 @@ void Planner::writeEven() {
   outWork[options.workers] = itemCount;
 }
 
-/// Shares entries of known cost over workers, in order: entry x belongs to the
-/// worker in whose even share its middle lies.
-namespace {
-class Sharer {
-public:
-  Sharer(int32_t *work, int32_t workers, int64_t total)
-      : work(work), workers(workers), total(double(total)) {}
-
-  void add(int32_t number, int64_t cost) {
-    // Twice the middle, so that halves need no rounding.
-    double owner = double(2 * before + cost) / (2 * total) * workers;
-    before += cost;
-    fill(number, std::min(int32_t(owner), workers - 1));
-  }
-  void finish(int32_t count) { fill(count, workers); }
-
-private:
-  /// Entries from `number` on belong to `owner` or later ones.
-  void fill(int32_t number, int32_t owner) {
-    while (next <= owner) {
-      work[next++] = number;
-    }
-  }
-
-  int32_t *work;
-  const int32_t workers;
-  const double total;
-  int64_t before = 0;
-  int32_t next = 0;
-};
-} // namespace
-
-void Planner::writeFixed() {
+void FlatPlanner::writeFixed() {
   Sharer sharer(outWork, options.workers, runs.empty() ? 0 : runs.back().end());
   for (const UnitRun &run : runs) {
     int64_t count = partsOf(run.tiles);
@@ -196,7 +150,7 @@ void Planner::writeFixed() {
   sharer.finish(itemCount);
 }
 
-void Planner::writeEmpty() {
+void FlatPlanner::writeEmpty() {
   for (const RowTile &tile : empty) {
     for (int32_t unit = 0; unit < problem.heads * subs; ++unit) {
       addMerge(tile, nullptr, unit);
@@ -204,27 +158,12 @@ void Planner::writeEmpty() {
   }
 }
 
-void Planner::shareMerges() {
-  auto cost = [](const attnrt_merge &merge) {
-    return int64_t(merge.n) * merge.sub_count * (int64_t(merge.count) + 1);
-  };
-  int64_t total = 0;
-  for (int32_t m = 0; m < mergeCount; ++m) {
-    total += cost(outMerges[m]);
-  }
-  Sharer sharer(outWork + options.workers + 1, options.workers, total);
-  for (int32_t m = 0; m < mergeCount; ++m) {
-    sharer.add(m, cost(outMerges[m]));
-  }
-  sharer.finish(mergeCount);
-}
-
-void Planner::writeStage() {
-  // Capacities were counted before; a difference would be a write past an
-  // array.
-  assert(uint32_t(itemCount) == block->items.capacity);
-  assert(uint32_t(mergeCount) == block->merges.capacity);
-  assert(uint32_t(mergeSlotCount) == block->merge_slots.capacity);
+void FlatPlanner::writeStage(Block &block) {
+  // Sizes were counted before; a difference would be a write past an array.
+  assert(uint32_t(itemCount) == block.plan()->items.count);
+  assert(uint32_t(mergeCount) == block.plan()->merges.count);
+  assert(uint32_t(mergeSlotCount) == block.plan()->merge_slots.count);
+  assert(uint32_t(slotCount) == block.plan()->slots);
   attnrt_stage stage{};
   stage.kernel = entry.kernel;
   stage.item_count = itemCount;
@@ -233,7 +172,5 @@ void Planner::writeStage() {
   stage.slot_count = slotCount;
   stage.ordered = entry.ordered;
   stage.merge_work_begin = options.workers + 1;
-  std::memcpy(reinterpret_cast<char *>(block.get()) + block->stages.offset,
-              &stage, sizeof(stage));
-  block->slots = uint32_t(slotCount);
+  *block.stages() = stage;
 }
