@@ -38,20 +38,18 @@ void compress(uint32_t (&state)[8], const uint8_t *block) {
     w[t] = w[t - 16] + w[t - 7] + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) +
            (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
   }
-  uint32_t v[8];
-  std::memcpy(v, state, sizeof(v));
+  auto [a, b, c, d, e, f, g, h] = state;
   for (int t = 0; t < 64; ++t) {
-    uint32_t e = v[4], a = v[0];
-    uint32_t one = v[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                   ((e & v[5]) ^ (~e & v[6])) + kRound[t] + w[t];
+    uint32_t one = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+                   ((e & f) ^ (~e & g)) + kRound[t] + w[t];
     uint32_t two = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
-                   ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-    std::memmove(v + 1, v, 7 * sizeof(v[0]));
-    v[4] += one;
-    v[0] = one + two;
+                   ((a & b) ^ (a & c) ^ (b & c));
+    h = g, g = f, f = e, e = d + one;
+    d = c, c = b, b = a, a = one + two;
   }
+  const uint32_t now[8] = {a, b, c, d, e, f, g, h};
   for (int i = 0; i < 8; ++i) {
-    state[i] += v[i];
+    state[i] += now[i];
   }
 }
 
