@@ -77,6 +77,16 @@ static LLVM::LLVMFuncOp createEmpty(ImplicitLocOpBuilder &b, KernelOp kernel) {
   func->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   func->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                 b.getDenseI32ArrayAttr({int32_t(threads)}));
+  // Left to itself ptxas spills a little to fit more CTAs on an SM, where no
+  // products wait for registers.
+  auto isProduct = [](Operation *op) {
+    return isa<GemmOp, GemmAsyncOp>(op) ? WalkResult::interrupt()
+                                        : WalkResult::advance();
+  };
+  if (!kernel.walk(isProduct).wasInterrupted()) {
+    func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                  b.getI32IntegerAttr(1));
+  }
   // Else each exp2 treats values that are too small apart.
   func.setDenormalFpMathF32("preserve-sign,preserve-sign");
   auto bytes = kernel->getAttrOfType<IntegerAttr>(kSharedBytesAttr);
