@@ -77,15 +77,9 @@ static LLVM::LLVMFuncOp createEmpty(ImplicitLocOpBuilder &b, KernelOp kernel) {
   func->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   func->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                 b.getDenseI32ArrayAttr({int32_t(threads)}));
-  // Left to itself ptxas spills a little to fit more CTAs on an SM, where no
-  // products wait for registers.
-  auto isProduct = [](Operation *op) {
-    return isa<GemmOp, GemmAsyncOp>(op) ? WalkResult::interrupt()
-                                        : WalkResult::advance();
-  };
-  if (!kernel.walk(isProduct).wasInterrupted()) {
+  if (std::optional<uint64_t> ctas = kernel.getCtas()) {
     func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
-                  b.getI32IntegerAttr(1));
+                  b.getI32IntegerAttr(int32_t(*ctas)));
   }
   // Else each exp2 treats values that are too small apart.
   func.setDenormalFpMathF32("preserve-sign,preserve-sign");
