@@ -74,6 +74,12 @@ static int64_t countPoints(CascadeOp cascade, const SmallBitVector &ranks) {
   return points;
 }
 
+/// Matrix units multiply 16-bit floats; a float of 24 bits is three of them.
+static int64_t countParts(Type element) {
+  unsigned bits = element.getIntOrFloatBitWidth();
+  return isa<FloatType>(element) && bits >= 16 ? (bits > 16 ? 3 : 0) : 1;
+}
+
 TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
   SmallVector<EinsumOp> einsums = getWorkingEinsums(cascade);
   SmallBitVector columns = getColumns(cascade, rank);
@@ -104,6 +110,15 @@ TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
     }
     if (!isDot(einsum) || !iterated.anyCommon(columns)) {
       continue;
+    }
+    for (auto [i, input] : llvm::enumerate(einsum.getInputs())) {
+      auto type = dyn_cast<RankedTensorType>(input.getType());
+      SmallBitVector ranks = getRanks(einsum.getInputMap(i));
+      if (type && !isComputed(cascade, input) && ranks.anyCommon(columns) &&
+          ranks.test(columns)) {
+        problem.computedParts =
+            std::max(problem.computedParts, countParts(type.getElementType()));
+      }
     }
     if (!result.anyCommon(columns)) {
       valueDots.push_back(einsum);

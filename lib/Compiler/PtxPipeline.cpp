@@ -29,6 +29,7 @@ void attn::buildKernelsToNVVMPipeline(OpPassManager &pm,
   pm.addPass(createConvertTileToSMPass(toSM));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createSMSimplifyPass());
   pm.addPass(createSMPipelinePass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

@@ -30,7 +30,7 @@ constexpr double sharedSlack = 1.0 / 16;
 constexpr double typicalColumns = 2048;
 /// Registers of a thread for what is no matrix: addresses and row values, and
 /// coordinates and flags where points are masked.
-constexpr double plainRegisters = 64, maskRegisters = 76;
+constexpr double plainRegisters = 84, maskRegisters = 76;
 /// What another CTA on the SM costs: a state more to merge for each.
 constexpr double perCta = 0.02;
 /// Items with the same columns that stand for "many".
@@ -71,6 +71,14 @@ static double getPlainRegisters(const TileProblem &problem) {
   return plainRegisters + (problem.masked ? maskRegisters : 0);
 }
 
+/// What one product takes of the columns, where it is computed.
+static double getComputedRegisters(const TileProblem &problem,
+                                   const GpuTile &tile) {
+  double channels = std::max(problem.scoreChannels, problem.valueChannels);
+  return problem.computedParts * tile.cols * channels /
+         (tile.getColumnWarps() * lanes * 2);
+}
+
 /// And the left operand of the first, at 16 bits.
 static double getRowRegisters(const TileProblem &problem, const GpuTile &tile) {
   double rows = double(tile.rows) / tile.getRowWarps();
@@ -80,6 +88,7 @@ static double getRowRegisters(const TileProblem &problem, const GpuTile &tile) {
 bool attn::keepsRows(const GpuTargetModel &model, const TileProblem &problem,
                      const GpuTile &tile) {
   return getPlainRegisters(problem) + getSumRegisters(problem, tile) +
+             getComputedRegisters(problem, tile) +
              getRowRegisters(problem, tile) <=
          model.registersPerThread;
 }
@@ -89,6 +98,7 @@ CtaNeeds attn::getNeeds(const GpuTargetModel &model, const TileProblem &problem,
   double rowWarps = tile.getRowWarps(), columnWarps = tile.getColumnWarps();
   double registers =
       getPlainRegisters(problem) + getSumRegisters(problem, tile) +
+      getComputedRegisters(problem, tile) +
       (keepsRows(model, problem, tile) ? getRowRegisters(problem, tile) : 0);
   int64_t step = tile.getStep();
   double scoreChannels = llvm::alignTo(problem.scoreChannels, step);

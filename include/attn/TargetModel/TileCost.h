@@ -49,6 +49,10 @@ struct TileProblem {
   int64_t valueChannels = 64;
   /// Bytes of an element of the columns' operands in memory.
   int64_t elementBytes = 2;
+  /// 16-bit operands that the matrix unit is given for one of the columns: 0
+  /// where it takes what is in memory, else they are computed (of an f32
+  /// three).
+  int64_t computedParts = 0;
   /// Dots per tile, and those of them that make scores.
   int64_t numDots = 2;
   int64_t numScoreDots = 1;

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "TileEmitter.h"
 
+#include "SetMask.h"
+
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -720,7 +722,7 @@ TileEmitter::symbols(const PresenceTerm &term) {
 }
 
 FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms) {
-  TileValue all;
+  SetMask sets(t, coords);
   for (const PresenceTerm &term : terms) {
     if (term.sets.empty()) {
       continue;
@@ -729,18 +731,12 @@ FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms) {
     if (failed(values)) {
       return failure();
     }
-    TileValue any;
-    for (IntegerSet set : term.sets) {
-      TileValue ok = t.holds(set, coords, *values);
-      if (!ok) {
-        return FailureOr<TileValue>(
-            unsupported(cascade, "a mask names a rank without a coordinate"));
-      }
-      any = any ? t.ori(any, ok) : ok;
+    if (failed(sets.add(term.sets, *values))) {
+      return FailureOr<TileValue>(
+          unsupported(cascade, "a mask names a rank without a coordinate"));
     }
-    all = all ? t.andi(all, any) : any;
   }
-  return all;
+  return sets.emit();
 }
 
 FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms) {

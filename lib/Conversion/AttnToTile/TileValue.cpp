@@ -180,19 +180,3 @@ TileValue TileBuilder::affine(AffineExpr e, ArrayRef<TileValue> dims,
     return {};
   }
 }
-
-TileValue TileBuilder::holds(IntegerSet set, ArrayRef<TileValue> dims,
-                             ArrayRef<TileValue> symbols) {
-  TileValue all;
-  for (auto [i, e] : llvm::enumerate(set.getConstraints())) {
-    TileValue v = affine(e, dims, symbols);
-    if (!v) {
-      return {};
-    }
-    TileValue ok =
-        cmpi(set.isEq(i) ? arith::CmpIPredicate::eq : arith::CmpIPredicate::sge,
-             v, index(0));
-    all = all ? andi(all, ok) : ok;
-  }
-  return all ? all : constant(b.getBoolAttr(true), {});
-}

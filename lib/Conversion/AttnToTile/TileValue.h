@@ -90,9 +90,6 @@ public:
   /// written (checked expressions always can).
   TileValue affine(AffineExpr e, ArrayRef<TileValue> dims,
                    ArrayRef<TileValue> symbols);
-  /// All constraints of one set hold.
-  TileValue holds(IntegerSet set, ArrayRef<TileValue> dims,
-                  ArrayRef<TileValue> symbols);
 
 private:
   DenseMap<int64_t, int64_t> &sizes;

@@ -77,6 +77,10 @@ static LLVM::LLVMFuncOp createEmpty(ImplicitLocOpBuilder &b, KernelOp kernel) {
   func->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   func->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
                 b.getDenseI32ArrayAttr({int32_t(threads)}));
+  if (std::optional<uint64_t> ctas = kernel.getCtas()) {
+    func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                  b.getI32IntegerAttr(int32_t(*ctas)));
+  }
   // Else each exp2 treats values that are too small apart.
   func.setDenormalFpMathF32("preserve-sign,preserve-sign");
   auto bytes = kernel->getAttrOfType<IntegerAttr>(kSharedBytesAttr);

@@ -102,6 +102,7 @@ static TileProblem getProblem(tile::KernelOp kernel) {
   TileProblem problem;
   problem.packedRows = kernel.getRows();
   problem.scoreChannels = problem.valueChannels = 0;
+  problem.elementBytes = 1;
   // Masks of tiles that are not full stand in branches.
   kernel.walk([&](tile::FoldOp fold) {
     problem.masked |= !fold.getStep().getOps<scf::IfOp>().empty();
@@ -148,8 +149,13 @@ void KernelConversion::chooseTile() {
   source.walk([&](tile::LoadOp load) {
     if (isRightOperand(load)) {
       Type element = getElementTypeOrSelf(load.getResult().getType());
-      problem.elementBytes = std::max<int64_t>(
-          problem.elementBytes, element.getIntOrFloatBitWidth() / 8);
+      unsigned bits = element.getIntOrFloatBitWidth();
+      problem.elementBytes =
+          std::max<int64_t>(problem.elementBytes, llvm::divideCeil(bits, 8));
+      if (!isa<FloatType>(element) || bits != 16) {
+        problem.computedParts =
+            std::max<int64_t>(problem.computedParts, bits > 16 ? 3 : 1);
+      }
     }
   });
   GpuTargetModel model = *getGpuTargetModel(options.chip);
@@ -167,6 +173,11 @@ void KernelConversion::chooseTile() {
   tile.warps = tile.warps ? tile.warps : kGpuUsualWarps;
   tile.stages = tile.stages ? tile.stages : 1;
   keepsRows = attn::keepsRows(model, problem, tile);
+  if (source.getKind() == tile::KernelKind::items) {
+    unsigned ctas = model.getResidentCtas(getNeeds(model, problem, tile));
+    // A quarter is left for what the estimate of registers misses.
+    numCtas = ctas > 1 ? ctas - llvm::divideCeil(ctas, 4) : 0;
+  }
 }
 
 /// Distributes the rows of a block over warps.
@@ -201,6 +212,7 @@ LogicalResult KernelConversion::run() {
       b.getI64IntegerAttr(numWarps),
       source.getKind() == tile::KernelKind::merge ? b.getUnitAttr()
                                                   : UnitAttr(),
+      numCtas ? b.getI64IntegerAttr(numCtas) : IntegerAttr(),
       source.getSymVisibilityAttr(), source.getArgAttrsAttr(),
       source.getResAttrsAttr());
   SmallVector<Location> places(body.getNumArguments(), source.getLoc());

@@ -217,6 +217,8 @@ private:
   sm::KernelOp target;
   Value item;
   Attribute layout; // of blocks
+  /// That an SM shall have room for; 0: as may be.
+  int64_t numCtas = 1;
   int64_t numWarps = 1, rowWarps = 1, columnWarps = 1;
   SmallVector<Scope> scopes;
   GpuTile tile;

@@ -13,6 +13,7 @@
 #include "KernelConversion.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "llvm/ADT/DenseSet.h"
 
 using namespace attn;
 
@@ -27,6 +28,21 @@ static scf::ForOp findPoints(tile::KernelOp kernel) {
     found = loop;
   }
   return found;
+}
+
+/// The number of a point is divided into its coordinates. An item counts points
+/// in 31 bits, and no extent of a space with points is more than their number.
+/// The GPU divides 32 bits in a few instructions, 64 by a call.
+static Value narrowDivision(ImplicitLocOpBuilder &b, Operation *op) {
+  Value narrow[2];
+  for (auto [operand, result] : llvm::zip_equal(op->getOperands(), narrow)) {
+    result = arith::IndexCastUIOp::create(b, b.getI32Type(), operand);
+  }
+  Value result =
+      isa<arith::DivUIOp>(op)
+          ? arith::DivUIOp::create(b, narrow[0], narrow[1]).getResult()
+          : arith::RemUIOp::create(b, narrow[0], narrow[1]).getResult();
+  return arith::IndexCastUIOp::create(b, b.getIndexType(), result);
 }
 
 void KernelConversion::stage() {
@@ -58,10 +74,18 @@ void KernelConversion::stage() {
     loop.getBody()->getTerminator()->erase();
   }
   b.setInsertionPointToEnd(loop.getBody());
+  llvm::SmallDenseSet<Value> numbers = {points.getInductionVar()};
   for (Operation &op : *points.getBody()) {
     b.setLoc(op.getLoc());
     if (!cloneScalarCode(&op, map)) {
       return;
+    }
+    if (isa<arith::DivUIOp, arith::RemUIOp>(op) &&
+        numbers.contains(op.getOperand(0))) {
+      numbers.insert(op.getResult(0));
+      Operation *wide = map.lookup(op.getResult(0)).getDefiningOp();
+      map.map(op.getResult(0), narrowDivision(b, wide));
+      wide->erase();
     }
   }
 }

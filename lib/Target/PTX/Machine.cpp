@@ -33,5 +33,5 @@ attn::makePtxMachine(const PtxChip &chip, unsigned level, std::string &error) {
   // Never less: ptxas serialises `wgmma` in code that was not optimised.
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
       triple, chip.name, "+ptx" + std::to_string(level), options, std::nullopt,
-      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+      std::nullopt, llvm::CodeGenOptLevel::Default));
 }

@@ -43,10 +43,13 @@ def SM_KernelOp : SM_Op<"kernel", [IsolatedFromAbove, Symbol, FunctionOpInterfac
   let summary = "what one CTA runs";
   let description = [{
     The block takes the arguments of the program in their fixed order, as
-    tile.kernel does. `merges`: the records are merges, not work items.
+    tile.kernel does. `merges`: the records are merges, not work items. `ctas`:
+    an SM shall have room for so many; without it that is left to ptxas, which
+    spills a little where it sees room for one more.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
-      I64Attr:$warps, UnitAttr:$merges, OptionalAttr<StrAttr>:$sym_visibility,
+      I64Attr:$warps, UnitAttr:$merges, OptionalAttr<I64Attr>:$ctas,
+      OptionalAttr<StrAttr>:$sym_visibility,
       OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;

@@ -56,4 +56,17 @@ def SMPlaceWaitsPass : Pass<"sm-place-waits"> {
   let dependentDialects = ["::attn::sm::SMDialect"];
 }
 
+def SMSimplifyPass : Pass<"sm-simplify"> {
+  let summary = "less arithmetic for each element of a block";
+  let description = [{
+    A product that is added to a block starts from that block. What scales, keeps
+    or restarts whole rows chooses a factor for each row. Divisors that elements
+    share are inverted once (each result is then rounded twice). Masks that a
+    branch computes are applied in a branch as well, so that no flags of a block
+    live between the two.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+    "::attn::sm::SMDialect"];
+}
+
 #endif // ATTN_DIALECT_SM_TRANSFORMS_PASSES_TD

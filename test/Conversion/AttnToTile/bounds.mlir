@@ -1,0 +1,27 @@
+// RUN: attn-opt %s --attn-partition=tile=16 --attn-online --convert-attn-to-tile --canonicalize --cse | FileCheck %s
+// A mask compares an element more often than the axes of its sets ask for, or a row
+// that is not there sees keys, if this fails.
+
+// A window, a length and absent rows: of the keys one lower and one upper bound for
+// each row, and no flag of a row is spread over keys.
+// CHECK-LABEL: tile.kernel items @window(
+// CHECK:         %[[M:.+]] = tile.coord %{{.+}} : vector<16xi32>
+// CHECK:         %[[P:.+]], %{{.+}}, %{{.+}} = tile.rows
+// CHECK:         scf.if
+// CHECK-DAG:       %[[LOW:.+]] = arith.select %[[HERE:.+]], %{{.+}}, %{{.+}} : vector<[[R:[0-9]+]]xi1>
+// CHECK-DAG:       %[[NEAR:.+]] = arith.minsi {{.+}} : vector<[[R]]xi32>
+// CHECK-DAG:       arith.cmpi sge, %{{.+}}, %{{.+}} : vector<[[R]]x16xi32>
+// CHECK-DAG:       arith.cmpi sle, %{{.+}}, %{{.+}} : vector<[[R]]x16xi32>
+// CHECK-NOT:       arith.cmpi {{.+}} : vector<[[R]]x16xi32>
+// CHECK:         } else {
+func.func @window(%q: tensor<?x16xf32>, %k: tensor<?x16xf32>, %nq: index) -> tensor<?x16xf32> {
+  %o = attn.cascade ranks(p, m, e, f) -> tensor<?x16xf32> {
+    %s = attn.einsum %q[p, e], %k[m, e] -> [p, m] reduce add(e)
+        symbols(nq = %nq) where (m <= p and m > p - 40 and p < nq)
+        : (tensor<?x16xf32>, tensor<?x16xf32>, index) -> tensor<?x?xf32>
+    %o = attn.einsum %s[p, m], %k[m, f] -> [p, f] reduce add(m)
+        : (tensor<?x?xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+    attn.yield %o : tensor<?x16xf32>
+  }
+  return %o : tensor<?x16xf32>
+}
