@@ -23,7 +23,12 @@ TileProblem problemOf(int64_t rows, int64_t scoreChannels,
   return problem;
 }
 
-const GpuTargetModel kModel = *getGpuTargetModel("sm_80");
+/// Not at namespace scope: the table of chips is made when the program starts
+/// too.
+const GpuTargetModel &getModel() {
+  static const GpuTargetModel model = *getGpuTargetModel("sm_80");
+  return model;
+}
 
 TEST(GpuTileCostTest, WarpsGoOverRowsFirst) {
   EXPECT_EQ((GpuTile{64, 64, 4, 2}).getRowWarps(), 4);
@@ -38,7 +43,7 @@ TEST(GpuTileCostTest, WarpsGoOverRowsFirst) {
 
 TEST(GpuTileCostTest, NeedsAreWhatBlocksTake) {
   TileProblem problem = problemOf(0, 128, 64, /*masked=*/false);
-  CtaNeeds needs = getNeeds(kModel, problem, {64, 32, 4, 2});
+  CtaNeeds needs = getNeeds(getModel(), problem, {64, 32, 4, 2});
   EXPECT_EQ(needs.threads, 128u);
   // Two places of 32 keys and values, and 64 rows, at 16 bits.
   int64_t blocks = (2 * 32 * (128 + 64) + 64 * 128) * 2;
@@ -48,17 +53,17 @@ TEST(GpuTileCostTest, NeedsAreWhatBlocksTake) {
   unsigned matrices = 16 * (64 + 32) / 32 + 16 * 128 / 64;
   EXPECT_GT(needs.registersPerThread, matrices);
   // A mask takes more; warps beside each other share what one would hold.
-  EXPECT_GT(getNeeds(kModel, problemOf(0, 128, 64), {64, 32, 4, 2})
+  EXPECT_GT(getNeeds(getModel(), problemOf(0, 128, 64), {64, 32, 4, 2})
                 .registersPerThread,
             needs.registersPerThread);
-  EXPECT_LT(getNeeds(kModel, problem, {64, 32, 8, 2}).registersPerThread,
+  EXPECT_LT(getNeeds(getModel(), problem, {64, 32, 8, 2}).registersPerThread,
             needs.registersPerThread);
 }
 
 TEST(GpuTileCostTest, RowsThatFitNoRegistersAreReadAgain) {
   TileProblem wide = problemOf(0, 256, 256);
-  EXPECT_FALSE(keepsRows(kModel, wide, {64, 32, 4, 2}));
-  EXPECT_TRUE(keepsRows(kModel, problemOf(0, 64, 64), {64, 32, 4, 2}));
+  EXPECT_FALSE(keepsRows(getModel(), wide, {64, 32, 4, 2}));
+  EXPECT_TRUE(keepsRows(getModel(), problemOf(0, 64, 64), {64, 32, 4, 2}));
 }
 
 TEST(GpuTileCostTest, ChosenTilesFitTheirChip) {
@@ -94,8 +99,8 @@ TEST(GpuTileCostTest, WarpsBesideEachOtherRoundUpWhatTheyShare) {
   EXPECT_EQ((GpuTile{16, 64, 8, 2}).getStep(), 64);
   // 16 keys take the room of 64 where eight warps share them.
   TileProblem problem = problemOf(16, 64, 64);
-  EXPECT_EQ(getNeeds(kModel, problem, {16, 16, 8, 2}).sharedBytes,
-            getNeeds(kModel, problem, {16, 64, 8, 2}).sharedBytes);
+  EXPECT_EQ(getNeeds(getModel(), problem, {16, 16, 8, 2}).sharedBytes,
+            getNeeds(getModel(), problem, {16, 64, 8, 2}).sharedBytes);
 }
 
 TEST(GpuTileCostTest, NoProductsHaveACostToo) {
