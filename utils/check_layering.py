@@ -6,8 +6,8 @@ usage: check_layering.py ROOT
 Each line of the table reads `layer: the layers it may include`; a layer may
 always include itself. A file of include/ and lib/ belongs to the layer with the
 longest path that prefixes it; runtime/include/ counts as the layer `attnrt`,
-all else below runtime/ as the layer `runtime`, simulator/ as `simulator`. Beyond
-the table:
+all else below runtime/ as the layer `runtime`, jit/include/ and jit/ as `attnjit`
+and `jit`, simulator/ as `simulator`. Beyond the table:
   - a source or header below a layered folder belongs to some layer;
   - the runtime and the simulator include no LLVM, MLIR or CUDA header and
     nothing of attn/.
@@ -54,6 +54,7 @@ def include_name(relative):
         ("lib/", "attn/"),
         ("runtime/include/", ""),
         ("runtime/", "runtime/"),
+        ("jit/include/", ""),
         ("simulator/", "simulator/"),
     ):
         if relative.startswith(prefix):
@@ -65,7 +66,7 @@ def check(root):
     table = read_table(root / "docs/layering.txt")
     # A layer that exports headers only; the code behind them may use them.
     table.setdefault("runtime", set()).add("attnrt")
-    for top in ("include", "lib", "runtime", "simulator"):
+    for top in ("include", "lib", "runtime", "jit", "simulator"):
         for file in sorted((root / top).rglob("*")):
             if file.suffix not in SUFFIXES:
                 continue
