@@ -331,7 +331,36 @@ static void test_memory(void) {
   CHECK(is_same(first, other), "threads change the bundle");
   jit_result_release(other);
 
-  // Room for one of the two: the tile of 32 goes only if it is older.
+  // Everything that the bundle depends on is in the key.
+  const attnjit_options differing[] = {
+      {.targets = "sm_80"},
+      {.targets = "sm_80", .entry = "paged_gqa"},
+      {.targets = "sm_80", .rows = 16},
+      {.targets = "sm_80", .tile = 16},
+      {.targets = "sm_80", .warps = 8},
+      {.targets = "sm_80", .stages = 3},
+      {.targets = "sm_80", .ptx_level = 80},
+      {.targets = "sm_90a"},
+      {.targets = "x86-64-v3"}};
+  for (size_t i = 0; i < sizeof(differing) / sizeof(*differing); ++i) {
+    options = differing[i];
+    options.struct_size = sizeof(options);
+    other = compile(&options);
+    CHECK(jit_result_origin(other) == ATTNJIT_COMPILED, "number %d", (int)i);
+    jit_result_release(other);
+  }
+  // Text of the same length.
+  char *page = strstr(example, "m mod 16");
+  CHECK(page, "the example has other pages");
+  page[0] = 'b';
+  CHECK(!jit_compile(example, example_length, NULL, &other), "%s",
+        jit_last_message());
+  CHECK(jit_result_origin(other) == ATTNJIT_COMPILED, "-");
+  CHECK(!is_same(first, other), "-");
+  page[0] = 'm';
+  jit_result_release(other);
+
+  // Room for all but one: the tile of 32 is the oldest.
   jit_result_release(compile(NULL));
   jit_set_memory_limit(counters().memory_bytes - 1);
   other = compile(NULL);
@@ -427,9 +456,20 @@ static void test_disk(void) {
   options.tile = 32;
   options.cache_dir_bytes = (uint64_t)size + (uint64_t)size / 2;
   jit_result_release(compile(&options));
-  CHECK(find_file(path, sizeof(path)) > 0, "none is left");
+  char kept[sizeof(path)];
+  CHECK(find_file(kept, sizeof(kept)) > 0, "none is left");
   second = compile(&options);
   CHECK(jit_result_origin(second) == ATTNJIT_FROM_DISK, "the new one went");
+  jit_result_release(second);
+
+  // One bundle under the name of the other.
+  char other[sizeof(path)];
+  find_file(other, sizeof(other));
+  CHECK(strcmp(path, other) && !rename(other, path), "-");
+  options.tile = 0;
+  second = compile(&options);
+  CHECK(jit_result_origin(second) == ATTNJIT_COMPILED, "taken for another");
+  CHECK(is_same(first, second), "other bytes");
   jit_result_release(second);
 
   // A file where the folder should be.
