@@ -31,6 +31,8 @@ constexpr double typicalColumns = 2048;
 /// Registers of a thread for what is no matrix: addresses and row values, and
 /// coordinates and flags where points are masked.
 constexpr double plainRegisters = 84, maskRegisters = 76;
+/// And for what operands are computed from.
+constexpr double computingRegisters = 24;
 /// What another CTA on the SM costs: a state more to merge for each.
 constexpr double perCta = 0.02;
 /// Items with the same columns that stand for "many".
@@ -75,8 +77,9 @@ static double getPlainRegisters(const TileProblem &problem) {
 static double getComputedRegisters(const TileProblem &problem,
                                    const GpuTile &tile) {
   double channels = std::max(problem.scoreChannels, problem.valueChannels);
-  return problem.computedParts * tile.cols * channels /
-         (tile.getColumnWarps() * lanes * 2);
+  return problem.computedParts *
+         (computingRegisters + 1.25 * tile.cols * channels /
+                                   (tile.getColumnWarps() * lanes * 2));
 }
 
 /// And the left operand of the first, at 16 bits.
