@@ -78,8 +78,8 @@ static double getComputedRegisters(const TileProblem &problem,
                                    const GpuTile &tile) {
   double channels = std::max(problem.scoreChannels, problem.valueChannels);
   return problem.computedParts *
-         (computingRegisters + 1.25 * tile.cols * channels /
-                                   (tile.getColumnWarps() * lanes * 2));
+         (computingRegisters +
+          1.25 * tile.cols * channels / (tile.getColumnWarps() * lanes * 2));
 }
 
 /// And the left operand of the first, at 16 bits.
