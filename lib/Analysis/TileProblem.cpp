@@ -74,12 +74,6 @@ static int64_t countPoints(CascadeOp cascade, const SmallBitVector &ranks) {
   return points;
 }
 
-/// Matrix units multiply 16-bit floats; a float of 24 bits is three of them.
-static int64_t countParts(Type element) {
-  unsigned bits = element.getIntOrFloatBitWidth();
-  return isa<FloatType>(element) && bits >= 16 ? (bits > 16 ? 3 : 0) : 1;
-}
-
 TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
   SmallVector<EinsumOp> einsums = getWorkingEinsums(cascade);
   SmallBitVector columns = getColumns(cascade, rank);
@@ -117,7 +111,9 @@ TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
       if (type && !isComputed(cascade, input) && ranks.anyCommon(columns) &&
           ranks.test(columns)) {
         problem.computedParts =
-            std::max(problem.computedParts, countParts(type.getElementType()));
+            std::max(problem.computedParts,
+                     countComputedParts(isa<FloatType>(type.getElementType()),
+                                        type.getElementTypeBitWidth()));
       }
     }
     if (!result.anyCommon(columns)) {

@@ -60,6 +60,15 @@ struct TileProblem {
   bool masked = false;
 };
 
+/// What `computedParts` is for columns of such elements: matrix units multiply
+/// 16-bit floats, and a float of 24 bits is three of them.
+inline int64_t countComputedParts(bool isFloat, unsigned bits) {
+  if (isFloat && bits == 16) {
+    return 0;
+  }
+  return isFloat && bits > 16 ? 3 : 1;
+}
+
 struct TileSizes {
   int64_t rows = 1;
   int64_t cols = 1;

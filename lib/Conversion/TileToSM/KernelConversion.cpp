@@ -152,10 +152,9 @@ void KernelConversion::chooseTile() {
       unsigned bits = element.getIntOrFloatBitWidth();
       problem.elementBytes =
           std::max<int64_t>(problem.elementBytes, llvm::divideCeil(bits, 8));
-      if (!isa<FloatType>(element) || bits != 16) {
-        problem.computedParts =
-            std::max<int64_t>(problem.computedParts, bits > 16 ? 3 : 1);
-      }
+      problem.computedParts =
+          std::max(problem.computedParts,
+                   countComputedParts(isa<FloatType>(element), bits));
     }
   });
   GpuTargetModel model = *getGpuTargetModel(options.chip);

@@ -33,9 +33,9 @@ void attn::optimisePtx(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.registerFunctionAnalyses(fam);
   builder.registerLoopAnalyses(lam);
   builder.crossRegisterProxies(lam, fam, cam, mam);
-  // What comes in is straight-line code around one or two loops, without calls,
-  // arrays or stack: of the default pipeline this is what changes it. The rest
-  // would take as long again.
+  // What kernels are is straight-line code around one or two loops, without
+  // calls, arrays or stack: of the default pipeline this is what changes it.
+  // The rest would take as long again. In other modules calls stay calls.
   llvm::FunctionPassManager passes;
   passes.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
   passes.addPass(llvm::InstCombinePass());
