@@ -483,7 +483,8 @@ void PagePoolWorld::useStaleHandle() {
     return;
   }
   const uint64_t handle = dead[size_t(draw(0, int(dead.size()) - 1))];
-  attnrt_content content = contentOf({1});
+  const std::vector<int32_t> token = {1};
+  attnrt_content content = contentOf(token);
   attnrt_page_copy copies[3];
   int32_t count = 0;
   uint64_t out = 0;

@@ -176,7 +176,9 @@ void PagePool::auditSequence(const Sequence &sequence, int32_t *refs,
     const GroupTable &table = sequence.groups[size_t(g)];
     if (int64_t(table.pages.size()) != (table.length + size - 1) / size ||
         table.length > sequence.next || table.length < table.numKept() ||
-        (!sequence.lossy && table.length != sequence.next)) {
+        (!sequence.lossy && table.length != sequence.next) ||
+        std::count(table.pages.begin(), table.pages.end(), null) !=
+            table.numNull) {
       broken("S1",
              "group %d of a sequence has %lld ordinals in %zu pages at "
              "position %lld",

@@ -197,6 +197,7 @@ int64_t PagePool::compact(uint64_t handle, const attnrt_compaction *given,
   }
   table.pages.swap(fresh);
   table.length = what.num_keep;
+  table.numNull = 0;
   table.kept = std::move(kept);
   ++table.edits;
   sequence.lossy = true;

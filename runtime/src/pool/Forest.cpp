@@ -35,15 +35,16 @@ void PageForest::readMembers(const attnrt_forest_params &given) {
   order.clear();
   int64_t row = 0;
   for (int64_t i = 0; i < params.num_sequences; ++i) {
-    const attnrt_sequence_view view =
-        pool->view(params.sequences[i], params.group);
+    const GroupTable &table =
+        pool->sequence(params.sequences[i]).groups[size_t(params.group)];
     const int64_t rows = params.rows ? params.rows[i] : 1;
-    if (rows < 0 || rows > view.length || row + rows > INT32_MAX) {
+    if (rows < 0 || rows > table.length || row + rows > INT32_MAX) {
       raise(ATTNRT_INVALID_ARGUMENT,
             "expects rows in 0..%lld for sequence %lld, but got %lld",
-            (long long)view.length, (long long)i, (long long)rows);
+            (long long)table.length, (long long)i, (long long)rows);
     }
-    members.push_back({view.pages, view.num_pages, view.length,
+    members.push_back({table.pages.data(), int64_t(table.pages.size()),
+                       table.length, table.numNull != 0,
                        params.lists ? params.lists[i] : i * params.columns,
                        int32_t(row), int32_t(row + rows), int32_t(i)});
     order.push_back(int32_t(i));
@@ -97,7 +98,7 @@ void PageForest::addSegments(size_t begin, size_t end, int64_t depth,
   const Member &first = members[size_t(order[begin])];
   const int64_t size = pool->pageSize();
   for (int64_t page = depth; page < endPage;) {
-    int64_t last = page;
+    int64_t last = first.hasNull ? page : endPage;
     while (last < endPage && first.pages[last] != pool->nullPage()) {
       ++last;
     }
@@ -204,6 +205,12 @@ attnrt_problem PageForest::build(const attnrt_forest_params &given) {
     split(0, members.size(), 0, 0);
   }
   joinRows();
+  // A problem without rows has arrays too.
+  segments.reserve(1);
+  for (std::vector<int32_t> *array :
+       {&rowBegin, &rowEnd, &coord, &lo, &limit, &sym}) {
+    array->reserve(1);
+  }
 
   attnrt_problem problem{};
   problem.struct_size = sizeof(problem);
@@ -212,8 +219,9 @@ attnrt_problem PageForest::build(const attnrt_forest_params &given) {
   problem.segments = segments.data();
   problem.segment_count = int64_t(segments.size());
   problem.row_begin = rowBegin.data();
-  problem.row_end = rowEnd.empty() ? nullptr : rowEnd.data();
-  if (!rowList.empty()) {
+  if (rowList.empty()) {
+    problem.row_end = rowEnd.data();
+  } else {
     problem.row_list = rowList.data();
     problem.row_list_size = int64_t(rowList.size());
   }

@@ -24,6 +24,7 @@ private:
   struct Member {
     const int32_t *pages;
     int64_t numPages, length;
+    bool hasNull;
     int64_t list;
     int32_t rowBegin, rowEnd;
     int32_t number; ///< in the batch

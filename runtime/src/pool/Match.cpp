@@ -99,12 +99,12 @@ uint64_t PagePool::create(const attnrt_content *given, uint64_t salt,
       const bool isSeen = i < sink || i >= begin;
       const int32_t page = isSeen ? blocks.page(found[i], g) : null;
       table.pages.push_back(page);
+      table.numNull += !isSeen;
       if (isSeen) {
         counters.pages_revived += slots.hold(page, false);
       }
     }
     table.length = sequence.next;
-    table.kept.reset();
     ++table.edits;
   }
   counters.tokens_asked += prompt.num_tokens;
@@ -146,6 +146,7 @@ uint64_t PagePool::fork(uint64_t handle) {
   for (size_t g = 0; g < rules.size(); ++g) {
     GroupTable &table = child.groups[g];
     table.length = from.groups[g].length;
+    table.numNull = from.groups[g].numNull;
     table.kept = from.groups[g].kept;
     ++table.edits;
     for (int32_t page : table.pages) {
@@ -182,12 +183,12 @@ uint64_t PagePool::pin(uint64_t handle, int64_t tokens, int64_t *pinned) {
     for (size_t i = 0; i < count; ++i) {
       const int32_t page = blocks.page(pin.blocks[i], g);
       table.pages[i] = page < 0 ? null : page;
+      table.numNull += page < 0;
       if (page >= 0) {
         counters.pages_revived += slots.hold(page, true);
       }
     }
     table.length = pin.next;
-    table.kept.reset();
   }
   if (pinned) {
     *pinned = pin.next;

@@ -63,6 +63,8 @@ void PagePool::truncate(uint64_t handle, int64_t position) {
     while (table.pages.size() > left) {
       if (table.pages.back() != null) {
         takeBack(table.pages.back(), sequence);
+      } else {
+        --table.numNull;
       }
       table.pages.pop_back();
     }
@@ -104,6 +106,7 @@ void PagePool::trim(uint64_t handle, int32_t group, int64_t sink,
       }
       takeBack(page, sequence);
       page = null;
+      ++table.numNull;
       dropped = true;
       sequence.lossy |= i * size < seenBefore || (i + 1) * size > seenFrom;
     }
@@ -128,7 +131,7 @@ void PagePool::release(uint64_t handle, SequenceKind kind) {
   setBlocks(sequence, 0);
   for (GroupTable &table : sequence.groups) {
     table.pages.clear();
-    table.length = 0;
+    table.length = table.numNull = 0;
     table.kept.reset();
   }
   sequence.next = sequence.known = 0;

@@ -26,6 +26,7 @@ struct Kept {
 struct GroupTable {
   std::vector<int32_t> pages; ///< ceil(length / page size); null entries too
   int64_t length = 0;         ///< ordinals
+  int64_t numNull = 0;        ///< null entries
   /// Positions of the first kept->count ordinals; null: all are their ordinal.
   std::shared_ptr<const Kept> kept;
   /// Changes whenever an entry does that was there before: tables on devices
