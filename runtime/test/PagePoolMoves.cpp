@@ -230,8 +230,34 @@ void PagePoolWorld::truncate(Sequence &sequence) {
     }
     isFine &= length >= group.floor;
   }
+  // Or nothing was written there, if nobody else reads it.
+  bool isDiscarded = isFine && chance(20);
+  for (size_t g = 0; isDiscarded && g < rules.size(); ++g) {
+    const Group &group = sequence.groups[g];
+    const int64_t length = int64_t(group.places[0].size()) - (next - position);
+    for (size_t i = size_t(length / size); i < group.pages.size(); ++i) {
+      isDiscarded &= group.pages[i] < 0 || holders(group.pages[i]) == 1;
+    }
+  }
+  for (size_t g = 0; isDiscarded && position < next && g < rules.size(); ++g) {
+    const Group &group = sequence.groups[g];
+    const int64_t length = int64_t(group.places[0].size()) - (next - position);
+    for (size_t i = size_t(length / size); i < group.pages.size(); ++i) {
+      for (int64_t t = 0; group.pages[i] >= 0 && t < size; ++t) {
+        auto &slot = store[size_t(group.pages[i]) * size_t(size) + size_t(t)];
+        if (int64_t(i) * size + t >= length) {
+          slot.assign(slot.size(), -2);
+        }
+      }
+      if (group.pages[i] >= 0) {
+        unpublish(group.pages[i]);
+      }
+    }
+  }
+  counters.discards += isDiscarded;
   const attnrt_status status =
-      attnrt_sequence_truncate(pool, sequence.handle, position);
+      isDiscarded ? attnrt_sequence_discard(pool, sequence.handle, position)
+                  : attnrt_sequence_truncate(pool, sequence.handle, position);
   expect((status == ATTNRT_OK) == isFine,
          isFine ? attnrt_last_message() : "a truncation was not refused");
   if (status) {

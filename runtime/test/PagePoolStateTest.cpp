@@ -42,6 +42,7 @@ TEST(PagePoolState, RandomOperationsAgainstAModel) {
     sum.stale += world.counters.stale;
     sum.rewrites += world.counters.rewrites;
     sum.pins += world.counters.pins;
+    sum.discards += world.counters.discards;
   }
   std::printf(
       "%lld operations: %lld refused, %lld tokens reused, %lld pages "
@@ -55,7 +56,7 @@ TEST(PagePoolState, RandomOperationsAgainstAModel) {
   const int64_t some = worlds / 10;
   for (int64_t count : {sum.refused, sum.reused, sum.copies, sum.evicted,
                         sum.trims, sum.inLimbo, sum.revived, sum.compactions,
-                        sum.stale, sum.rewrites, sum.pins}) {
+                        sum.stale, sum.rewrites, sum.pins, sum.discards}) {
     EXPECT_GT(count, some);
   }
 }

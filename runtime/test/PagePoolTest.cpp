@@ -317,6 +317,20 @@ TEST(PagePool, KeysOfTheEngine) {
   EXPECT_EQ("", pages.audit());
 }
 
+TEST(PagePool, WhatWasNeverWrittenIsFoundByNobody) {
+  Pages pages(64, 4);
+  const attnrt_sequence a = pages.start(countUp(6));
+  pages.append(a, countUp(10, 6)); // and then the step fails
+  ASSERT_EQ(ATTNRT_OK, attnrt_sequence_discard(pages.pool, a, 6));
+  EXPECT_EQ("", pages.audit());
+  pages.create(countUp(16));
+  EXPECT_EQ(4, pages.reused);
+  EXPECT_EQ(ATTNRT_INVALID_ARGUMENT, attnrt_sequence_discard(pages.pool, a, 7));
+  pages.append(a, countUp(10, 6));
+  pages.create(countUp(16));
+  EXPECT_EQ(16, pages.reused);
+}
+
 TEST(PagePool, UnknownTokensEndWhatIsShared) {
   Pages pages(64, 2);
   const attnrt_sequence a = pages.start(countUp(4));

@@ -44,7 +44,7 @@ public:
   struct Counters {
     int64_t operations = 0, refused = 0, reused = 0, copies = 0, evicted = 0,
             trims = 0, compactions = 0, inLimbo = 0, revived = 0, stale = 0,
-            rewrites = 0, pins = 0;
+            rewrites = 0, pins = 0, discards = 0;
   } counters;
 
 private:

@@ -272,6 +272,13 @@ ATTNRT_API attnrt_status attnrt_sequence_truncate(attnrt_page_pool *pool,
                                                   attnrt_sequence sequence,
                                                   int64_t position);
 
+/// As attnrt_sequence_truncate, where nothing was ever written from `position`
+/// on (a step that failed or was cancelled): its pages leave the prefix index
+/// too. Sequences that found them there meanwhile are to be discarded likewise.
+ATTNRT_API attnrt_status attnrt_sequence_discard(attnrt_page_pool *pool,
+                                                 attnrt_sequence sequence,
+                                                 int64_t position);
+
 /// Gives up the pages of `group` (-1: all groups) that lie between the first
 /// `sink` and the last `window` ordinals as a whole: null entries of the table.
 /// Where that is more than the group itself does not see (attnrt_page_group),

@@ -131,6 +131,12 @@ attnrt_status attnrt_sequence_truncate(attnrt_page_pool *pool,
                [&](PagePool &impl) { impl.truncate(sequence, position); });
 }
 
+attnrt_status attnrt_sequence_discard(attnrt_page_pool *pool,
+                                      attnrt_sequence sequence,
+                                      int64_t position) {
+  return enter(pool, [&](PagePool &impl) { impl.discard(sequence, position); });
+}
+
 attnrt_status attnrt_sequence_trim(attnrt_page_pool *pool,
                                    attnrt_sequence sequence, int32_t group,
                                    int64_t sink, int64_t window) {

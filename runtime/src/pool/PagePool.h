@@ -41,6 +41,7 @@ public:
 
   // Rewrite.cpp
   void truncate(uint64_t handle, int64_t position);
+  void discard(uint64_t handle, int64_t position);
   void trim(uint64_t handle, int32_t group, int64_t sink, int64_t window);
   void release(uint64_t handle, SequenceKind kind);
 
@@ -106,6 +107,8 @@ private:
   /// Moves the sequence's reference to the end of its blocks.
   void setBlocks(Sequence &sequence, size_t count);
 
+  /// Raises if the sequence cannot go on from there.
+  void checkTruncation(const Sequence &sequence, int64_t position) const;
   bool needsCopy(const Sequence &sequence, int32_t page, int32_t offset) const;
   void openTail(Sequence &sequence, int32_t group, attnrt_page_copy *copies,
                 int32_t &numCopies);

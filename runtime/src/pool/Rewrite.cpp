@@ -8,8 +8,8 @@
 
 using namespace attnrt;
 
-void PagePool::truncate(uint64_t handle, int64_t position) {
-  Sequence &sequence = sequences.get(handle, SequenceKind::Live);
+void PagePool::checkTruncation(const Sequence &sequence,
+                               int64_t position) const {
   if (position < 0 || position > sequence.next) {
     raise(ATTNRT_INVALID_ARGUMENT,
           "expects a position in 0..%lld, but got %lld",
@@ -17,7 +17,7 @@ void PagePool::truncate(uint64_t handle, int64_t position) {
   }
   const int64_t dropped = sequence.next - position;
   if (dropped == 0) {
-    return;
+    return; // whatever it lacks, it lacks already
   }
   for (int32_t g = 0; g < numGroups(); ++g) {
     const GroupTable &table = sequence.groups[size_t(g)];
@@ -46,7 +46,30 @@ void PagePool::truncate(uint64_t handle, int64_t position) {
     }
     require(length / size * size, length); // what is appended goes there
   }
+}
 
+void PagePool::discard(uint64_t handle, int64_t position) {
+  const Sequence &sequence = sequences.get(handle, SequenceKind::Live);
+  checkTruncation(sequence, position);
+  for (const GroupTable &table : sequence.groups) {
+    const int64_t length = table.length - (sequence.next - position);
+    for (size_t i = size_t(length / size); i < table.pages.size(); ++i) {
+      const int32_t page = table.pages[i];
+      if (position < sequence.next && page != null && slots[page].block >= 0) {
+        forget(page);
+      }
+    }
+  }
+  truncate(handle, position);
+}
+
+void PagePool::truncate(uint64_t handle, int64_t position) {
+  Sequence &sequence = sequences.get(handle, SequenceKind::Live);
+  checkTruncation(sequence, position);
+  const int64_t dropped = sequence.next - position;
+  if (dropped == 0) {
+    return;
+  }
   if (position < sequence.known) {
     const size_t full = size_t(position / size);
     const int64_t rest = position % size;
