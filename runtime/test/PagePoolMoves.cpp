@@ -502,6 +502,9 @@ void PagePoolWorld::stepInFlight() {
     }
     limbo = waiting;
   }
+  if (chance(5)) {
+    attnrt_page_pool_end_step(pool, uint64_t(draw(0, int(done))));
+  }
 }
 
 void PagePoolWorld::useStaleHandle() {

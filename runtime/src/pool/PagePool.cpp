@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "PagePool.h"
 
-#include <random>
+#include <chrono>
+#include <unistd.h>
 
 using namespace attnrt;
 
@@ -51,9 +52,10 @@ static attnrt_page_pool_params check(attnrt_page_pool_params params) {
             g, (long long)rule.sink, (long long)rule.window);
     }
   }
-  if (!params.seed) {
-    std::random_device device;
-    params.seed = uint64_t(device()) << 32 | device();
+  if (!params.seed &&
+      (getentropy(&params.seed, sizeof(params.seed)) || !params.seed)) {
+    params.seed = uint64_t(
+        std::chrono::steady_clock::now().time_since_epoch().count() | 1);
   }
   return params;
 }

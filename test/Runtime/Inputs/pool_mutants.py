@@ -71,7 +71,7 @@ MUTANTS = {
     "compaction moves no positions": ("Compact.cpp", "    side.copy(copies[i]);\n", ""),
     "positions of the last compaction": ("Compact.cpp", "ordinal < table.numKept()", "false"),
     "tables see no edits": ("Table.cpp", "row.edits == table->edits;", "true;"),
-    "prefixes end inside of a page": ("Forest.cpp", "most = std::min(most, member.length / pool->pageSize());", ""),
+    "trimmed pages are read": ("Forest.cpp", "first.pages[last] != pool->nullPage()", "true"),
 }
 
 
