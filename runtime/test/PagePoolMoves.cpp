@@ -15,13 +15,20 @@ void PagePoolWorld::create() {
   if (sequences.size() > 12) {
     return;
   }
-  // Few tokens, so that prompts have prefixes in common.
+  // Few tokens, and prompts that were there before: prefixes in common.
   std::vector<int32_t> tokens;
-  const int length = draw(0, 5 * size + 3), first = draw(0, 1);
-  for (int i = 0; i < length; ++i) {
-    tokens.push_back(i < length - draw(0, 3) ? first : draw(0, 2));
+  if (!prompts.empty() && chance(70)) {
+    tokens = prompts[prompts.size() - 1 -
+                     size_t(draw(0, std::min(5, int(prompts.size()) - 1)))];
+    tokens.resize(chance(30) ? size_t(draw(0, int(tokens.size())))
+                             : tokens.size());
   }
-  const uint64_t salt = uint64_t(draw(0, 1));
+  for (int i = chance(50) ? draw(0, 2 * size + 2) : 0; i > 0; --i) {
+    tokens.push_back(chance(70) ? 0 : draw(1, 2));
+  }
+  tokens.resize(std::min(tokens.size(), size_t(8 * size)));
+  prompts.push_back(tokens);
+  const uint64_t salt = chance(20);
   const std::vector<Tag> tags = tagsOf(salt, tokens);
   attnrt_content content = contentOf(tokens);
   std::vector<attnrt_block_key> keys;
@@ -46,6 +53,7 @@ void PagePoolWorld::create() {
              std::to_string(expected));
   counters.reused += reused;
   sequence.tags.assign(tags.begin(), tags.begin() + reused);
+  sequence.rest.assign(tokens.begin() + reused, tokens.end());
   sequence.known = reused;
   sequence.groups.resize(rules.size());
   for (size_t g = 0; g < rules.size(); ++g) {
@@ -66,14 +74,17 @@ void PagePoolWorld::create() {
 
 void PagePoolWorld::append(Sequence &sequence) {
   const bool isUnknown = chance(5);
-  const size_t count = size_t(chance(70) ? draw(0, 3) : draw(0, 3 * size));
+  const size_t count = size_t(
+      sequence.rest.empty() && chance(70) ? draw(0, 3) : draw(0, 3 * size));
   const size_t next = sequence.tags.size();
   if (next + count > 38 * size_t(size)) {
     return; // the device's table has 40 columns
   }
   std::vector<int32_t> tokens;
   for (size_t i = 0; i < count; ++i) {
-    tokens.push_back(chance(80) ? 0 : draw(0, 2));
+    tokens.push_back(i < sequence.rest.size() ? sequence.rest[i]
+                     : chance(80)             ? 0
+                                              : draw(0, 2));
   }
   const bool isOpen = !sequence.lossy && sequence.known == int64_t(next);
   std::vector<Tag> tags;
@@ -174,6 +185,9 @@ void PagePoolWorld::append(Sequence &sequence) {
   }
   expect(copy == numCopies, "there are copies that nobody needs");
   sequence.tags.insert(sequence.tags.end(), tags.begin(), tags.end());
+  sequence.rest.erase(sequence.rest.begin(),
+                      sequence.rest.begin() +
+                          int64_t(std::min(count, sequence.rest.size())));
   // Without the key of a page its tokens are unknown; without tokens all are.
   const bool fills = (next + count) / size_t(size) > next / size_t(size);
   if (isOpen && !isUnknown) {

@@ -53,10 +53,9 @@ TEST(PagePoolState, RandomOperationsAgainstAModel) {
       (long long)sum.inLimbo, (long long)sum.revived,
       (long long)sum.compactions, (long long)sum.rewrites, (long long)sum.pins);
   // It is about something.
-  const int64_t some = worlds / 10;
   for (int64_t count : {sum.refused, sum.reused, sum.copies, sum.evicted,
                         sum.trims, sum.inLimbo, sum.revived, sum.compactions,
                         sum.stale, sum.rewrites, sum.pins, sum.discards}) {
-    EXPECT_GT(count, some);
+    EXPECT_GT(count, 0);
   }
 }

@@ -16,7 +16,7 @@ PagePoolWorld::PagePoolWorld(uint32_t seed) : rng(seed) {
   auto params = sized<attnrt_page_pool_params>();
   const int32_t sizes[] = {1, 2, 3, 4, 8};
   size = sizes[draw(0, 4)];
-  numPages = draw(5, 60);
+  numPages = draw(5, 80);
   byKey = chance(20);
   usesSteps = chance(70);
   const bool hasNull = chance(70);
@@ -381,17 +381,17 @@ std::string PagePoolWorld::step() {
   const int kind = sequences.empty() ? 0 : draw(0, 99);
   if (kind < 20) {
     create();
-  } else if (kind < 55) {
+  } else if (kind < 53) {
     append(any());
-  } else if (kind < 63) {
+  } else if (kind < 58) {
     fork();
-  } else if (kind < 73) {
+  } else if (kind < 68) {
     truncate(any());
-  } else if (kind < 80) {
+  } else if (kind < 73) {
     trim(any());
-  } else if (kind < 84) {
+  } else if (kind < 76) {
     compact(any());
-  } else if (kind < 95) {
+  } else if (kind < 97) {
     release();
   } else {
     pin();

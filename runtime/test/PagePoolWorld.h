@@ -57,8 +57,9 @@ private:
   };
   struct Sequence {
     uint64_t handle, salt;
-    std::vector<Tag> tags; ///< by position
-    int64_t known = 0;     ///< positions whose tags are functions of tokens
+    std::vector<Tag> tags;     ///< by position
+    std::vector<int32_t> rest; ///< of its prompt, to be appended
+    int64_t known = 0;         ///< positions whose tags are functions of tokens
     bool lossy = false;
     uint64_t lastStep = 0;
     std::vector<Group> groups;
@@ -136,6 +137,7 @@ private:
   std::deque<Sequence> sequences;
   std::vector<Pin> pins;
   std::vector<uint64_t> dead;
+  std::vector<std::vector<int32_t>> prompts; ///< that were asked for
   std::map<std::tuple<uint64_t, Tag, int32_t>, Tag> tagNumbers;
   Tag lastTag = 0;
 

@@ -46,11 +46,8 @@ int64_t PagePool::lookUp(const attnrt_content &prompt, uint64_t salt) const {
     const int64_t sink = (sinkEnd(g, length * size) + size - 1) / size;
     const int64_t begin = windowBegin(g, length * size) / size;
     for (int64_t i = length; i-- > 0 && gone < 0;) {
-      if (i < begin && i >= sink) {
-        i = sink; // the loop goes on below
-        continue;
-      }
-      gone = blocks.page(found[size_t(i)], g) < 0 ? i : -1;
+      const bool isSeen = i < sink || i >= begin;
+      gone = isSeen && blocks.page(found[size_t(i)], g) < 0 ? i : -1;
     }
     if (gone >= 0) {
       length = gone;
