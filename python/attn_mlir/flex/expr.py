@@ -256,6 +256,8 @@ def lift(value) -> Value:
         return Value("const", (), INT, int(value))
     if isinstance(value, numbers.Real):
         return Value("const", (), FLOAT, float(value))
+    if hasattr(value, "item") and getattr(value, "shape", None) in ((), []):
+        return lift(value.item())  # made inside of the function: torch.tensor(3)
     raise TraceError(
         f"expects a number or an expression, but got {type(value).__name__}"
     )
