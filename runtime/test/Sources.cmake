@@ -8,6 +8,15 @@ set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/CppTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CudaTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/FaultTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/PagePoolAsyncTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/PagePoolFaultTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/PagePoolMoves.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/PagePoolPlanTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/PagePoolRewriteTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/PagePoolStateTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/PagePoolTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/PagePoolTraceTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/PagePoolWorld.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PlanArgumentsTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PlanDense.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PlanForestTest.cpp

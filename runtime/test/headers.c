@@ -6,6 +6,7 @@
  *===----------------------------------------------------------------------===*/
 #include "attnrt/cpu.h"
 #include "attnrt/plan.h"
+#include "attnrt/pool.h"
 
 /* Called by nobody: it has to compile and link as C. */
 int attnrt_headers_are_c(void) {
@@ -14,5 +15,6 @@ int attnrt_headers_are_c(void) {
     return 0;
   }
   attnrt_planner_destroy(planner);
+  attnrt_page_pool_release(0);
   return 1;
 }

@@ -27,3 +27,5 @@ choice = tiers.Choice(lit_config, None)
 config.environment["ATTN_TEST_SEED"] = str(choice.seed)
 if choice.every:
     config.environment["ATTN_TEST_LONG"] = "1"
+if os.environ.get("ATTN_TRACE"):
+    config.environment["ATTN_TRACE"] = os.environ["ATTN_TRACE"]

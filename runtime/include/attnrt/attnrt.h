@@ -17,6 +17,8 @@
 //     attnrt_schedule_update  host work: from shapes and lengths to work plans
 //     attnrt_run              per layer: binds tensors and launches
 //
+// Beside it, attnrt/pool.h keeps page tables for engines that have none.
+//
 // Rules for all of it
 //   * A function that can fail returns a status; attnrt_last_message() is the
 //     text, per thread. A call that fails changes nothing: its out parameters,
