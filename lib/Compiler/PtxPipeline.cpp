@@ -38,7 +38,9 @@ void attn::buildKernelsToNVVMPipeline(OpPassManager &pm,
   limits.chip = options.chip;
   pm.addPass(createSMCheckLimitsPass(limits));
   pm.addPass(createSMPlaceWaitsPass());
-  pm.addPass(createConvertSMToNVVMPass());
+  ConvertSMToNVVMPassOptions toNVVM;
+  toNVVM.chip = options.chip;
+  pm.addPass(createConvertSMToNVVMPass(toNVVM));
   pm.addPass(createPtxSymbolsPass());
 }
 

@@ -79,8 +79,14 @@ def ConvertSMToNVVMPass : Pass<"convert-sm-to-nvvm", "::mlir::ModuleOp"> {
     `sm.tensor_maps` describes. Slots and rings need the places of
     sm-allocate-shared; `sm.shared_bytes` on the function is the dynamic shared
     memory of a launch. Without sm-place-waits every wait waits for all copies.
-    Nothing but the two dialects is left.
+    Nothing but the two dialects is left. Instructions that not every chip from
+    sm_80 on has (those between 8-bit floats and f16) are taken where `chip` has
+    them.
   }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"\"",
+           "the GPU to serve; empty: any from sm_80 on">
+  ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
     "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
     "::mlir::vector::VectorDialect"];

@@ -62,6 +62,11 @@ public:
   /// Each starts an instruction of one warp in a cycle.
   unsigned schedulersPerSM = 4;
 
+  //===--- Instructions -----------------------------------------------------===
+
+  /// Between 8-bit floats and f16, two at a time.
+  bool convertsFloat8 = false;
+
   //===--- Rates ------------------------------------------------------------===
 
   unsigned numSMs = 0;

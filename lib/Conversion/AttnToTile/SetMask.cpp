@@ -91,12 +91,12 @@ LogicalResult SetMask::add(ArrayRef<IntegerSet> sets,
   return success();
 }
 
-/// factor * (the sum without a term), added up on as few axes as possible.
+/// factor * (the sum without some terms), added up on as few axes as possible.
 TileValue SetMask::total(const Constraint &sum, int64_t factor,
-                         const Term *without) {
+                         ArrayRef<const Term *> without) {
   SmallVector<Term> terms;
   for (const Term &term : sum.terms) {
-    if (&term != without) {
+    if (!llvm::is_contained(without, &term)) {
       terms.push_back({factor * term.factor, term.value});
     }
   }
@@ -146,6 +146,16 @@ const SetMask::Term *SetMask::findCoordinate(const Constraint &c) {
   return best;
 }
 
+/// The term that says where the tile begins, if it is one by itself.
+const SetMask::Term *SetMask::findBase(const Constraint &c) {
+  const Term *found = llvm::find_if(c.terms, [](const Term &term) {
+    auto argument = dyn_cast<BlockArgument>(term.value.value);
+    return argument && term.value.isScalar() &&
+           isa<tile::FoldOp>(argument.getOwner()->getParentOp());
+  });
+  return found == c.terms.end() ? nullptr : found;
+}
+
 TileValue SetMask::tightest(StringRef op, SmallVector<TileValue> bounds) {
   llvm::stable_sort(bounds, [](const TileValue &x, const TileValue &y) {
     return x.axes.size() < y.axes.size();
@@ -157,81 +167,161 @@ TileValue SetMask::tightest(StringRef op, SmallVector<TileValue> bounds) {
   return result;
 }
 
-TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
+SetMask::Reduced SetMask::reduce(ArrayRef<Constraint> all) {
   using P = arith::CmpIPredicate;
+  Reduced result;
   SmallVector<Bounds> bounds;
-  SmallVector<TileValue> conditions;
   for (const Constraint &c : all) {
     const Term *term = findCoordinate(c);
     if (!term) {
-      conditions.push_back(
-          t.cmpi(c.isEq ? P::eq : P::sge, total(c, 1, nullptr), t.index(0)));
+      result.conditions.push_back(
+          t.cmpi(c.isEq ? P::eq : P::sge, total(c, 1, {}), t.index(0)));
       continue;
     }
+    // Bounds of a coordinate do not move with the tile: they are computed once.
+    const Term *baseTerm = findBase(c);
+    Term base;
+    if (baseTerm) {
+      base = {term->factor * baseTerm->factor, baseTerm->value};
+    }
     Bounds *known = llvm::find_if(bounds, [&](const Bounds &b) {
-      return b.coordinate.value == term->value.value;
+      return b.coordinate.value == term->value.value && b.base == base;
     });
     if (known == bounds.end()) {
       known = &bounds.emplace_back();
       known->coordinate = term->value;
+      known->base = base;
     }
     if (term->factor > 0) {
-      known->lower.push_back(total(c, -1, term));
+      known->lower.push_back(total(c, -1, {term, baseTerm}));
     } else {
-      known->upper.push_back(total(c, 1, term));
+      known->upper.push_back(total(c, 1, {term, baseTerm}));
     }
   }
-  struct Comparison {
-    TileValue coordinate, bound;
-    P predicate;
+  auto add = [&](Comparison c) {
+    if (!c.bound) {
+      return;
+    }
+    if (isOfTile(c) || TileBuilder::join({c.coordinate, c.bound}).size() > 1) {
+      result.comparisons.push_back(c);
+    } else {
+      result.conditions.push_back(compare(c));
+    }
   };
-  SmallVector<Comparison> comparisons;
   for (const Bounds &b : bounds) {
-    std::pair<TileValue, P> tight[] = {
-        {tightest("arith.maxsi", b.lower), P::sge},
-        {tightest("arith.minsi", b.upper), P::sle}};
-    for (auto [bound, predicate] : tight) {
-      if (!bound) {
-        continue;
-      }
-      if (TileBuilder::join({b.coordinate, bound}).size() < 2) {
-        conditions.push_back(t.cmpi(predicate, b.coordinate, bound));
-      } else {
-        comparisons.push_back({b.coordinate, bound, predicate});
-      }
-    }
+    add({b.coordinate, b.base, tightest("arith.maxsi", b.lower),
+         /*isUpper=*/false});
+    add({b.coordinate, b.base, tightest("arith.minsi", b.upper),
+         /*isUpper=*/true});
   }
-  // No coordinate in a tile is below 0, nor is one the largest integer.
-  for (Comparison &c : comparisons) {
-    llvm::erase_if(conditions, [&](const TileValue &condition) {
-      bool isInBound = c.coordinate.value.getDefiningOp<tile::CoordOp>() &&
-                       c.bound.elementType().isInteger(32) &&
+  return result;
+}
+
+// No coordinate in a tile is below 0, nor is one the largest integer.
+static constexpr int32_t kLargest = std::numeric_limits<int32_t>::max();
+
+/// The bound, or where `condition` does not hold one that nothing is within.
+TileValue SetMask::boundWhere(TileValue condition, const Comparison &c) {
+  auto constant = [&](int32_t value) {
+    return t.constant(t.b.getI32IntegerAttr(value), condition.axes);
+  };
+  if (ArrayRef(condition.axes) == ArrayRef(c.bound.axes)) {
+    return t.select(condition, c.bound, constant(c.isUpper ? -1 : kLargest));
+  }
+  TileValue limit = c.isUpper
+                        ? t.select(condition, constant(kLargest), constant(-1))
+                        : t.select(condition, constant(0), constant(kLargest));
+  return t.integer(c.isUpper ? "arith.minsi" : "arith.maxsi", limit, c.bound);
+}
+
+bool SetMask::isOfTile(const Comparison &c) {
+  return static_cast<bool>(c.coordinate.value.getDefiningOp<tile::CoordOp>());
+}
+
+TileValue SetMask::compare(const Comparison &c) {
+  using P = arith::CmpIPredicate;
+  TileValue bound = c.bound;
+  if (c.base.value) {
+    bound = t.subi(bound, t.muli(c.base.value, t.index(c.base.factor)));
+  }
+  return t.cmpi(c.isUpper ? P::sle : P::sge, c.coordinate, bound);
+}
+
+TileValue SetMask::emitAll(Reduced all) {
+  // Conditions of rows join a bound of the same rows.
+  for (Comparison &c : all.comparisons) {
+    llvm::erase_if(all.conditions, [&](const TileValue &condition) {
+      bool isInBound = isOfTile(c) && c.bound.elementType().isInteger(32) &&
+                       !c.bound.isScalar() &&
                        ArrayRef(condition.axes) == ArrayRef(c.bound.axes);
       if (isInBound) {
-        int32_t never =
-            c.predicate == P::sle ? -1 : std::numeric_limits<int32_t>::max();
-        c.bound =
-            t.select(condition, c.bound,
-                     t.constant(t.b.getI32IntegerAttr(never), c.bound.axes));
+        c.bound = boundWhere(condition, c);
       }
       return isInBound;
     });
   }
+  // Comparisons of blocks first.
+  llvm::stable_sort(all.comparisons,
+                    [](const Comparison &x, const Comparison &y) {
+                      return TileBuilder::join({x.coordinate, x.bound}).size() >
+                             TileBuilder::join({y.coordinate, y.bound}).size();
+                    });
   TileValue result;
   auto join = [&](TileValue v) { result = result ? t.andi(result, v) : v; };
-  for (const Comparison &c : comparisons) {
-    join(t.cmpi(c.predicate, c.coordinate, c.bound));
+  for (const Comparison &c : all.comparisons) {
+    join(compare(c));
   }
-  for (const TileValue &condition : conditions) {
+  for (const TileValue &condition : all.conditions) {
     join(condition);
   }
   return result ? result : t.constant(t.b.getBoolAttr(true), {});
 }
 
+/// Whether one comparison, with conditions that join its bound, says all.
+bool SetMask::isOne(const Reduced &all) {
+  return all.comparisons.size() == 1 && isOfTile(all.comparisons.front()) &&
+         llvm::none_of(all.conditions, [&](const TileValue &condition) {
+           return condition.has(all.comparisons.front().coordinate.axes[0]);
+         });
+}
+
+SetMask::Comparison SetMask::asOne(const Reduced &all) {
+  Comparison one = all.comparisons.front();
+  for (const TileValue &condition : all.conditions) {
+    one.bound = boundWhere(condition, one);
+  }
+  return one;
+}
+
 TileValue SetMask::emitAny(ArrayRef<Conjunction> any) {
+  SmallVector<Reduced> all;
+  for (const Conjunction &each : any) {
+    all.push_back(reduce(each));
+  }
+  // What is bounded on one side by several is bounded by the loosest.
+  auto shareSide = [&](const Reduced &x, const Reduced &y) {
+    return isOne(x) && isOne(y) &&
+           x.comparisons[0].coordinate.value ==
+               y.comparisons[0].coordinate.value &&
+           x.comparisons[0].base == y.comparisons[0].base &&
+           x.comparisons[0].isUpper == y.comparisons[0].isUpper;
+  };
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (size_t j = i + 1; j < all.size();) {
+      if (!shareSide(all[i], all[j])) {
+        ++j;
+        continue;
+      }
+      Comparison x = asOne(all[i]), y = asOne(all[j]);
+      x.bound = t.integer(x.isUpper ? "arith.maxsi" : "arith.minsi", x.bound,
+                          y.bound);
+      all[i] = {{x}, {}};
+      all.erase(all.begin() + j);
+    }
+  }
   TileValue result;
-  for (const Conjunction &all : any) {
-    TileValue v = emitAll(all);
+  for (Reduced &each : all) {
+    TileValue v = emitAll(std::move(each));
     result = result ? t.ori(result, v) : v;
   }
   return result;

@@ -33,8 +33,12 @@ public:
 
 private:
   struct Term {
-    int64_t factor;
+    int64_t factor = 0;
     TileValue value;
+
+    bool operator==(const Term &other) const {
+      return factor == other.factor && value.value == other.value.value;
+    }
   };
   /// The sum of its terms and a constant is 0, or not negative.
   struct Constraint {
@@ -46,15 +50,38 @@ private:
   /// What a coordinate is not below, and not above.
   struct Bounds {
     TileValue coordinate;
+    Term base;
     SmallVector<TileValue> lower, upper;
+  };
+
+  /// A coordinate against the tightest of its bounds on one side.
+  struct Comparison {
+    TileValue coordinate;
+    /// What it counts from, in the way of the bound; null: 0.
+    Term base;
+    TileValue bound;
+    bool isUpper;
+  };
+  /// What holds where all of a conjunction does.
+  struct Reduced {
+    SmallVector<Comparison> comparisons;
+    SmallVector<TileValue> conditions;
   };
 
   bool collect(AffineExpr e, int64_t factor, ArrayRef<TileValue> symbols,
                Constraint &into);
-  TileValue total(const Constraint &sum, int64_t factor, const Term *without);
+  TileValue total(const Constraint &sum, int64_t factor,
+                  ArrayRef<const Term *> without);
   const Term *findCoordinate(const Constraint &c);
+  static const Term *findBase(const Constraint &c);
   TileValue tightest(StringRef op, SmallVector<TileValue> bounds);
-  TileValue emitAll(ArrayRef<Constraint> all);
+  Reduced reduce(ArrayRef<Constraint> all);
+  TileValue boundWhere(TileValue condition, const Comparison &c);
+  static bool isOfTile(const Comparison &c);
+  TileValue compare(const Comparison &c);
+  static bool isOne(const Reduced &all);
+  Comparison asOne(const Reduced &all);
+  TileValue emitAll(Reduced all);
   TileValue emitAny(ArrayRef<Conjunction> any);
 
   TileBuilder &t;

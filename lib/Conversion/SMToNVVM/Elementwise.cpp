@@ -80,12 +80,15 @@ public:
     return success();
   }
 };
-/// From 8 bits, which have no type in PTX before sm_89: their exponent and
-/// fraction fit into those of f16.
+
+/// From 8 bits. Two elements share a register all the way to f16, which has
+/// room for their exponents and fractions.
 class ExtFLowering : public OpConversionPattern<arith::ExtFOp> {
 public:
-  ExtFLowering(const TypeConverter &converter, MLIRContext *context)
-      : OpConversionPattern(converter, context, /*benefit=*/2) {}
+  ExtFLowering(const TypeConverter &converter, MLIRContext *context,
+               bool convertsFloat8)
+      : OpConversionPattern(converter, context, /*benefit=*/2),
+        convertsFloat8(convertsFloat8) {}
 
   LogicalResult
   matchAndRewrite(arith::ExtFOp op, OpAdaptor adaptor,
@@ -101,11 +104,13 @@ public:
     if (isFragmentValue) {
       elements = unpack(b, adaptor.getIn());
     }
-    for (Value &value : elements) {
-      value = widen(b, value, isE4M3);
-      Type to = getElementTypeOrSelf(op.getType());
-      if (!to.isF16()) {
-        value = arith::ExtFOp::create(b, to, value);
+    Type to = getElementTypeOrSelf(op.getType());
+    for (size_t i = 0; i < elements.size(); i += 2) {
+      bool hasNext = i + 1 < elements.size();
+      Value codes = pack(b, {elements[i], elements[hasNext ? i + 1 : i]});
+      SmallVector<Value> halves = unpack(b, widen(b, codes, isE4M3));
+      for (size_t j = 0; j < 1 + size_t(hasNext); ++j) {
+        elements[i + j] = toType(b, halves[j], to);
       }
     }
     rewriter.replaceOp(op, isFragmentValue ? pack(b, elements) : elements[0]);
@@ -113,46 +118,71 @@ public:
   }
 
 private:
-  static Value widen(ImplicitLocOpBuilder &b, Value value, bool isE4M3) {
-    auto bits = [&](int64_t x) -> Value {
-      return arith::ConstantIntOp::create(b, x, 16);
-    };
-    Value code = arith::BitcastOp::create(b, b.getI8Type(), value);
-    code = arith::ExtUIOp::create(b, b.getI16Type(), code);
-    Value high = arith::ShLIOp::create(b, code, bits(8));
-    if (!isE4M3) {
-      return arith::BitcastOp::create(b, b.getF16Type(), high);
+  static Value toType(ImplicitLocOpBuilder &b, Value half, Type to) {
+    if (to.isF16()) {
+      return half;
     }
-    Value sign = arith::AndIOp::create(b, high, bits(-0x8000));
-    Value size = arith::AndIOp::create(b, code, bits(0x7f));
-    // The exponents are biased by 7 and by 15. Below the smallest normal
-    // number the first bit is none: h = 2^-7 (1 + m / 8) stands for m / 8 2^-6.
-    // No step meets a number that f16 flushes.
-    Value h = arith::AddIOp::create(b, arith::ShLIOp::create(b, size, bits(7)),
-                                    bits(8 << 10));
-    auto half = [&](double x) -> Value {
-      return arith::ConstantOp::create(b, b.getFloatAttr(b.getF16Type(), x));
-    };
-    Value small = arith::BitcastOp::create(b, b.getF16Type(), h);
-    small = arith::SubFOp::create(b, small, half(0x1p-7));
-    small = arith::AddFOp::create(b, small, small);
-    small = arith::BitcastOp::create(b, b.getI16Type(), small);
-    Value isSmall =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::ult, size, bits(8));
-    h = arith::SelectOp::create(b, isSmall, small, h);
-    // All ones is the one NaN; there is no infinity.
-    Value isNaN =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::eq, size, bits(0x7f));
-    h = arith::SelectOp::create(b, isNaN, bits(0x7e00), h);
-    return arith::BitcastOp::create(
-        b, b.getF16Type(), arith::OrIOp::create(b, sign, h).getResult());
+    Value wide =
+        arith::ExtFOp::create(b, to.isBF16() ? Type(b.getF32Type()) : to, half);
+    return to.isBF16() ? arith::TruncFOp::create(b, to, wide) : wide;
   }
+
+  /// Two codes as two f16.
+  Value widen(ImplicitLocOpBuilder &b, Value codes, bool isE4M3) const {
+    Type halves = VectorType::get({2}, b.getF16Type());
+    auto call = [&](StringRef name, Type type, ValueRange operands) {
+      return LLVM::CallIntrinsicOp::create(b, type, b.getStringAttr(name),
+                                           operands)
+          .getResult(0);
+    };
+    codes =
+        arith::BitcastOp::create(b, VectorType::get({2}, b.getI8Type()), codes);
+    codes = LLVM::BitcastOp::create(b, b.getI16Type(), codes);
+    if (convertsFloat8) {
+      return call(isE4M3 ? "llvm.nvvm.e4m3x2.to.f16x2.rn"
+                         : "llvm.nvvm.e5m2x2.to.f16x2.rn",
+                  halves, codes);
+    }
+    auto bits = [&](int64_t half) {
+      return constantI32(b, int32_t(half << 16 | half));
+    };
+    // Bytes 0 and 1 into the upper halves of the two.
+    Value word = arith::ExtUIOp::create(b, b.getI32Type(), codes);
+    word = call("llvm.nvvm.prmt", b.getI32Type(),
+                {word, constantI32(b, 0), constantI32(b, 0x1404)});
+    if (!isE4M3) {
+      return LLVM::BitcastOp::create(b, halves, word);
+    }
+    // The exponents are biased by 7 and by 15: one place further down, what is
+    // left of a factor 2^8 makes the number, be it normal or not.
+    Value size = arith::ShRUIOp::create(
+        b, arith::AndIOp::create(b, word, bits(0x7f00)), constantI32(b, 1));
+    // All ones is the one NaN, and there is no infinity: only there a carry
+    // goes into the highest bit of the exponent, which makes it all ones.
+    Value carry = arith::AndIOp::create(
+        b, arith::AddIOp::create(b, size, bits(0x0080)), bits(0x4000));
+    Value sign = arith::AndIOp::create(b, word, bits(0x8000));
+    Value number = arith::OrIOp::create(
+        b, arith::OrIOp::create(b, size, carry).getResult(), sign);
+    // LLVM has no product of two f16 that does not flush where those of f32 do.
+    Value product =
+        LLVM::InlineAsmOp::create(
+            b, b.getI32Type(), ValueRange{number, bits(0x5c00)},
+            "mul.rn.f16x2 $0, $1, $2;", "=r,r,r", /*has_side_effects=*/false,
+            /*is_align_stack=*/false, LLVM::tailcallkind::TailCallKind::None,
+            LLVM::AsmDialectAttr(), ArrayAttr())
+            .getResult(0);
+    return LLVM::BitcastOp::create(b, halves, product);
+  }
+
+  bool convertsFloat8;
 };
 } // namespace
 
 void sm::populateElementwise(const TypeConverter &converter,
-                             RewritePatternSet &patterns) {
-  patterns
-      .add<ElementwiseLowering, ConstantLowering, TruncFLowering, ExtFLowering>(
-          converter, patterns.getContext());
+                             bool convertsFloat8, RewritePatternSet &patterns) {
+  MLIRContext *context = patterns.getContext();
+  patterns.add<ElementwiseLowering, ConstantLowering, TruncFLowering>(converter,
+                                                                      context);
+  patterns.add<ExtFLowering>(converter, context, convertsFloat8);
 }

@@ -89,10 +89,59 @@ public:
     return success();
   }
 };
+
+/// Coordinates against bounds. What the thread adds to them is taken from the
+/// bounds, of which there are fewer: no thread keeps coordinates in registers.
+class CompareCoordLowering : public Lowering<arith::CmpIOp> {
+public:
+  CompareCoordLowering(const TypeConverter &converter, MLIRContext *context,
+                       KernelState &state)
+      : Lowering(converter, context, state, /*benefit=*/2) {}
+
+  LogicalResult
+  matchAndRewrite(arith::CmpIOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto expand = op.getLhs().getDefiningOp<ExpandOp>();
+    auto coord =
+        expand ? expand.getSource().getDefiningOp<CoordOp>() : CoordOp();
+    if (!coord || !isConstantIntValue(coord.getBase(), 0) || !isSigned(op)) {
+      return failure();
+    }
+    FragmentLayout from = getLayout(coord.getResult().getType());
+    auto map = from.gather(getLayout(op.getLhs().getType()),
+                           {int(1 - expand.getAxis())});
+    if (!map) {
+      return failure();
+    }
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value first = kernelOf(op).thread.locate(b, from, 0);
+    SmallVector<Value> flags;
+    DenseMap<Value, Value> relative;
+    for (auto [element, bound] :
+         llvm::zip_equal(*map, unpack(b, adaptor.getRhs()))) {
+      Value &known = relative[bound];
+      if (!known) {
+        // Data may bound by any number.
+        known = LLVM::SSubSat::create(b, bound.getType(), bound, first);
+      }
+      Value own = constantI32(b, from.locateRegister(element)[0]);
+      flags.push_back(arith::CmpIOp::create(b, op.getPredicate(), own, known));
+    }
+    rewriter.replaceOp(op, pack(b, flags));
+    return success();
+  }
+
+private:
+  static bool isSigned(arith::CmpIOp op) {
+    using P = arith::CmpIPredicate;
+    return llvm::is_contained({P::slt, P::sle, P::sgt, P::sge},
+                              op.getPredicate());
+  }
+};
 } // namespace
 
 void sm::populateLayouts(const TypeConverter &converter, KernelState &state,
                          RewritePatternSet &patterns) {
-  patterns.add<SplatLowering, CoordLowering, FactorLowering, ExpandLowering>(
-      converter, patterns.getContext(), state);
+  patterns.add<SplatLowering, CoordLowering, FactorLowering, ExpandLowering,
+               CompareCoordLowering>(converter, patterns.getContext(), state);
 }

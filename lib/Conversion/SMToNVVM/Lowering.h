@@ -95,8 +95,8 @@ public:
 template <class Op> class Lowering : public OpConversionPattern<Op> {
 public:
   Lowering(const TypeConverter &converter, MLIRContext *context,
-           KernelState &state)
-      : OpConversionPattern<Op>(converter, context), state(state) {}
+           KernelState &state, PatternBenefit benefit = 1)
+      : OpConversionPattern<Op>(converter, context, benefit), state(state) {}
 
 protected:
   /// Of the role that an op belongs to.
@@ -107,7 +107,8 @@ protected:
   KernelState &state;
 };
 
-void populateElementwise(const TypeConverter &converter,
+/// `convertsFloat8`: the chip has instructions for it.
+void populateElementwise(const TypeConverter &converter, bool convertsFloat8,
                          RewritePatternSet &patterns);
 void populateRecords(const TypeConverter &converter, KernelState &state,
                      RewritePatternSet &patterns);
@@ -154,6 +155,9 @@ Value addBytes(ImplicitLocOpBuilder &b, Value pointer, Value bytes);
 /// The elements of a vector, and a vector of elements.
 llvm::SmallVector<Value> unpack(ImplicitLocOpBuilder &b, Value vector);
 Value pack(ImplicitLocOpBuilder &b, llvm::ArrayRef<Value> elements);
+/// Elements of 16 bits as pairs, each an i32. Each pair is made by itself, so
+/// that it need not live longer than its own two elements.
+llvm::SmallVector<Value> unpackWords(ImplicitLocOpBuilder &b, Value vector);
 
 /// A field of a record that nobody writes while the kernel runs.
 Value loadField(ImplicitLocOpBuilder &b, Value record, int64_t offset,

@@ -65,10 +65,10 @@ public:
     } else {
       layoutB = getLayout(op.getB().getType());
       layoutB = op.getTransposeB() ? layoutB.transpose() : layoutB;
-      pairsB = unpack(b, asWords(b, adaptor.getB()));
+      pairsB = unpackWords(b, adaptor.getB());
     }
 
-    SmallVector<Value> pairsA = unpack(b, asWords(b, adaptor.getA()));
+    SmallVector<Value> pairsA = unpackWords(b, adaptor.getA());
     SmallVector<Value> sums = unpack(b, adaptor.getAcc());
     Elements a(layoutA), bs(layoutB), d(layoutD);
     SmallVector<int64_t> rows = getBlocks(layoutD, 0, kM);
@@ -123,13 +123,6 @@ private:
       }
     }
     return begins;
-  }
-
-  /// Two elements in each i32.
-  static Value asWords(ImplicitLocOpBuilder &b, Value vector) {
-    int64_t size = cast<VectorType>(vector.getType()).getNumElements();
-    return vector::BitCastOp::create(
-        b, VectorType::get({size / 2}, b.getI32Type()), vector);
   }
 
   static Value asOperand(ImplicitLocOpBuilder &b, Value word, bool isHalf) {

@@ -97,13 +97,6 @@ struct SharedOperand {
   }
 };
 
-/// Pairs of 16-bit elements as i32.
-SmallVector<Value> toWords(ImplicitLocOpBuilder &b, Value vector) {
-  int64_t size = cast<VectorType>(vector.getType()).getNumElements();
-  return unpack(b, vector::BitCastOp::create(
-                       b, VectorType::get({size / 2}, b.getI32Type()), vector));
-}
-
 class GemmAsyncLowering : public Lowering<GemmAsyncOp> {
 public:
   using Lowering::Lowering;
@@ -135,7 +128,7 @@ public:
       left.emplace(b, kernel, typeA, adaptor.getA(), /*sumsRows=*/false);
       leftName = assembly.add(left->descriptor, "l");
     } else {
-      for (Value word : toWords(b, adaptor.getA())) {
+      for (Value word : unpackWords(b, adaptor.getA())) {
         words.push_back(assembly.add(word, "r"));
       }
     }
@@ -203,7 +196,8 @@ public:
     assembly.addSums(sums, sums.size());
     auto product = op.getSource().getDefiningOp<GemmAsyncOp>();
     if (!isa<BufType>(product.getA().getType())) {
-      for (Value word : toWords(b, rewriter.getRemappedValue(product.getA()))) {
+      for (Value word :
+           unpackWords(b, rewriter.getRemappedValue(product.getA()))) {
         assembly.add(word, "r");
       }
     }

@@ -7,6 +7,7 @@
 #include "Lowering.h"
 
 #include "attn/Conversion/Passes.h"
+#include "attn/TargetModel/GpuTargetModel.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -29,13 +30,13 @@ using namespace attn;
 using namespace attn::sm;
 
 /// From what a block holds to what a thread does.
-static LogicalResult lowerToThreads(LLVM::LLVMFuncOp func,
-                                    KernelState &kernel) {
+static LogicalResult lowerToThreads(LLVM::LLVMFuncOp func, KernelState &kernel,
+                                    bool convertsFloat8) {
   MLIRContext *context = func.getContext();
   ThreadTypeConverter converter;
   RewritePatternSet patterns(context);
   ConversionTarget target(*context);
-  populateElementwise(converter, patterns);
+  populateElementwise(converter, convertsFloat8, patterns);
   populateRecords(converter, kernel, patterns);
   populateArguments(converter, kernel, patterns);
   populateLayouts(converter, kernel, patterns);
@@ -110,12 +111,23 @@ static LogicalResult lowerToLLVM(LLVM::LLVMFuncOp func) {
 
 namespace {
 struct ConvertSMToNVVM : attn::impl::ConvertSMToNVVMPassBase<ConvertSMToNVVM> {
+  using Base::Base;
+
   void runOnOperation() override {
+    std::optional<GpuTargetModel> model = getGpuTargetModel(chip);
+    if (!chip.empty() && !model) {
+      getOperation().emitError()
+          << "expects a chip of " << listGpuTargetModels() << ", but got '"
+          << chip << "'";
+      return signalPassFailure();
+    }
+    bool convertsFloat8 = model && model->convertsFloat8;
     SmallVector<KernelOp> kernels(getOperation().getOps<KernelOp>());
     for (KernelOp kernel : kernels) {
       KernelState state;
       FailureOr<LLVM::LLVMFuncOp> func = createFunction(kernel, state);
-      if (failed(func) || failed(lowerToThreads(*func, state)) ||
+      if (failed(func) ||
+          failed(lowerToThreads(*func, state, convertsFloat8)) ||
           failed(lowerToLLVM(*func))) {
         return signalPassFailure();
       }

@@ -89,6 +89,27 @@ Value sm::pack(ImplicitLocOpBuilder &b, ArrayRef<Value> elements) {
   return vector::FromElementsOp::create(b, type, elements);
 }
 
+SmallVector<Value> sm::unpackWords(ImplicitLocOpBuilder &b, Value vector) {
+  // Words that were put together stay words.
+  Value source = vector;
+  while (auto cast = source.getDefiningOp<UnrealizedConversionCastOp>()) {
+    if (cast.getNumOperands() != 1) {
+      break;
+    }
+    source = cast.getOperand(0);
+  }
+  if (auto cast = source.getDefiningOp<vector::BitCastOp>();
+      cast && cast.getSourceVectorType().getElementType().isInteger(32)) {
+    return unpack(b, cast.getSource());
+  }
+  SmallVector<Value> elements = unpack(b, vector), words;
+  for (size_t i = 0; i < elements.size(); i += 2) {
+    words.push_back(LLVM::BitcastOp::create(
+        b, b.getI32Type(), pack(b, {elements[i], elements[i + 1]})));
+  }
+  return words;
+}
+
 Value sm::loadField(ImplicitLocOpBuilder &b, Value record, int64_t offset,
                     Type type) {
   // Without a data layout, LLVM would take 64 bits for two loads of 32.

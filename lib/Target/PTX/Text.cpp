@@ -10,6 +10,7 @@
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/OptBisect.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Transforms/InstCombine/InstCombine.h"
 #include "llvm/Transforms/Scalar/ADCE.h"
@@ -44,7 +45,9 @@ void attn::optimisePtx(llvm::Module &module, llvm::TargetMachine &machine) {
   loops.addPass(llvm::LICMPass(llvm::LICMOptions()));
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loops),
                                                        /*UseMemorySSA=*/true));
-  passes.addPass(llvm::GVNPass());
+  // Early CSE has seen what is loaded twice.
+  passes.addPass(
+      llvm::GVNPass(llvm::GVNOptions().setMemDep(false).setLoadPRE(false)));
   passes.addPass(llvm::SimplifyCFGPass());
   passes.addPass(llvm::InstCombinePass());
   passes.addPass(llvm::ADCEPass());
@@ -71,6 +74,17 @@ public:
 private:
   std::string &error;
 };
+
+/// Of what the code generator adds by itself. Chains of additions, as unrolled
+/// addresses are, cost strength reduction a fifth of all its time, and change
+/// nothing that ptxas does not see.
+class LeaveOut : public llvm::OptPassGate {
+public:
+  bool shouldRunPass(StringRef name, StringRef) const override {
+    return name != "Straight line strength reduction";
+  }
+  bool isEnabled() const override { return true; }
+};
 } // namespace
 
 FailureOr<std::string> attn::printPtx(llvm::Module &module,
@@ -79,6 +93,8 @@ FailureOr<std::string> attn::printPtx(llvm::Module &module,
   std::string refused;
   module.getContext().setDiagnosticHandler(
       std::make_unique<KeepError>(refused));
+  static LeaveOut gate;
+  module.getContext().setOptPassGate(gate);
   SmallString<0> text;
   llvm::raw_svector_ostream stream(text);
   llvm::legacy::PassManager passes;

@@ -25,3 +25,30 @@ func.func @window(%q: tensor<?x16xf32>, %k: tensor<?x16xf32>, %nq: index) -> ten
   }
   return %o : tensor<?x16xf32>
 }
+
+// Behind the row's own end or a prefix that all rows see: the later of both bounds,
+// which do not move with the tile; its begin is taken from them at the end.
+// CHECK-LABEL: tile.kernel items @prefix(
+// CHECK:         ^bb0(%[[TILE:.+]]: index, %{{.+}}: i1
+// CHECK:           %[[BEGIN:.+]] = arith.muli %[[TILE]], %c16
+// CHECK:           %[[SHORT:.+]] = arith.index_cast %[[BEGIN]] : index to i32
+// CHECK:         scf.if
+// CHECK-NOT:       %[[BEGIN]]
+// CHECK:           %[[LAST:.+]] = arith.maxsi %{{.+}}, %{{.+}} : vector<[[R:[0-9]+]]xi32>
+// CHECK-NEXT:      %[[FROM:.+]] = vector.broadcast %[[SHORT]] : i32 to vector<[[R]]xi32>
+// CHECK-NEXT:      arith.subi %[[LAST]], %[[FROM]]
+// CHECK:           arith.cmpi sle, %{{.+}}, %{{.+}} : vector<[[R]]x16xi32>
+// CHECK-NOT:       arith.cmpi {{.+}} : vector<[[R]]x16xi32>
+// CHECK-NOT:       arith.ori
+// CHECK:         } else {
+func.func @prefix(%q: tensor<?x16xf32>, %k: tensor<?x16xf32>, %nq: index, %n: index) -> tensor<?x16xf32> {
+  %o = attn.cascade ranks(p, m, e, f) -> tensor<?x16xf32> {
+    %s = attn.einsum %q[p, e], %k[m, e] -> [p, m] reduce add(e)
+        symbols(nq = %nq, n = %n) where (m <= p and p < nq) or (m < n and p < nq)
+        : (tensor<?x16xf32>, tensor<?x16xf32>, index, index) -> tensor<?x?xf32>
+    %o = attn.einsum %s[p, m], %k[m, f] -> [p, f] reduce add(m)
+        : (tensor<?x?xf32>, tensor<?x16xf32>) -> tensor<?x16xf32>
+    attn.yield %o : tensor<?x16xf32>
+  }
+  return %o : tensor<?x16xf32>
+}

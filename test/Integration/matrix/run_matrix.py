@@ -20,7 +20,6 @@ the kernels of each point for one chip, and runs nothing.
 import argparse
 import collections
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -44,10 +43,6 @@ from runner import Runner, RunError
 # Half of the last place of bf16 is 4e-3, and weights may be rounded to it too.
 TOLERANCES = {"f16": TOLERANCE, "bf16": 4 * TOLERANCE, "e4m3": TOLERANCE}
 DEVICES = ["reference", "cpu", "sim"]
-# Bytes of a kernel that ptxas may spill: the estimate of a tile's registers is off
-# by a few at one point of a hundred, and by more where operands are computed in
-# registers. The aim is 0.
-SPILLS = {"f16": 32, "bf16": 32, "e4m3": 256}
 WORKERS = 3
 # One after another: the code for them has the same instructions.
 CHIPS = ["sm_80", "sm_86", "sm_89", "sm_90", "sm_120"]
@@ -104,12 +99,9 @@ def gate_point(point, seed, folder):
         text=True,
         check=False,
     )
-    spilled = [int(x) for x in re.findall(r"spills: (\d+) bytes", made.stderr)]
-    most = SPILLS[point["dtype"]]
-    others = [x for x in made.stderr.splitlines() if "warning" in x and "spills" not in x]
-    if made.returncode or others or max(spilled, default=0) > most:
+    if made.returncode or "warning" in made.stderr:
         return "FAILED", f"{chip}: {made.stderr.strip()}"
-    return "agrees", f"{chip}, {max(spilled, default=0)} bytes spilled"
+    return "agrees", f"{chip}, no warnings"
 
 
 def fraction(text):

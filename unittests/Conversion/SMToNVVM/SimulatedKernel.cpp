@@ -66,7 +66,9 @@ CompiledKernel compileKernel(const std::string &text, const std::string &chip) {
   mlir::PassManager passes(&context);
   passes.addPass(createSMAllocateSharedPass());
   passes.addPass(createSMPlaceWaitsPass());
-  passes.addPass(createConvertSMToNVVMPass());
+  ConvertSMToNVVMPassOptions toNVVM;
+  toNVVM.chip = chip;
+  passes.addPass(createConvertSMToNVVMPass(toNVVM));
   passes.addPass(mlir::createCSEPass());
   if (failed(passes.run(*module))) {
     ADD_FAILURE() << "expects a kernel that can be lowered, but got\n" << text;
