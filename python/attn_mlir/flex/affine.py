@@ -77,17 +77,22 @@ def affine_text(value, space):
     return f"({left} {sign} {right})"
 
 
-def interval(value, extents, read_range):
-    """(least, largest) value, or None if unknown. `extents` of coordinates."""
+def interval(value, extents, read_range, positions):
+    """(least, largest) value, or None if unknown.
+
+    `extents` of coordinates; `positions`: the least and largest of queries.
+    """
     if value.op == "const":
         return (value.data, value.data)
+    if value.op == "coord" and value.data == "q":
+        return positions
     if value.op == "coord":
         return (0, max(extents[value.data] - 1, 0))
     if value.op == "read":
         return read_range(value)
     if value.op == "convert" and value.args[0].kind == expr.BOOL:
         return (0, 1)
-    parts = [interval(a, extents, read_range) for a in value.args if a.kind == expr.INT]
+    parts = [interval(a, extents, read_range, positions) for a in value.args if a.kind == expr.INT]
     if None in parts or value.kind != expr.INT:
         return None
     if value.op == "where":

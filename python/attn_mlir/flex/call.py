@@ -30,10 +30,11 @@ def bad(what):
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """`extents` of the coordinates, KV heads, and what the text is made for."""
+    """`extents` of the coordinates, keys of all requests, and what the text is for."""
 
     extents: dict
     kv_heads: int
+    tokens: int
     shape: Shape
 
 
@@ -70,16 +71,83 @@ class Problem:
         self.extents = {"b": batch, "h": heads, "q": rows, "kv": keys}
         self.shape = Shape(head_dim, self.v.shape[3], heads // kv_heads, self.q.dtype)
         self.out_shape = (batch, heads, rows, self.v.shape[3])
+        self.positions = (0, max(rows - 1, 0))  # of queries
+        self.tokens = batch * keys
 
     def sizes(self):
-        return Sizes(self.extents, self.kv_heads, self.shape)
+        return Sizes(self.extents, self.kv_heads, self.tokens, self.shape)
 
     def is_empty(self):
         return 0 in self.out_shape
 
+    def arguments(self):
+        return [self.rows(self.q), self.k, self.v]
+
     def rows(self, tensor):
         """A tensor with query heads as the cascade sees it."""
         return tensor if self.shape.group == 1 else tensor.split(1, self.shape.group)
+
+
+class PagedProblem(Problem):
+    """q [B, Hq, N, D], pools [P, page, Hkv, D] and [P, page, Hkv, Dv], a table
+    [B, pages] and lengths [B] of i32."""
+
+    def __init__(self, q, k_pages, v_pages, table, lengths, first):
+        import numpy as np
+
+        self.q, self.k, self.v = Tensor(q), Tensor(k_pages), Tensor(v_pages)
+        self.table, self.lengths = Tensor(table), Tensor(lengths)
+        if len(self.q.shape) != 4 or len(self.k.shape) != 4 or len(self.v.shape) != 4:
+            raise bad(
+                "expects q [B, Hq, N, D] and pools [P, page, Hkv, D], but got "
+                f"{self.q.shape}, {self.k.shape} and {self.v.shape}"
+            )
+        batch, heads, rows, head_dim = self.q.shape
+        _, page, kv_heads, key_dim = self.k.shape
+        if key_dim != head_dim or self.v.shape[1:3] != [page, kv_heads]:
+            raise bad(
+                "expects pools [P, page, Hkv, D] and [P, page, Hkv, Dv], but got "
+                f"{self.k.shape} and {self.v.shape} for q {self.q.shape}"
+            )
+        if kv_heads < 1 or heads % kv_heads:
+            raise bad(f"expects query heads in groups of {kv_heads} KV heads, but got {heads}")
+        if self.q.dtype not in ("f16", "bf16", "f32") or not (
+            self.q.dtype == self.k.dtype == self.v.dtype
+        ):
+            raise bad(
+                "expects q and pools of one type of f16, bf16 and f32, but got "
+                f"{self.q.dtype}, {self.k.dtype} and {self.v.dtype}"
+            )
+        if self.table.dtype != "i32" or self.lengths.dtype != "i32":
+            raise bad(
+                "expects a table and lengths of i32, but got "
+                f"{self.table.dtype} and {self.lengths.dtype}"
+            )
+        if len(self.table.shape) != 2 or self.table.shape[0] != batch or self.lengths.shape != [batch]:
+            raise bad(
+                f"expects a table [{batch}, pages] and lengths [{batch}], but got "
+                f"{self.table.shape} and {self.lengths.shape}"
+            )
+        known = self.lengths.numpy()
+        most = self.table.shape[1] * page
+        if batch and not 0 <= known.min() <= known.max() <= most:
+            raise bad(f"expects lengths from 0 to {most}, but got {known.tolist()}")
+        first = known - rows if first is None else np.asarray(first)
+        if first.shape != (batch,):
+            raise bad(f"expects first [{batch}], but got {list(first.shape)}")
+        self.first = Tensor(np.ascontiguousarray(first, np.int32))
+        self.kv_heads = kv_heads
+        keys = int(known.max(initial=0))
+        self.tokens = int(known.sum())
+        self.extents = {"b": batch, "h": heads, "q": rows, "kv": keys}
+        self.positions = (int(first.min(initial=0)), int(first.max(initial=0)) + rows - 1)
+        self.shape = Shape(
+            head_dim, self.v.shape[3], heads // kv_heads, self.q.dtype, page=page
+        )
+        self.out_shape = (batch, heads, rows, self.v.shape[3])
+
+    def arguments(self):
+        return [self.rows(self.q), self.k, self.v, self.table, self.lengths, self.first]
 
 
 def view(access: Access, problem):
@@ -133,7 +201,7 @@ def check_extracts(values, problem):
     for value in values:
         for axis, index in enumerate(value.args):
             size = value.data.shape[axis]
-            found = interval(index, problem.extents, read_range)
+            found = interval(index, problem.extents, read_range, problem.positions)
             if found is None or found[0] < 0 or found[1] >= size:
                 file, line = value.place
                 got = "one whose ends are unknown" if found is None else f"{found[0]} to {found[1]}"
@@ -157,7 +225,7 @@ class Program:
         self.sizes = None  # of the last call
 
     def run(self, problem, out):
-        arguments = [problem.rows(problem.q), problem.k, problem.v]
+        arguments = problem.arguments()
         arguments += [view(a, problem) for a in self.cascade.space.accesses]
         check_extracts(self.extracts, problem)
         with self.lock:

@@ -44,6 +44,7 @@ class Shape:
     group: int = 1  # query heads per KV head
     element: str = "f32"
     lengths: tuple = ()  # batch, KV heads, queries, keys; (): free
+    page: int = 0  # tokens of a page of the cache; 0: k and v are dense
 
     def size(self, rank):
         """The size of a rank in types."""
@@ -81,6 +82,10 @@ class Space:
         self.ranks = ("b", "h") if shape.group == 1 else ("b", "g", "r")
 
     def coord(self, name):
+        if name == "q" and self.shape.page:
+            # The position of a request's first query is data of the call.
+            self.symbols["off"] = ("%off", "[b]", "tensor<?xi32>")
+            return "(p + off)"
         if name == "h" and self.shape.group > 1:
             return f"(g * {self.shape.group} + r)"
         return {"q": "p", "kv": "m"}.get(name, name)
@@ -89,14 +94,21 @@ class Space:
         out = []
         for c in coords:
             both = c == "h" and self.shape.group > 1
-            out += ["g", "r"] if both else [self.coord(c)]
+            out += ["g", "r"] if both else [{"q": "p", "kv": "m"}.get(c, c)]
         return out
+
+    def has_view(self, read):
+        """Whether a read is an element of a view of its tensor at ranks."""
+        # Queries of paged requests begin anywhere: no view has such an index.
+        if self.shape.page and "q" in coords_of(read):
+            return False
+        return all(linear(i) is not None for i in read.args)
 
     def access(self, read):
         """(name, map, type) of an argument for a read, or None if no view has it."""
-        indices = tuple(linear(i) for i in read.args)
-        if None in indices:
+        if not self.has_view(read):
             return None
+        indices = tuple(linear(i) for i in read.args)
         coords = coords_of(read)
         # The same view for equal indices, with the memory as it is if it can.
         bare = [i for i in indices if set(i.values()) - {0}]
@@ -191,7 +203,7 @@ class Cascade:
             sets = parts.sets or [("m < 0",)]
             clauses.append(" or ".join("(" + " and ".join(s or ("m >= 0",)) + ")" for s in sets))
             text = clauses[0]
-            used = set(re.findall(r"\bs\d+\b", text))
+            used = set(re.findall(r"\b(?:s\d+|off)\b", text))
             for name, (argument, where, kind) in self.space.symbols.items():
                 if name in used:
                     symbols.append((f"{name} = {argument}{where}", kind))
@@ -217,6 +229,8 @@ class Cascade:
 
     def _flag(self, condition):
         coords = coords_of(condition)
+        if self.shape.page and "q" in coords and "b" not in coords:
+            coords = ("b", *coords)
         names = ", ".join(self.space.rank_names(coords))
         name = f"%flag{sum('%flag' in line for line in self.lines)}"
         region = Region(self.space)
@@ -237,6 +251,24 @@ class Cascade:
             "%mod", names, kind, [(f"%qk[{names}]", kind, "f32")], result, "f32"
         )
 
+    def _pages(self, k, v):
+        """Parameters and views of a paged cache [pages, page, heads, channels]."""
+        s, kv = self.shape, self.kv_head
+        table, lengths = "memref<?x?xi32>", "tensor<?xi32>"
+        pools, views = [], []
+        for name, axis, size, kind in (("k", "e", s.head_dim, k), ("v", "f", s.value_dim, v)):
+            pool = f"memref<?x{s.page}x?x{size}x{s.element}>"
+            pools.append(f"%{name}p: {pool}")
+            views.append(
+                f"""  %{name} = attn.view (b, {kv}, m, {axis})
+      symbols(pg = %table[b, m floordiv {s.page}], len = %len[b]) where (m < len)
+      of %{name}p[pg, m mod {s.page}, {kv}, {axis}]
+      : ({pool}, {table}, {lengths}) -> {kind}
+"""
+            )
+        pools += [f"%table: {table}", f"%len: {lengths}", f"%off: {lengths}"]
+        return ",\n    ".join(pools), "".join(views)
+
     def _text(self):
         s, head, kv = self.shape, self.head, self.kv_head
         point, row = f"b, {head}, p, m", f"b, {head}, p"
@@ -244,6 +276,9 @@ class Cascade:
         q = self.tensor(f"{row}, e", s.element)
         k = self.tensor(f"b, {kv}, m, e", s.element)
         v = self.tensor(f"b, {kv}, m, f", s.element)
+        parameters, views = f"%k: {k},\n    %v: {v}", ""
+        if s.page:
+            parameters, views = self._pages(k, v)
         wide = self.tensor(f"{row}, f", "f32")
         out = self.tensor(f"{row}, f", s.element)
         top = "%mod" if self.score else "%qk"
@@ -260,10 +295,9 @@ class Cascade:
       attn.yield %y : {s.element}
     }}
 """
-        return f"""func.func @flex(%q: {q}, %k: {k},
-    %v: {v}{arguments}) -> {out} {{
+        return f"""func.func @flex(%q: {q}, {parameters}{arguments}) -> {out} {{
   %scale = arith.constant {_number(self.scale)} : f32
-  %o = attn.cascade ranks(b, {head}, p, m, e, f) -> {out} {{
+{views}  %o = attn.cascade ranks(b, {head}, p, m, e, f) -> {out} {{
 {''.join(self.lines)}    %qk = attn.einsum %q[{row}, e], %k[b, {kv}, m, e], %scale -> [{point}] reduce add(e)
 {self.where}        : ({q}, {k}, f32{extra}) -> {scores}
 {self.score or ''}    %gm = attn.einsum {top}[{point}] -> [{row}] reduce max(m) : ({scores}) -> {rows}

@@ -6,10 +6,9 @@ import threading
 
 from .. import _native
 from . import expr
-from .affine import linear
-from .call import Problem, Program, bad, make_out
+from .call import PagedProblem, Problem, Program, bad, make_out
 from .capture import Lifter
-from .emit import Cascade, Shape
+from .emit import Cascade, Shape, Space
 from .peel import peel
 from .trace import trace_mask, trace_score
 
@@ -59,7 +58,7 @@ class Flex:
         with self._lock:
             if shape not in self._programs:
                 self._programs[shape] = Program(
-                    self.cascade(shape), self._extracts(), self.materialize
+                    self.cascade(shape), self._extracts(Space(shape)), self.materialize
                 )
             return self._programs[shape]
 
@@ -74,7 +73,22 @@ class Flex:
         that see no key are 0. Error: sizes or types that do not fit, indices of
         captured tensors that lead outside. Releases the GIL while it computes.
         """
-        problem = Problem(q, k, v)
+        return self._run(q, Problem(q, k, v), out)
+
+    def paged(self, q, k_pages, v_pages, table, lengths, *, first=None, out=None):
+        """The same over a paged cache, in place.
+
+        q [B, Hq, N, D]; k_pages [P, page, Hkv, D] and v_pages [P, page, Hkv, Dv] in
+        any order of memory with last axes of stride 1; table [B, pages] and lengths
+        [B] of i32: key j of request b is slot j % page of page table[b, j // page].
+        q_idx of a request's first query is `first[b]`; None: lengths[b] - N, so that
+        the queries are its last tokens. Keys count from 0. Entries of the table
+        behind a length, and slots of pages, may hold anything. Page numbers are
+        trusted. Captured tensors that are read at q_idx are indexed by position.
+        """
+        return self._run(q, PagedProblem(q, k_pages, v_pages, table, lengths, first), out)
+
+    def _run(self, q, problem, out):
         if out is None:
             out = make_out(q, problem)
         result = _native.Tensor(out)
@@ -91,7 +105,7 @@ class Flex:
         self._last = program
         return out
 
-    def _extracts(self):
+    def _extracts(self, space):
         """Reads at indices that no view has."""
         found, seen = [], set()
 
@@ -99,7 +113,7 @@ class Flex:
             if id(value) in seen:
                 return
             seen.add(id(value))
-            if value.op == "read" and any(linear(i) is None for i in value.args):
+            if value.op == "read" and not space.has_view(value):
                 found.append(value)
             for arg in value.args:
                 walk(arg)

@@ -14,7 +14,7 @@ that tiles are still left out.
 import dataclasses
 
 from . import expr
-from .affine import affine_text, linear
+from .affine import affine_text
 
 # More sets than this are no help: what is left becomes a flag.
 MAX_SETS = 16
@@ -49,7 +49,7 @@ def split(condition, space) -> Mask:
         else:
             union = joined
         if not exact:
-            _add_data(mask, part)
+            _add_data(mask, part, space)
     mask.sets = None if union == [()] else _prune(union)
     return mask
 
@@ -63,21 +63,17 @@ def _conjuncts(value):
     return [value]
 
 
-def _add_data(mask, part):
-    if part.op == "read" and _has_map(part):
+def _add_data(mask, part, space):
+    if part.op == "read" and space.has_view(part):
         mask.bools.append(part)
     elif (
         part.op == "eq"
-        and all(a.op == "read" and _has_map(a) for a in part.args)
+        and all(a.op == "read" and space.has_view(a) for a in part.args)
         and str(part.args[0].data.dtype) == str(part.args[1].data.dtype)
     ):
         mask.equal.append(part.args)
     else:
         mask.flags.append(part)
-
-
-def _has_map(read):
-    return all(linear(i) is not None for i in read.args)
 
 
 # A tree: ("and" | "or", trees), ("affine", text) or ("data",).

@@ -68,6 +68,13 @@ class Region:
         return self._op(f"arith.constant {_number(value.data)} : f32")
 
     def _coord(self, value):
+        if value.data == "q" and self.space.shape.page:
+            p = self._op("attn.coord p")
+            found = [a for o, _, _, a in self.inputs if o == "%off[b]"]
+            if not found:
+                found = [f"%r{len(self.inputs)}"]
+                self.inputs.append(("%off[b]", "tensor<?xi32>", "i32", found[0]))
+            return self._op(f"arith.addi {p}, {self._widen(found[0], 'i32')} : index")
         if value.data == "h" and self.space.shape.group > 1:
             g, r = self._op("attn.coord g"), self._op("attn.coord r")
             n = self._op(f"arith.constant {self.space.shape.group} : index")

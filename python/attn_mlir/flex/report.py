@@ -66,21 +66,27 @@ def report(attention):
 
 
 def _of_call(attention, program):
-    e, sizes, stats = program.sizes.extents, program.sizes, program.stats
-    lengths = (e["b"], sizes.kv_heads, e["q"], e["kv"])
-    fixed = dataclasses.replace(sizes.shape, lengths=lengths)
-    classes = tile_classes(attention, e["q"], e["kv"], (128, 64), 0, 0)
-    counts = [int((classes == c).sum()) for c in (EMPTY, PARTIAL, FULL)]
+    sizes, stats = program.sizes, program.stats
+    e, shape = sizes.extents, sizes.shape
     done = "one pass" if stats["items"] else "as written, all scores are held"
-    size = _BYTES[sizes.shape.element] * (sizes.shape.head_dim + sizes.shape.value_dim)
-    return [
-        _from_tool(attention.cascade(fixed).text, passes=True),
-        "tiles of 128 x 64 (b = h = 0): empty {}, partial {}, full {}".format(*counts),
+    size = _BYTES[shape.element] * (shape.head_dim + shape.value_dim)
+    run = (
         f"run in {done}: {stats['items']} work items, {stats['merges']} merges, "
         f"workspace {stats['workspace_bytes']} bytes, keys and values as planned "
         f"{stats['keys_read'] * size} bytes, each once "
-        f"{e['b'] * sizes.kv_heads * e['kv'] * size} bytes",
-        _from_tool(attention.cascade(fixed).text, passes=False),
+        f"{sizes.tokens * sizes.kv_heads * size} bytes"
+    )
+    if shape.page:  # tiles and bounds would be those of each request
+        return [_from_tool(attention.cascade(shape).text, passes=True), run]
+    fixed = dataclasses.replace(shape, lengths=(e["b"], sizes.kv_heads, e["q"], e["kv"]))
+    text = attention.cascade(fixed).text
+    classes = tile_classes(attention, e["q"], e["kv"], (128, 64), 0, 0)
+    counts = [int((classes == c).sum()) for c in (EMPTY, PARTIAL, FULL)]
+    return [
+        _from_tool(text, passes=True),
+        "tiles of 128 x 64 (b = h = 0): empty {}, partial {}, full {}".format(*counts),
+        run,
+        _from_tool(text, passes=False),
     ]
 
 

@@ -97,7 +97,7 @@ def make(rng, batch, heads, rows, keys):
         "block_causal": lambda b, h, q, kv: q // 16 >= kv // 16,
         "strided": lambda b, h, q, kv: (q - kv) % 4 == 0,
         "dilated": lambda b, h, q, kv: (q >= kv) & ((q - kv) % 3 != 1),
-        "negative_divisor": lambda b, h, q, kv: (q // -4 <= kv // -4) & (kv % -3 != 0),
+        "negative_divisor": lambda b, h, q, kv: (q // -4 <= kv // -4) & (kv % -3 != -1),
         "neighborhood": neighborhood,
         "speculative_tree": speculative,
         "ends": lambda b, h, q, kv: kv < ends[b, q],
@@ -146,6 +146,8 @@ def make(rng, batch, heads, rows, keys):
         "module": Biased(heads, rng),
         "powers": lambda s, b, h, q, kv: s + 2.0 ** (-(h + 1.0)) * (kv - q) + s**2 * 0.1,
         "floor": lambda s, b, h, q, kv: s + np.floor((q - kv) / 3.0),
+        "float_compare": lambda s, b, h, q, kv: np.where((q - kv) * 0.5 < 2.0, s, s * 0.5),
+        "maximum_index": lambda s, b, h, q, kv: s + np.maximum(q - kv, 3) * 0.1,
         "steps": lambda s, b, h, q, kv: s + buckets[kv % 5],
     }
     entries = {name: (mask, None) for name, mask in masks.items()}

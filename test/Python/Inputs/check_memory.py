@@ -44,7 +44,8 @@ def main():
     assert np.array_equal(again(q, k, v), out)
     # Masked keys are not read: rows of a window read a window of keys.
     read = attention.last.stats["keys_read"]
-    print(f"{read} of {LENGTH * LENGTH} keys of rows, in tiles")
+    print(f"work items visit each of {LENGTH} keys {read / LENGTH:.1f} times")
+    assert read < 16 * LENGTH, "tiles outside of the window are visited"
 
 
 if __name__ == "__main__":
