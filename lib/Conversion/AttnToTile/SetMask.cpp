@@ -222,8 +222,10 @@ static constexpr int32_t kLargest = std::numeric_limits<int32_t>::max();
 
 /// The bound, or where `condition` does not hold one that nothing is within.
 TileValue SetMask::boundWhere(TileValue condition, const Comparison &c) {
+  // A bound is of 32 bits where coordinates are, else an index.
+  Type type = c.bound.elementType();
   auto constant = [&](int32_t value) {
-    return t.constant(t.b.getI32IntegerAttr(value), condition.axes);
+    return t.constant(t.b.getIntegerAttr(type, value), condition.axes);
   };
   if (ArrayRef(condition.axes) == ArrayRef(c.bound.axes)) {
     return t.select(condition, c.bound, constant(c.isUpper ? -1 : kLargest));
