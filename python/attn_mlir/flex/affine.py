@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Integer expressions as text of a cascade, as coefficients, and as intervals."""
 
-from . import expr
+from . import expr, ops
 
 # Coordinates of the user's functions, in the order of the ranks of a cascade.
 COORDS = ("b", "h", "q", "kv")
@@ -57,9 +57,9 @@ def affine_text(value, space):
     if value.op not in ("add", "sub", "mul", "floordiv", "mod"):
         return None
     a, b = value.args
-    if value.op == "mul" and not (expr.is_const(a) or expr.is_const(b)):
+    if value.op == "mul" and not (ops.is_const(a) or ops.is_const(b)):
         return None
-    if value.op in ("floordiv", "mod") and not expr.is_const(b):
+    if value.op in ("floordiv", "mod") and not ops.is_const(b):
         return None
     left = affine_text(a, space)
     if left is None:

@@ -9,7 +9,7 @@ from .._compiler import compile as compile_text
 from .._errors import Error
 from .._native import Context, Tensor
 from .affine import interval
-from .emit import Access, Shape
+from .space import Access, Shape
 
 _lock = threading.Lock()
 _context = None

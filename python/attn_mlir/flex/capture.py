@@ -11,7 +11,7 @@ so are the functions that it calls. The user's own objects are not touched.
 import functools
 import types
 
-from . import expr
+from . import expr, functions, ops
 from .errors import TraceError
 
 MAX_AXES = 6
@@ -48,7 +48,7 @@ class Captured:
                     f"expects {self.name} to be indexed by expressions, but got a "
                     "slice, None or ..."
                 )
-        indices = self.prefix + tuple(expr.lift(i) for i in given)
+        indices = self.prefix + tuple(ops.lift(i) for i in given)
         if len(indices) > len(self.sizes):
             raise TraceError(
                 f"expects at most {len(self.sizes)} indices of {self.name}, but got {len(indices)}"
@@ -59,15 +59,15 @@ class Captured:
                     f"expects an integer as index of {self.name}, but got a float"
                 )
             size = self.sizes[axis]
-            if expr.is_const(i) and not -size <= i.data < size:
+            if ops.is_const(i) and not -size <= i.data < size:
                 raise TraceError(
                     f"expects an index of {self.name} from {-size} to {size - 1} on "
                     f"axis {axis}, but got {i.data}"
                 )
         # A constant counts from the end where it is negative, as in Python.
         indices = tuple(
-            expr.lift(i.data + self.sizes[axis]) if expr.is_const(i) and i.data < 0
-            else expr.convert(i, expr.INT)
+            ops.lift(i.data + self.sizes[axis]) if ops.is_const(i) and i.data < 0
+            else ops.convert(i, expr.INT)
             for axis, i in enumerate(indices)
         )
         if len(indices) < len(self.sizes):
@@ -94,17 +94,17 @@ class Captured:
         return bool(self.as_value())
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
-        return expr.call_function(ufunc.__name__, method, _values(inputs), options)
+        return functions.call_function(ufunc.__name__, method, _values(inputs), options)
 
     def __array_function__(self, function, types_, inputs, options):
-        return expr.call_function(
+        return functions.call_function(
             function.__name__, "__call__", _values(inputs), options
         )
 
     @classmethod
     def __torch_function__(cls, function, types_, inputs=(), options=None):
         name = getattr(function, "__name__", str(function))
-        return expr.call_function(name, "__call__", _values(inputs), options or {})
+        return functions.call_function(name, "__call__", _values(inputs), options or {})
 
 
 class _Named:

@@ -8,8 +8,9 @@ from .. import _native
 from . import expr
 from .call import PagedProblem, Problem, Program, bad, make_out
 from .capture import Lifter
-from .emit import Cascade, Shape, Space
+from .emit import Cascade
 from .peel import peel
+from .space import Shape, Space
 from .trace import trace_mask, trace_score
 
 

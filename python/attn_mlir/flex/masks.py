@@ -13,7 +13,7 @@ that tiles are still left out.
 
 import dataclasses
 
-from . import expr
+from . import expr, ops
 from .affine import affine_text
 
 # More sets than this are no help: what is left becomes a flag.
@@ -59,7 +59,7 @@ def _conjuncts(value):
         return _conjuncts(value.args[0]) + _conjuncts(value.args[1])
     if value.op == "not" and value.args[0].op == "or":
         a, b = value.args[0].args
-        return _conjuncts(expr.negate(a)) + _conjuncts(expr.negate(b))
+        return _conjuncts(ops.negate(a)) + _conjuncts(ops.negate(b))
     return [value]
 
 
@@ -137,7 +137,7 @@ def _as_choice(node):
     if node.op == "where":
         return node.args
     if node.op == "convert":
-        return node.args[0], expr.lift(1), expr.lift(0)
+        return node.args[0], ops.lift(1), ops.lift(0)
     if node.op == "abs":
         x = node.args[0]
         return 0 <= x, x, -x
@@ -157,9 +157,9 @@ def _rebuild(value, node, other):
         return value
     args = [_rebuild(a, node, other) for a in value.args]
     if value.op in ("add", "sub", "mul", "floordiv", "mod"):
-        return expr.arithmetic(value.op, *args)
+        return ops.arithmetic(value.op, *args)
     if value.op in ("lt", "le", "eq", "ne"):
-        return expr.compare(value.op, *args)
+        return ops.compare(value.op, *args)
     return expr.Value(value.op, args, value.kind, value.data)
 
 

@@ -10,7 +10,7 @@ through sums with finite terms and through products with positive numbers.
 
 import math
 
-from . import expr
+from . import ops
 
 _TRUE = None
 
@@ -21,20 +21,20 @@ def peel(score):
     The condition is None if all points are present.
     """
     if score.op == "const" and score.data == -math.inf:
-        return expr.lift(False), expr.lift(0.0)
+        return ops.lift(False), ops.lift(0.0)
     if score.op == "where":
         condition, a, b = score.args
         (keep_a, a2), (keep_b, b2) = peel(a), peel(b)
         if keep_a is _TRUE and keep_b is _TRUE:
             return _TRUE, score
-        keep_a = expr.lift(True) if keep_a is _TRUE else keep_a
-        keep_b = expr.lift(True) if keep_b is _TRUE else keep_b
+        keep_a = ops.lift(True) if keep_a is _TRUE else keep_a
+        keep_b = ops.lift(True) if keep_b is _TRUE else keep_b
         keep = (condition & keep_a) | (~condition & keep_b)
-        if expr.is_const(keep_b, False):
+        if ops.is_const(keep_b, False):
             return keep, a2
-        if expr.is_const(keep_a, False):
+        if ops.is_const(keep_a, False):
             return keep, b2
-        return keep, expr.where(condition, a2, b2)
+        return keep, ops.where(condition, a2, b2)
     if score.op in ("add", "sub"):
         (keep_a, a), b = peel(score.args[0]), score.args[1]
         keep_b = _TRUE
@@ -43,14 +43,14 @@ def peel(score):
         if keep_a is _TRUE and keep_b is _TRUE:
             return _TRUE, score
         keep = keep_b if keep_a is _TRUE else keep_a if keep_b is _TRUE else keep_a & keep_b
-        return keep, expr.arithmetic(score.op, a, b)
+        return keep, ops.arithmetic(score.op, a, b)
     if score.op in ("mul", "div"):
         a, b = score.args
-        if score.op == "mul" and expr.is_const(a):
+        if score.op == "mul" and ops.is_const(a):
             a, b = b, a
-        if expr.is_const(b) and 0 < b.data < math.inf:
+        if ops.is_const(b) and 0 < b.data < math.inf:
             keep, a = peel(a)
             if keep is not _TRUE:
-                remade = expr.arithmetic("mul", a, b) if score.op == "mul" else expr.divide(a, b)
+                remade = ops.arithmetic("mul", a, b) if score.op == "mul" else ops.divide(a, b)
                 return keep, remade
     return _TRUE, score

@@ -4,7 +4,7 @@
 
 import math
 
-from . import expr
+from . import expr, ops
 
 _TYPES = {expr.INT: "index", expr.FLOAT: "f32", expr.BOOL: "i1"}
 _INT = {"add": "addi", "sub": "subi", "mul": "muli", "floordiv": "floordivsi",
@@ -63,9 +63,7 @@ class Region:
         if math.isinf(value.data) or math.isnan(value.data):
             bits = {math.inf: "0x7F800000", -math.inf: "0xFF800000"}.get(value.data, "0x7FC00000")
             return self._op(f"arith.constant {bits} : f32")
-        from .emit import _number
-
-        return self._op(f"arith.constant {_number(value.data)} : f32")
+        return self._op(f"arith.constant {number(value.data)} : f32")
 
     def _coord(self, value):
         if value.data == "q" and self.space.shape.page:
@@ -163,6 +161,13 @@ def _is_large(value):
     """True if an integer need not fit 32 bits."""
     if value.op == "read":
         return "64" in str(value.data.dtype)
-    if value.op == "mul" and not any(expr.is_const(a) for a in value.args):
+    if value.op == "mul" and not any(ops.is_const(a) for a in value.args):
         return True
     return any(_is_large(a) for a in value.args)
+
+
+def number(value):
+    """A float as MLIR reads it."""
+    text = repr(float(value))
+    mantissa, sign, exponent = text.partition("e")
+    return (mantissa if "." in mantissa else mantissa + ".0") + sign + exponent

@@ -4,7 +4,7 @@
 
 import traceback
 
-from . import expr
+from . import expr, ops
 from .affine import COORDS
 from .capture import Captured
 from .errors import TraceError, _is_ours
@@ -21,13 +21,13 @@ def trace_mask(function, lifter):
         raise TraceError(
             "expects a mask_mod that gives a bool, but got a float", _place(function)
         )
-    return result if result.kind == expr.BOOL else expr.compare("ne", result, 0)
+    return result if result.kind == expr.BOOL else ops.compare("ne", result, 0)
 
 
 def trace_score(function, lifter):
     """The score of a score_mod as an expression."""
     score = expr.Value("score", (), expr.FLOAT)
-    return expr.convert(_call(function, lifter, (score, *coordinates())), expr.FLOAT)
+    return ops.convert(_call(function, lifter, (score, *coordinates())), expr.FLOAT)
 
 
 def _place(function):
@@ -44,7 +44,7 @@ def _call(function, lifter, arguments):
         result = lifter.lift(function, "the function")(*arguments)
         if isinstance(result, Captured):
             result = result.as_value()
-        return expr.lift(result)
+        return ops.lift(result)
     except TraceError as error:
         if error.lineno and _is_user_line(error.filename):
             raise

@@ -12,7 +12,7 @@ import sys
 
 import attn_mlir
 import numpy as np
-from attn_mlir.flex.emit import Shape
+from attn_mlir.flex.space import Shape
 
 import catalogue
 
