@@ -15,6 +15,7 @@
 #define ATTN_JIT_BUNDLE_H
 
 #include "attn/Compiler/CompileToPtx.h"
+#include "attn/Target/Host/Host.h"
 #include <string>
 
 namespace attn {
@@ -30,15 +31,25 @@ struct BundleOptions {
   PtxCompileOptions ptx;
 };
 
+/// Where the time of a compile went, in milliseconds: derivation and lowering
+/// to tile kernels, to loops over vectors, and what the host target says. The
+/// total is by the clock; as kernels are compiled side by side, the phases need
+/// not add up to it.
+struct CompileTimes {
+  double tile = 0, vector = 0, total = 0;
+  HostTimes host;
+};
+
 /// Fails with `error`, one line, for targets and options that nothing can be
 /// made for, whatever the module is.
 LogicalResult validateBundleOptions(const BundleOptions &options,
                                     std::string &error);
 
 /// The module is left as it is. Errors are reported at it or at what cannot be
-/// compiled.
+/// compiled. Adds to `times`, but for the total.
 FailureOr<SmallVector<char, 0>> makeBundle(ModuleOp module,
-                                           const BundleOptions &options);
+                                           const BundleOptions &options,
+                                           CompileTimes *times = nullptr);
 
 } // namespace attn
 

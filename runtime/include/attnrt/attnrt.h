@@ -57,7 +57,7 @@ extern "C" {
 //===----------------------------------------------------------------------===//
 
 #define ATTNRT_ABI_MAJOR 0u
-#define ATTNRT_ABI_MINOR 1u
+#define ATTNRT_ABI_MINOR 2u
 #define ATTNRT_ABI_VERSION ((ATTNRT_ABI_MAJOR << 16) | ATTNRT_ABI_MINOR)
 
 /// Version of the library, as in ATTNRT_ABI_VERSION.
@@ -303,6 +303,38 @@ typedef struct attnrt_schedule_stats {
 
 ATTNRT_API attnrt_status attnrt_schedule_describe(
     const attnrt_schedule *schedule, attnrt_schedule_stats *out);
+
+enum {
+  /// A fold; else a stage of points.
+  ATTNRT_LAUNCH_FOLD = 1u << 0
+};
+
+/// One launch of the last step, for tests and measurements.
+typedef struct attnrt_launch_info {
+  uint32_t struct_size;
+  uint32_t flags;     ///< ATTNRT_LAUNCH_*
+  int32_t rows, cols; ///< most packed rows of an item; ordinals of a tile
+  /// Records of attnrt/plan_format.h; null where there is nothing to do, and
+  /// where the device cuts the points itself. Until the next update.
+  const struct attnrt_plan *plan;
+  /// What the device counted in the last run: a list of JSON with an object for
+  /// each kernel, "[]" of devices that do not count. Until the next run.
+  const char *counters;
+} attnrt_launch_info;
+
+/// INVALID_ARGUMENT before the first step, and for a launch that the kernel has
+/// not (attnrt_kernel_info::num_launches).
+ATTNRT_API attnrt_status attnrt_schedule_launch(const attnrt_schedule *schedule,
+                                                int32_t launch,
+                                                attnrt_launch_info *out);
+
+/// Tiles that the masks of the last run left empty, cut, and kept whole: counts
+/// [0..2], by run of rows and KV head, however many items a run is cut into.
+/// All 0 unless the bundle was compiled to count. The tensors of that run are
+/// read, so they must still be there. UNAVAILABLE where they are not in host
+/// memory; INVALID_ARGUMENT before the first run of a step.
+ATTNRT_API attnrt_status
+attnrt_schedule_count_tiles(const attnrt_schedule *schedule, int64_t counts[3]);
 
 /// Checks the plans of the step against what was asked for, by rules that share
 /// no code with the planner (attnrt/plan.h). For tests, and for engines that

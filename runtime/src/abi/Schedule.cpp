@@ -156,6 +156,7 @@ void Schedule::run(const DLTensor *const *tensors, int32_t count,
   RunInput input{runTensors.data(), numTensors,    runScalars.data(),
                  numScalars,        &now.statesAt, memory.data()};
   session->run(now.works, input, stream);
+  hasRun = true;
 }
 
 //===----------------------------------------------------------------------===//

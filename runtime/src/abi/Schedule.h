@@ -70,6 +70,7 @@ struct Schedule {
   void run(const DLTensor *const *tensors, int32_t count, void *stream);
   void verify() const;
   void validate(const attnrt_step &step) const;
+  void countTiles(int64_t counts[3]) const;
 
   std::shared_ptr<Kernel> kernel;
   attnrt_schedule_caps caps;
@@ -88,6 +89,7 @@ private:
   // Of a run; kept so that runs need no memory.
   std::vector<attnrt_tensor> runTensors;
   std::vector<uint64_t> runScalars;
+  bool hasRun = false; ///< the step that is planned
 };
 
 /// Refuses a step that has not one tensor for each argument.

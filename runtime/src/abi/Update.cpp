@@ -364,5 +364,6 @@ void Schedule::update(const attnrt_step &given, void *stream) {
   // Nothing fails from here on.
   next.stats.workspace_bytes = int64_t(memory.size());
   next.isPlanned = true;
+  hasRun = false;
   std::swap(now, next);
 }

@@ -45,12 +45,16 @@ public:
   void zero(const attnrt_tensor &tensor, void *stream) override;
   void run(const std::vector<LaunchWork> &works, const RunInput &input,
            void *stream) override;
+  const char *counters(size_t launch) const override {
+    return launch < counted.size() ? counted[launch].c_str() : "[]";
+  }
 
 private:
   void findFresh(bool isFirst);
 
   SimKernel &kernel;
   std::vector<uint8_t> fresh;
+  std::vector<std::string> counted; ///< by launch
 };
 
 struct SimDevice : Device {
@@ -139,6 +143,7 @@ void SimSession::run(const std::vector<LaunchWork> &works,
                      const RunInput &input, void *) {
   std::lock_guard<std::mutex> lock(kernel.turn);
   bool isFirst = true;
+  counted.assign(works.size(), "[]");
   for (size_t l = 0; l < works.size(); ++l) {
     input.enter(l);
     if (!works[l].plan) {
@@ -157,6 +162,7 @@ void SimSession::run(const std::vector<LaunchWork> &works,
     launch.scalars = input.scalars;
     launch.num_scalars = int64_t(input.numScalars);
     check(attnrt_sim_run(kernel.sim.get(), &launch));
+    counted[l] = attnrt_sim_launches(kernel.sim.get());
   }
 }
 
