@@ -227,12 +227,22 @@ ATTNRT_API attnrt_status attnrt_kernel_argument(const attnrt_kernel *kernel,
 // Schedules
 //===----------------------------------------------------------------------===//
 
+enum {
+  /// Runs make the same launches for every step of the same sizes, needed or
+  /// not, and what they refer to stays where it is as long as there is room. So
+  /// a run that was captured in a graph (CUDA: between cuStreamBeginCapture and
+  /// cuStreamEndCapture) may be replayed for later steps, behind their updates
+  /// on the same stream, while attnrt_schedule_stats::layout is what it was. Of
+  /// tensors the graph keeps addresses, of numbers the values.
+  ATTNRT_SCHEDULE_CAPTURE = 1u << 0
+};
+
 /// Most of what one step may need. 0: grows in attnrt_schedule_update as
 /// needed. A step that needs more is RESOURCE_EXHAUSTED. Capacities count the
 /// records of all folds of the entry together.
 typedef struct attnrt_schedule_caps {
   uint32_t struct_size;
-  uint32_t flags; ///< 0
+  uint32_t flags; ///< ATTNRT_SCHEDULE_*
   /// Persistent workers that share the work of a launch; 0: as the device
   /// likes. At most 65536.
   int32_t workers;
@@ -299,6 +309,9 @@ typedef struct attnrt_schedule_stats {
   int64_t workspace_bytes; ///< states and workspaces that are held
   /// Keys that items visit, times KV heads.
   int64_t keys_read;
+  /// Changes when a run that was captured in a graph cannot be replayed for the
+  /// step (ATTNRT_SCHEDULE_CAPTURE).
+  int64_t layout;
 } attnrt_schedule_stats;
 
 ATTNRT_API attnrt_status attnrt_schedule_describe(
@@ -320,6 +333,11 @@ typedef struct attnrt_launch_info {
   /// What the device counted in the last run: a list of JSON with an object for
   /// each kernel, "[]" of devices that do not count. Until the next run.
   const char *counters;
+  /// Of the kernel of items, where the device knows (CUDA), else 0: registers
+  /// and bytes of local memory per thread (spills, and arrays by index), and
+  /// CTAs that a multiprocessor holds at the same time.
+  int32_t registers, local_bytes, resident_ctas;
+  int32_t reserved;
 } attnrt_launch_info;
 
 /// INVALID_ARGUMENT before the first step, and for a launch that the kernel has
@@ -361,6 +379,10 @@ ATTNRT_API attnrt_status attnrt_schedule_validate(
 /// last axis, and memory must be the device's (scalars: the host's). Scalars
 /// that are HOST_READ must have the value of the step. What tables and lengths
 /// hold is trusted here. Results must not overlap arguments.
+///
+/// Nothing but launches is done, and where a result must start as zeros a fill:
+/// no memory is asked for and nothing is copied to a device, so the stream may
+/// be one that is being captured.
 ///
 /// On the CPU the call returns when all is done; on other devices what it
 /// launched is ordered by `stream` (CUDA: a CUstream, null is the default one).

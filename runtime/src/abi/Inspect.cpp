@@ -91,6 +91,10 @@ attnrt_status attnrt_schedule_launch(const attnrt_schedule *schedule,
     info.cols = int32_t(launch.cols);
     info.plan = s.now.works[size_t(number)].plan;
     info.counters = s.session->counters(size_t(number));
+    KernelResources resources = s.kernel->code->resources(size_t(number));
+    info.registers = resources.registers;
+    info.local_bytes = resources.localBytes;
+    info.resident_ctas = resources.residentCtas;
     writeInfo(info, out, "attnrt_launch_info");
   });
 }

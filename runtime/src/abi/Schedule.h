@@ -61,6 +61,9 @@ struct Step {
   attnrt_schedule_stats stats{};
 
   int64_t product(const std::vector<uint32_t> &list) const;
+  /// Whether runs hand the same to their launches, but for what they are bound
+  /// to.
+  bool hasSameLayout(const Step &other) const;
 };
 
 struct Schedule {
@@ -79,12 +82,20 @@ struct Schedule {
   std::vector<uint32_t> numberOf;
   size_t numTensors = 0, numScalars = 0;
 
+  bool isCaptured() const { return caps.flags & ATTNRT_SCHEDULE_CAPTURE; }
+
   Step now, next;
   Memory memory;
   std::unique_ptr<Session> session; ///< dies before `memory`
 
 private:
   class Updater;
+
+  /// By launch: states that there is place for, where runs are captured.
+  std::vector<int64_t> slotsRoom;
+  // Of the step that is planned.
+  char *knownMemory = nullptr;
+  int64_t knownLayout = 0;
 
   // Of a run; kept so that runs need no memory.
   std::vector<attnrt_tensor> runTensors;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "../../Guard.h"
 #include "../Device.h"
+#include "../Parameters.h"
 #include "attnrt/sim.h"
 
 #include <atomic>
@@ -25,7 +26,8 @@ std::mutex optionsMutex;
 attnrt_sim_options chosenOptions{};
 
 struct SimKernel : LoadedKernel {
-  std::unique_ptr<Session> makeSession(int32_t stepsInFlight) override;
+  std::unique_ptr<Session> makeSession(int32_t stepsInFlight,
+                                       bool isCaptured) override;
   // Enough for work to be shared; each is a CTA.
   int32_t defaultWorkers() const override { return 4; }
   int32_t pointsPerItem(size_t launch) const override {
@@ -94,6 +96,7 @@ SimDevice::load(const Bundle &bundle, const Program &program, const Library &) {
   auto kernelOf = [&](uint32_t number) {
     const KernelCode &kernel = program.kernels[number];
     const Code &code = bundle.code[kernel.code];
+    checkParameters(kernel, program);
     if (code.kind != CodeKind::Ptx || (ptx && ptx != code.data)) {
       raise(ATTNRT_INCOMPATIBLE,
             "the simulator expects one PTX text for an entry");
@@ -116,7 +119,7 @@ SimDevice::load(const Bundle &bundle, const Program &program, const Library &) {
   return loaded;
 }
 
-std::unique_ptr<Session> SimKernel::makeSession(int32_t) {
+std::unique_ptr<Session> SimKernel::makeSession(int32_t, bool) {
   return std::make_unique<SimSession>(*this);
 }
 
