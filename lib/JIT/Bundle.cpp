@@ -260,9 +260,15 @@ FailureOr<SmallVector<char, 0>> attn::makeBundle(ModuleOp module,
   }
   std::vector<BundleEntry> entries;
   for (auto func : module.getOps<func::FuncOp>()) {
-    if (!func.isExternal() &&
-        (options.entries.empty() ||
-         llvm::is_contained(options.entries, func.getName().str()))) {
+    bool isNamed = llvm::is_contained(options.entries, func.getName().str());
+    // Without a cascade there is nothing to launch.
+    bool hasCascade =
+        !func.isExternal() && !func.getOps<attn::CascadeOp>().empty();
+    if (isNamed && !hasCascade) {
+      return func.emitError("expects a cascade for a bundle, but '")
+             << func.getName() << "' has none";
+    }
+    if (hasCascade && (isNamed || options.entries.empty())) {
       entries.push_back({func, findUnits(func, options.tiles), {}});
     }
   }
@@ -274,7 +280,7 @@ FailureOr<SmallVector<char, 0>> attn::makeBundle(ModuleOp module,
     }
   }
   if (entries.empty()) {
-    return module.emitError("expects a function with a body for a bundle");
+    return module.emitError("expects a function with a cascade for a bundle");
   }
   for (BundleEntry &entry : entries) {
     for (const std::string &name : options.targets) {

@@ -23,7 +23,7 @@ namespace attn {
 struct BundleOptions {
   /// "cpu" (this machine), "x86-64-v2" .. "x86-64-v4", or a chip: "sm_80".
   SmallVector<std::string> targets;
-  /// Functions; empty: all that have a body.
+  /// Functions with a cascade; empty: all of them.
   SmallVector<std::string> entries;
   /// Of tiles, for all targets.
   CompileOptions tiles;
