@@ -95,7 +95,26 @@ def gather(rng):
     return [pool, table, lens, scale], {}, [wanted]
 
 
-PROGRAMS = {"kv_append": append, "kv_copy_pages": copy_pages, "kv_gather": gather}
+def gather_lists(rng):
+    # The last one has no page: its list begins where the table ends.
+    lens = np.array([int(rng.integers(17, 60)), 0, 1, 16, int(rng.integers(1, 40)), 0], dtype=np.int32)
+    pages = 20
+    pool = np.full((pages, PAGE, HEADS, WIDTH), np.nan, dtype=np.float16)
+    free = list(rng.permutation(pages))
+    indptr, indices = [0], []
+    wanted = np.zeros((len(lens), lens.max(), HEADS, WIDTH), dtype=np.float16)
+    for b, length in enumerate(lens):
+        for m in range(length):
+            if m % PAGE == 0:
+                indices.append(free.pop())
+            wanted[b, m] = pool[indices[-1], m % PAGE] = rng.standard_normal((HEADS, WIDTH))
+        indptr.append(len(indices))
+    last = np.where(lens > 0, (lens - 1) % PAGE + 1, 0)
+    return [pool, *(np.array(x, dtype=np.int32) for x in (indptr, indices, last))], {}, [wanted]
+
+
+PROGRAMS = {"kv_append": append, "kv_copy_pages": copy_pages, "kv_gather": gather,
+            "kv_gather_lists": gather_lists}
 
 
 def run(device, program, folder, arguments, written, results, seed):
