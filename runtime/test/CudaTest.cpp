@@ -162,45 +162,55 @@ static int64_t layoutOf(const Loaded &loaded) {
 }
 
 TEST_F(Cuda, ACapturedRunServesLaterSteps) {
-  attnrt_schedule_caps caps{};
-  caps.struct_size = sizeof(caps);
-  caps.flags = ATTNRT_SCHEDULE_CAPTURE;
-  Loaded loaded(&params, kGpu, 1, &caps);
-  // The first step is the largest: there is room for the others.
-  Batch batch({30, 30, 30, 30}, 30);
-  batch.moveTo(kGpu);
-  auto all = batch.all();
-  auto plan = [&](std::vector<int32_t> lengths) {
-    std::copy(lengths.begin(), lengths.end(), batch.len.begin());
-    attnrt_step step = batch.step();
-    ASSERT_EQ(ATTNRT_OK,
-              attnrt_schedule_update(loaded.schedule, &step, nullptr));
-  };
-  plan({30, 30, 30, 30});
-  ASSERT_EQ(0, wait());
-  int64_t layout = layoutOf(loaded);
-  capture(1);
-  EXPECT_EQ(ATTNRT_OK, attnrt_run(loaded.schedule, all.data(), 5, nullptr))
-      << attnrt_last_message();
-  capture(0);
-  std::fill(batch.y.begin(), batch.y.end(), -1.f);
-  for (auto lengths : {std::vector<int32_t>{9, 30, 4, 1},
-                       {0, 0, 0, 30},
-                       {0, 0, 0, 0},
-                       {17, 3, 8, 29}}) {
-    plan(lengths);
-    EXPECT_EQ(layout, layoutOf(loaded));
-    // A fill, items and merges of the fold, and the stage.
-    EXPECT_EQ(4, replay());
-    EXPECT_EQ(0, wait());
-    EXPECT_EQ(batch.expected(), batch.y);
+  using Lengths = std::vector<int32_t>;
+  const Lengths largest{30, 30, 30, 30}, nothing{0, 0, 0, 0};
+  // Whole rows need no merges, and rows that see nothing need no items: what is
+  // captured has them all the same.
+  for (int32_t split : {0, 1}) {
+    for (const Lengths &captured : {largest, nothing}) {
+      attnrt_schedule_caps caps{};
+      caps.struct_size = sizeof(caps);
+      caps.flags = ATTNRT_SCHEDULE_CAPTURE;
+      caps.split = split;
+      Loaded loaded(&params, kGpu, 1, &caps);
+      Batch batch(largest, 30);
+      batch.moveTo(kGpu);
+      auto all = batch.all();
+      auto plan = [&](const Lengths &lengths) {
+        std::copy(lengths.begin(), lengths.end(), batch.len.begin());
+        attnrt_step step = batch.step();
+        ASSERT_EQ(ATTNRT_OK,
+                  attnrt_schedule_update(loaded.schedule, &step, nullptr));
+      };
+      // The first step makes room for the others.
+      for (const Lengths &lengths :
+           {largest, Lengths{30, 30, 0, 30}, captured}) {
+        plan(lengths);
+      }
+      ASSERT_EQ(0, wait());
+      int64_t layout = layoutOf(loaded);
+      capture(1);
+      EXPECT_EQ(ATTNRT_OK, attnrt_run(loaded.schedule, all.data(), 5, nullptr))
+          << attnrt_last_message();
+      capture(0);
+      for (const Lengths &lengths : {Lengths{9, 30, 4, 1}, Lengths{0, 0, 0, 30},
+                                     nothing, Lengths{17, 3, 8, 29}}) {
+        std::fill(batch.y.begin(), batch.y.end(), -1.f);
+        plan(lengths);
+        EXPECT_EQ(layout, layoutOf(loaded));
+        // A fill, items and merges of the fold, and the stage.
+        EXPECT_EQ(4, replay());
+        EXPECT_EQ(0, wait());
+        EXPECT_EQ(batch.expected(), batch.y);
+      }
+      // Other sizes are other launches.
+      Batch more({30, 2, 9, 4, 5}, 30);
+      more.moveTo(kGpu);
+      EXPECT_EQ("", loaded.run(more));
+      EXPECT_NE(layout, layoutOf(loaded));
+      EXPECT_EQ(0, wait());
+    }
   }
-  // Other sizes are other launches.
-  Batch more({30, 2, 9, 4, 5}, 30);
-  more.moveTo(kGpu);
-  EXPECT_EQ("", loaded.run(more));
-  EXPECT_NE(layout, layoutOf(loaded));
-  EXPECT_EQ(0, wait());
 }
 
 TEST_F(Cuda, AnUpdateIsNoPartOfAGraph) {
