@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 
 import lit
@@ -75,6 +76,10 @@ for feature, programs in {
 }.items():
     if any(shutil.which(program) for program in programs):
         config.available_features.add(feature)
+# It is only looked for: to import it takes seconds.
+find_torch = "import importlib.util, sys; sys.exit(not importlib.util.find_spec('torch'))"
+if subprocess.run([config.python, "-c", find_torch], check=False).returncode == 0:
+    config.available_features.add("torch")
 # Lint needs the list of tracked files; an unpacked archive has none.
 if not os.path.exists(os.path.join(config.attn_source_root, ".git")):
     config.available_features.discard("git")

@@ -44,7 +44,6 @@ class Torch:
         if not torch.cuda.is_available():
             raise RuntimeError("PyTorch sees no GPU")
         torch.zeros(1, device=self.place)  # its context is the one that is used
-        self.driver = None
         self.info = runtime.describe()
         self.free_bytes = torch.cuda.mem_get_info()[0]
         self.dtypes = {"bf16": torch.bfloat16, "f32": torch.float32, "i32": torch.int32}
@@ -156,10 +155,10 @@ class Dry:
 
     is_dry = True
 
-    def __init__(self, runtime, driver):
-        self.runtime, self.driver = runtime, driver
-        self.handle = runtime.open(b".version 7.0\n.target sm_80\n.address_size 64\n", driver)
-        self.info = runtime.describe(driver)
+    def __init__(self, runtime):
+        self.runtime = runtime
+        self.handle = runtime.open()
+        self.info = runtime.describe()
         self.free_bytes = 1 << 28
         self.kinds = {"bf16": np.uint16, "f32": np.float32, "i32": np.int32}
 

@@ -30,29 +30,30 @@ SCRIPTS = ["run.py", "attnrt.py", "cases.py", "devices.py", "peers.py", "checks.
 SHARED = ["plot.py", "machine.py"]
 
 
-def compile_one(translate, folder, program, chip):
+def compile_one(translate, folder, program, chips):
     source = folder / "programs" / f"{program.name}.mlir"
     source.write_text(program.text(), encoding="utf-8")
-    out = folder / "bundles" / chip / program.name
+    out = folder / "bundles" / f"{program.name}.attnb"
     done = subprocess.run(
-        [translate, f"--chip={chip}", "--emit=parts", source, "-o", out],
+        [translate, "--emit=bundle", f"--target={','.join(chips)}", source, "-o", out],
         capture_output=True, text=True, check=False,
     )
-    return program.name, chip, done.stderr.strip() if done.returncode else None
+    return program.name, done.stderr.strip() if done.returncode else None
 
 
 def make(build, folder, chips, names=None):
     """Fills the folder; returns the programs that could not be compiled."""
     build = pathlib.Path(build).resolve()
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "programs").mkdir(parents=True)
+    for part in ("programs", "bundles"):
+        (folder / part).mkdir(parents=True)
     wanted = [p for p in programs.all_programs() if not names or p.name in names]
     if not wanted:
         sys.exit("expects programs of " + ", ".join(p.name for p in programs.all_programs()))
-    jobs = [(build / "bin/attn-translate", folder, p, chip) for p in wanted for chip in chips]
+    jobs = [(build / "bin/attn-translate", folder, p, chips) for p in wanted]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         done = list(pool.map(lambda job: compile_one(*job), jobs))
-    failed = [(name, chip, error) for name, chip, error in done if error is not None]
+    failed = [(name, error) for name, error in done if error is not None]
     for name in SCRIPTS:
         shutil.copy(HERE / name, folder)
     for name in SHARED:
@@ -73,8 +74,8 @@ def main():
     options = parser.parse_args()
     names = options.programs.split(",") if options.programs else None
     failed = make(options.build, options.out, options.chips.split(","), names)
-    for name, chip, error in failed:
-        print(f"{name} for {chip}: {error}", file=sys.stderr)
+    for name, error in failed:
+        print(f"{name}: {error}", file=sys.stderr)
     if options.tar:
         with tarfile.open(f"{options.out}.tar.gz", "w:gz") as tar:
             tar.add(options.out, arcname=options.out.name)

@@ -144,10 +144,10 @@ class Benchmark:
 
     def load(self, program):
         if program.name not in self.loaded:
-            folder = self.folder / "bundles" / self.chip / program.name
-            if not folder.exists():
+            bundle = self.folder / "bundles" / f"{program.name}.attnb"
+            if not bundle.exists():
                 return None
-            self.loaded[program.name] = attnrt.Program(self.runtime, folder, self.device.driver)
+            self.loaded[program.name] = attnrt.Program(self.runtime, bundle, self.chip)
         return self.loaded[program.name]
 
     def make_pools(self, chosen):
@@ -168,8 +168,7 @@ class Benchmark:
         return case.batch * tokens * program.heads * program.channels <= int(np.prod(self.pools[0].shape))
 
     def prepare(self, compiled, setting, number, lengths=None):
-        workers = self.device.info.sms * max(1, compiled.kernel_info.resident_ctas)
-        return compiled.prepare(setting.arguments(number, lengths), self.device.empty, workers)
+        return compiled.prepare(setting.arguments(number, lengths), self.device.empty)
 
     def launch_and_check(self, setting, call):
         call.enqueue(self.device.stream())
@@ -190,6 +189,7 @@ class Benchmark:
             error = max(error, self.launch_and_check(setting, calls[0]))
             enqueue = [lambda call=call: call.enqueue(self.device.stream()) for call in calls]
             median, least = self.device.time(enqueue)
+            made = calls[0].describe()
         finally:
             self.device.synchronize()
             for call in calls:
@@ -197,8 +197,8 @@ class Benchmark:
         row = {"case": case.name, "kind": program.kind, "program": program.name, "batch": case.batch,
                "queries": case.queries, "keys": case.keys, "ms": median, "least_ms": least,
                "error": error, "sets": len(setting.sets),
-               "registers": compiled.kernel_info.registers, "local_bytes": compiled.kernel_info.local_bytes,
-               "resident_ctas": compiled.kernel_info.resident_ctas, "peers": {}, "no_peer": {}}
+               "registers": made.registers, "local_bytes": made.local_bytes,
+               "resident_ctas": made.resident_ctas, "peers": {}, "no_peer": {}}
         if not self.options.no_peers:
             row["peers"], row["no_peer"] = peers.measure(self.device, setting)
         report.rate(row, cases.flops(program, case), cases.kv_bytes(program, case), self.copy, self.matmul)
@@ -257,8 +257,8 @@ def main():
     out = options.out or (in_tree if in_tree.exists() else HERE / "results")
 
     facts = json.loads((options.pack / "pack.json").read_text(encoding="utf-8"))
-    runtime = attnrt.Runtime(options.pack / "libattnrt.so")
-    device = devices.Dry(runtime, options.driver) if options.dry_run else devices.Torch(runtime)
+    runtime = attnrt.Runtime(options.pack / "libattnrt.so", options.driver if options.dry_run else None)
+    device = devices.Dry(runtime) if options.dry_run else devices.Torch(runtime)
     chip = choose_chip(facts["chips"], device.info)
     name = device.info.name.decode()
     bench = Benchmark(options, runtime, device, options.pack, chip)

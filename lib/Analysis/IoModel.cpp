@@ -36,7 +36,12 @@ public:
     add(value, map, /*isOutput=*/false);
     if (auto view = value.getDefiningOp<ViewOp>()) {
       for (auto [i, symbol] : llvm::enumerate(view.getSymbols())) {
-        addRead(symbol, view.getSymbolMap(i).compose(map));
+        AffineMap at = view.getSymbolMap(i);
+        // Where another table points to is not known: as if from its begin on.
+        SmallVector<AffineExpr> begin(
+            at.getNumSymbols(), getAffineConstantExpr(0, at.getContext()));
+        at = at.replaceDimsAndSymbols({}, begin, at.getNumDims(), 0);
+        addRead(symbol, at.compose(map));
       }
     }
   }

@@ -159,7 +159,11 @@ void PresenceBuilder::addView(ViewOp view, AffineMap map, Presence &presence) {
   // What the domain and the address look up must be there as well.
   AffineMap address = view.getAddress();
   for (auto [i, symbol] : llvm::enumerate(view.getSymbols())) {
-    addRead(symbol, normalize(view.getSymbolMap(i).compose(map)), presence);
+    // A place that a table gives is no point of a rank: such a table is taken
+    // as it is.
+    if (view.getSymbolMap(i).getNumSymbols() == 0) {
+      addRead(symbol, normalize(view.getSymbolMap(i).compose(map)), presence);
+    }
   }
   // A storage that is a view itself. With symbols in the address its domain is
   // no term over ranks, and its points count as present.

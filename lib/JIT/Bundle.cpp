@@ -7,6 +7,7 @@
 #include "BundleContent.h"
 
 #include "attn/Dialect/Attn/IR/Attn.h"
+#include "attn/Support/Stopwatch.h"
 #include "attn/Target/Host/Host.h"
 #include "attn/Target/PTX/Chips.h"
 #include "attnrt/cpu_features.h"
@@ -125,7 +126,8 @@ static SmallVector<int64_t> findHostReads(ModuleOp module,
 }
 
 static LogicalResult compileHost(ModuleOp module, BundleProgram &program,
-                                 CompileOptions options) {
+                                 CompileOptions options, CompileTimes &times) {
+  Stopwatch watch;
   HostOptions host = hostOptionsOf(program.hostTarget);
   HostVectorUnit unit = hostVectorUnit(host);
   options.lanes = unit.lanes;
@@ -133,14 +135,21 @@ static LogicalResult compileHost(ModuleOp module, BundleProgram &program,
   if (failed(compileToVector(module, options))) {
     return failure();
   }
+  times.vector += watch.lap();
   for (auto f : module.getOps<func::FuncOp>()) {
     if (auto bytes = f->getAttrOfType<IntegerAttr>("tile.scratch_bytes")) {
       program.scratch[f.getSymName()] = bytes.getInt();
     }
   }
-  FailureOr<SmallVector<char, 0>> library = compileForHost(module, host);
+  HostTimes used;
+  FailureOr<SmallVector<char, 0>> library = compileForHost(module, host, &used);
   if (failed(library)) {
     return failure();
+  }
+  for (auto phase :
+       {&HostTimes::lower, &HostTimes::translate, &HostTimes::optimise,
+        &HostTimes::codegen, &HostTimes::link}) {
+    times.host.*phase += used.*phase;
   }
   program.host = std::move(*library);
   return success();
@@ -158,20 +167,27 @@ static LogicalResult readInfo(ModuleOp module, BundleProgram &program) {
 
 static LogicalResult compileForCpu(ModuleOp module, StringRef entry,
                                    BundleProgram &program,
-                                   const BundleOptions &options) {
+                                   const BundleOptions &options,
+                                   CompileTimes &times) {
+  Stopwatch watch;
   program.hostTarget = program.target;
   CompileOptions tiles = options.tiles;
   HostVectorUnit unit = hostVectorUnit(hostOptionsOf(program.target));
   tiles.lanes = unit.lanes;
   tiles.registers = unit.registers;
-  return success(succeeded(compileToTile(module, entry, tiles)) &&
-                 succeeded(readInfo(module, program)) &&
-                 succeeded(compileHost(module, program, tiles)));
+  if (failed(compileToTile(module, entry, tiles)) ||
+      failed(readInfo(module, program))) {
+    return failure();
+  }
+  times.tile += watch.lap();
+  return compileHost(module, program, tiles, times);
 }
 
 static LogicalResult compileForGpu(ModuleOp module, StringRef entry,
                                    BundleProgram &program,
-                                   const BundleOptions &options) {
+                                   const BundleOptions &options,
+                                   CompileTimes &times) {
+  Stopwatch watch;
   program.hostTarget = targetOf(kHostOfGpu);
   PtxCompileOptions ptx = options.ptx;
   ptx.chip = program.target.chip;
@@ -199,7 +215,8 @@ static LogicalResult compileForGpu(ModuleOp module, StringRef entry,
       kernel.erase();
     }
   }
-  return compileHost(module, program, {});
+  times.tile += watch.lap();
+  return compileHost(module, program, {}, times);
 }
 
 //===----------------------------------------------------------------------===//
@@ -234,16 +251,24 @@ static SmallVector<SmallVector<double>> findUnits(func::FuncOp func,
 }
 
 FailureOr<SmallVector<char, 0>> attn::makeBundle(ModuleOp module,
-                                                 const BundleOptions &options) {
+                                                 const BundleOptions &options,
+                                                 CompileTimes *times) {
+  CompileTimes unused;
   std::string error;
   if (failed(validateBundleOptions(options, error))) {
     return module.emitError(error), failure();
   }
   std::vector<BundleEntry> entries;
   for (auto func : module.getOps<func::FuncOp>()) {
-    if (!func.isExternal() &&
-        (options.entries.empty() ||
-         llvm::is_contained(options.entries, func.getName().str()))) {
+    bool isNamed = llvm::is_contained(options.entries, func.getName().str());
+    // Without a cascade there is nothing to launch.
+    bool hasCascade =
+        !func.isExternal() && !func.getOps<attn::CascadeOp>().empty();
+    if (isNamed && !hasCascade) {
+      return func.emitError("expects a cascade for a bundle, but '")
+             << func.getName() << "' has none";
+    }
+    if (hasCascade && (isNamed || options.entries.empty())) {
       entries.push_back({func, findUnits(func, options.tiles), {}});
     }
   }
@@ -255,7 +280,7 @@ FailureOr<SmallVector<char, 0>> attn::makeBundle(ModuleOp module,
     }
   }
   if (entries.empty()) {
-    return module.emitError("expects a function with a body for a bundle");
+    return module.emitError("expects a function with a cascade for a bundle");
   }
   for (BundleEntry &entry : entries) {
     for (const std::string &name : options.targets) {
@@ -263,7 +288,8 @@ FailureOr<SmallVector<char, 0>> attn::makeBundle(ModuleOp module,
       program.target = targetOf(name);
       OwningOpRef<ModuleOp> copy(module.clone());
       auto compile = program.target.isGpu ? compileForGpu : compileForCpu;
-      if (failed(compile(*copy, entry.func.getName(), program, options))) {
+      if (failed(compile(*copy, entry.func.getName(), program, options,
+                         times ? *times : unused))) {
         return failure();
       }
     }

@@ -137,6 +137,10 @@ fb::Offset<format::Program> Writer::program(const BundleProgram &program,
   uint32_t device =
       isGpu ? codeNumber(format::CodeKind::Ptx, program.ptx.text) : host;
 
+  uint32_t argumentBytes = 0;
+  for (const BufferInfo &f : info.buffers) {
+    argumentBytes += f.memory ? sizeof(attnrt_tensor) : sizeof(uint64_t);
+  }
   std::vector<fb::Offset<format::Kernel>> kernels;
   auto kernelNumber = [&](const std::string &name) -> int32_t {
     if (name.empty()) {
@@ -147,9 +151,9 @@ fb::Offset<format::Program> Writer::program(const BundleProgram &program,
       kernel = program.ptx.kernels.find(name)->second;
     }
     auto symbol = b.CreateString(kernel.symbol);
-    kernels.push_back(format::CreateKernel(b, symbol, device, kernel.threads,
-                                           kernel.sharedBytes, 0,
-                                           program.scratch.lookup(name)));
+    kernels.push_back(format::CreateKernel(
+        b, symbol, device, kernel.threads, kernel.sharedBytes, 0,
+        program.scratch.lookup(name), isGpu ? argumentBytes : 0));
     return int32_t(kernels.size()) - 1;
   };
   std::vector<fb::Offset<format::Extent>> extents;
@@ -268,8 +272,11 @@ SmallVector<char, 0> Writer::write(ArrayRef<BundleEntry> entries,
   auto entryList = b.CreateVector(tables);
   auto own = bytes(Digest{});
   auto origin = bytes(digestOf(source));
-  constexpr uint32_t kFormat = 1, kMinReader = 1;
-  b.Finish(format::CreateBundle(b, kFormat, kMinReader, features, producer,
+  // Readers of format 1 would hand arguments to a GPU as they were handed then.
+  bool hasGpu = llvm::any_of(
+      targets, [](const BundleTarget &target) { return target.isGpu; });
+  constexpr uint32_t kFormat = 2;
+  b.Finish(format::CreateBundle(b, kFormat, hasGpu ? 2 : 1, features, producer,
                                 ATTNRT_PLAN_FORMAT, targetList, codeList,
                                 entryList, own, origin),
            format::BundleIdentifier());

@@ -145,7 +145,7 @@ TEST(Bundle, ChangesThatNoDigestSeesAreSurvived) {
 TEST(Bundle, TablesThatDoNotFitAreRefused) {
   const BadTable cases[] = {
       {"format 0 for readers from 1", [](BundleT &b) { b.format = 0; }},
-      {"asks for a reader of format 9, but this one reads 1",
+      {"asks for a reader of format 9, but this one reads 2",
        [](BundleT &b) { b.format = b.min_reader = 9; }},
       {"plans of format 77", [](BundleT &b) { b.plan_format = 77; }},
       {"asks for 'columns', which this runtime does not know",
@@ -156,6 +156,10 @@ TEST(Bundle, TablesThatDoNotFitAreRefused) {
        [](BundleT &b) { b.code[0]->kind = CodeKind(3); }},
       {"PTX as text", [](BundleT &b) { b.code[0]->kind = CodeKind::Ptx; }},
       {"code, but got none", [](BundleT &b) { b.code[0]->bytes.clear(); }},
+      {"0 bytes of arguments, but got 8",
+       [](BundleT &b) {
+         b.entries[0]->programs[0]->kernels[0]->argument_bytes = 8;
+       }},
       {"binary code as ELF", [](BundleT &b) { b.code[0]->bytes[1] = 'e'; }},
       {"entries of different names, but got 'sums'",
        [](BundleT &b) {
@@ -308,7 +312,7 @@ TEST(Bundle, LimitsOfGpusAreChecked) {
 
 TEST(Bundle, LaterFormatsThatSaySoAreRead) {
   BundleT bundle = makeBundle();
-  bundle.format = 2; // min_reader stays 1
+  bundle.format = 3; // min_reader stays 1
   EXPECT_EQ("", load(pack(std::move(bundle))).message);
 }
 

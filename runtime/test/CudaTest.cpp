@@ -26,6 +26,8 @@ protected:
     find(driver, "fake_cuda_fail", fail);
     find(driver, "fake_cuda_live", live);
     find(driver, "fake_cuda_waits", waits);
+    find(driver, "fake_cuda_capture", capture);
+    find(driver, "fake_cuda_replay", replay);
   }
   template <class F> void find(void *driver, const char *name, F &function) {
     function = reinterpret_cast<F>(dlsym(driver, name));
@@ -37,6 +39,8 @@ protected:
   void (*fail)(const char *function, int status) = nullptr;
   int (*live)() = nullptr;
   int (*waits)() = nullptr;
+  void (*capture)(int begin) = nullptr;
+  int (*replay)() = nullptr;
 };
 
 /// From bytes to a launched run; what was said where it stops.
@@ -126,7 +130,7 @@ TEST_F(Cuda, NobodyWaitsWhileStepsAreInFlight) {
 }
 
 TEST_F(Cuda, ManyRunsOfOneStep) {
-  // More than the ring of tensors is long, each with tensors of its own.
+  // Each with tensors of its own, none of which is waited for.
   Loaded loaded(&params, kGpu);
   std::vector<std::unique_ptr<Batch>> layers;
   for (int layer = 0; layer < 100; ++layer) {
@@ -148,6 +152,102 @@ TEST_F(Cuda, ManyRunsOfOneStep) {
   for (auto &layer : layers) {
     EXPECT_EQ(layer->expected(), layer->y);
   }
+}
+
+static int64_t layoutOf(const Loaded &loaded) {
+  attnrt_schedule_stats stats{};
+  stats.struct_size = sizeof(stats);
+  EXPECT_EQ(ATTNRT_OK, attnrt_schedule_describe(loaded.schedule, &stats));
+  return stats.layout;
+}
+
+TEST_F(Cuda, ACapturedRunServesLaterSteps) {
+  using Lengths = std::vector<int32_t>;
+  const Lengths largest{30, 30, 30, 30}, nothing{0, 0, 0, 0};
+  // Whole rows need no merges, and rows that see nothing need no items: what is
+  // captured has them all the same.
+  for (int32_t split : {0, 1}) {
+    for (const Lengths &captured : {largest, nothing}) {
+      attnrt_schedule_caps caps{};
+      caps.struct_size = sizeof(caps);
+      caps.flags = ATTNRT_SCHEDULE_CAPTURE;
+      caps.split = split;
+      Loaded loaded(&params, kGpu, 1, &caps);
+      Batch batch(largest, 30);
+      batch.moveTo(kGpu);
+      auto all = batch.all();
+      auto plan = [&](const Lengths &lengths) {
+        std::copy(lengths.begin(), lengths.end(), batch.len.begin());
+        attnrt_step step = batch.step();
+        ASSERT_EQ(ATTNRT_OK,
+                  attnrt_schedule_update(loaded.schedule, &step, nullptr));
+      };
+      // The first step makes room for the others.
+      for (const Lengths &lengths :
+           {largest, Lengths{30, 30, 0, 30}, captured}) {
+        plan(lengths);
+      }
+      ASSERT_EQ(0, wait());
+      int64_t layout = layoutOf(loaded);
+      capture(1);
+      EXPECT_EQ(ATTNRT_OK, attnrt_run(loaded.schedule, all.data(), 5, nullptr))
+          << attnrt_last_message();
+      capture(0);
+      for (const Lengths &lengths : {Lengths{9, 30, 4, 1}, Lengths{0, 0, 0, 30},
+                                     nothing, Lengths{17, 3, 8, 29}}) {
+        std::fill(batch.y.begin(), batch.y.end(), -1.f);
+        plan(lengths);
+        EXPECT_EQ(layout, layoutOf(loaded));
+        // A fill, items and merges of the fold, and the stage.
+        EXPECT_EQ(4, replay());
+        EXPECT_EQ(0, wait());
+        EXPECT_EQ(batch.expected(), batch.y);
+      }
+      // Other sizes are other launches.
+      Batch more({30, 2, 9, 4, 5}, 30);
+      more.moveTo(kGpu);
+      EXPECT_EQ("", loaded.run(more));
+      EXPECT_NE(layout, layoutOf(loaded));
+      EXPECT_EQ(0, wait());
+    }
+  }
+}
+
+TEST_F(Cuda, AnUpdateIsNoPartOfAGraph) {
+  Loaded loaded(&params, kGpu);
+  Batch batch({9, 30}, 30);
+  batch.moveTo(kGpu);
+  attnrt_step step = batch.step();
+  capture(1);
+  EXPECT_EQ(ATTNRT_INTERNAL,
+            attnrt_schedule_update(loaded.schedule, &step, nullptr));
+  capture(0);
+  EXPECT_EQ("", loaded.run(batch));
+  EXPECT_EQ(0, wait());
+  EXPECT_EQ(batch.expected(), batch.y);
+}
+
+TEST_F(Cuda, KernelsOfTheFirstFormatAreRefused) {
+  attnrt::bundle::BundleT made = makeBundle(1, true);
+  made.format = 1;
+  for (auto &kernel : made.entries[0]->programs[1]->kernels) {
+    kernel->argument_bytes = 0;
+  }
+  Bytes bytes = pack(std::move(made));
+  attnrt_context *context = nullptr;
+  attnrt_bundle *bundle = nullptr;
+  attnrt_kernel *kernel = nullptr;
+  ASSERT_EQ(ATTNRT_OK, attnrt_context_create(&params, &context));
+  ASSERT_EQ(ATTNRT_OK,
+            attnrt_bundle_load(context, bytes.data(), bytes.size(), &bundle));
+  EXPECT_EQ(ATTNRT_INCOMPATIBLE,
+            attnrt_kernel_load(bundle, "sums", kGpu, nullptr, &kernel));
+  EXPECT_STREQ(
+      "the GPU code of 'sums' is of a bundle of format 1, whose kernels "
+      "took their arguments in another way: compile it again",
+      attnrt_last_message());
+  attnrt_bundle_release(bundle);
+  attnrt_context_release(context);
 }
 
 TEST_F(Cuda, EveryFunctionThatFails) {

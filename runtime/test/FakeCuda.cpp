@@ -8,7 +8,8 @@
 // Memory of the device is memory of this process. What is asynchronous is put
 // into a queue, and done when somebody waits: copies read their source as late
 // as a driver may. Kernels are those of TestKernel.c, by name. Each function
-// can be told to fail once.
+// can be told to fail once. While a stream is captured all but launches and
+// fills fail, as with a driver, and those are kept to be replayed.
 //
 //===----------------------------------------------------------------------===//
 #include "../src/device/cuda/Driver.h"
@@ -20,6 +21,7 @@
 #include <deque>
 #include <functional>
 #include <string>
+#include <vector>
 
 using namespace attnrt::cuda;
 
@@ -37,9 +39,26 @@ int live = 0; ///< blocks, events, modules and contexts that are held
 int waits = 0;
 std::deque<std::function<void()>> queue;
 bool isCurrent = false;
+bool isCapturing = false;
+std::vector<std::function<void()>> graph;
+constexpr Status kCaptureUnsupported = 900;
+
+/// Now, or when the graph is replayed.
+void enqueue(std::function<void()> task) {
+  if (isCapturing) {
+    graph.push_back(std::move(task));
+  } else {
+    queue.push_back(std::move(task));
+  }
+}
 
 /// The status that this call of a function must have, for once.
 Status statusOf(const char *function) {
+  if (isCapturing && function != std::string("cuLaunchKernel") &&
+      function != std::string("cuMemsetD8Async") &&
+      function != std::string("cuCtxSetCurrent")) {
+    return kCaptureUnsupported;
+  }
   if (failingFunction == function) {
     failingFunction.clear();
     return failingStatus;
@@ -55,8 +74,23 @@ void drain() {
   }
 }
 
-void runKernel(const std::string &name, const attnrt_args *args,
+/// Six tensors and five cells by value (TestKernel.c).
+constexpr size_t kTensors = 6, kCells = 5;
+struct Parameters {
+  attnrt_tensor tensors[kTensors];
+  uint64_t cells[kCells];
+};
+
+void runKernel(const std::string &name, const Parameters &given,
                const attnrt_plan *plan, int32_t number) {
+  attnrt_args all{};
+  all.tensors = given.tensors;
+  all.scalars = given.cells;
+  all.segments = attnrt_plan_segments(plan);
+  all.rows = attnrt_plan_rows(plan);
+  all.masks = attnrt_plan_masks(plan);
+  all.merge_slots = attnrt_plan_merge_slots(plan);
+  const attnrt_args *args = &all;
   const attnrt_stage &stage = attnrt_plan_stages(plan)[number];
   const int32_t *work = attnrt_plan_work(plan);
   alignas(64) char scratch[64];
@@ -89,6 +123,18 @@ EXPORT void fake_cuda_fail(const char *function, int status) {
   failingStatus = status;
 }
 EXPORT int fake_cuda_live() { return live; }
+/// What is enqueued from now on is kept, until 0.
+EXPORT void fake_cuda_capture(int begin) {
+  isCapturing = begin > 0;
+  if (isCapturing) {
+    graph.clear();
+  }
+}
+/// Enqueues what was captured, and says how many tasks that are.
+EXPORT int fake_cuda_replay() {
+  queue.insert(queue.end(), graph.begin(), graph.end());
+  return int(graph.size());
+}
 /// How often somebody waited for an event that was still to come.
 EXPORT int fake_cuda_waits() { return waits; }
 
@@ -203,6 +249,7 @@ EXPORT Status cuMemAlloc_v2(Pointer *pointer, size_t bytes) {
   return block ? 0 : 2;
 }
 EXPORT Status cuMemFree_v2(Pointer pointer) {
+  MAY_FAIL("cuMemFree_v2")
   drain();
   std::free(as<void *>(reinterpret_cast<void *>(pointer)));
   --live;
@@ -225,6 +272,7 @@ EXPORT Status cuMemHostAlloc(void **memory, size_t bytes, unsigned) {
   return 0;
 }
 EXPORT Status cuMemFreeHost(void *memory) {
+  MAY_FAIL("cuMemFreeHost")
   std::free(memory);
   --live;
   return 0;
@@ -239,8 +287,7 @@ EXPORT Status cuMemcpyHtoDAsync_v2(Pointer to, const void *from, size_t bytes,
 EXPORT Status cuMemsetD8Async(Pointer to, unsigned char value, size_t bytes,
                               Stream) {
   MAY_FAIL("cuMemsetD8Async")
-  queue.push_back(
-      [=] { std::memset(reinterpret_cast<void *>(to), value, bytes); });
+  enqueue([=] { std::memset(reinterpret_cast<void *>(to), value, bytes); });
   return 0;
 }
 EXPORT Status cuEventCreate(Event *event, unsigned) {
@@ -277,12 +324,12 @@ EXPORT Status cuLaunchKernel(Function function, unsigned, unsigned, unsigned,
                              void **parameters, void **) {
   MAY_FAIL("cuLaunchKernel")
   std::string name = *as<std::string *>(reinterpret_cast<void *>(function));
-  Pointer args = *as<Pointer *>(parameters[0]),
-          plan = *as<Pointer *>(parameters[1]);
+  Parameters args;
+  std::memcpy(&args, parameters[0], sizeof(args));
+  Pointer plan = *as<Pointer *>(parameters[1]);
   int32_t stage = *as<int32_t *>(parameters[2]);
-  queue.push_back([=] {
-    runKernel(name, reinterpret_cast<attnrt_args *>(args),
-              reinterpret_cast<attnrt_plan *>(plan), stage);
+  enqueue([=] {
+    runKernel(name, args, reinterpret_cast<attnrt_plan *>(plan), stage);
   });
   return 0;
 }

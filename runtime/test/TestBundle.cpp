@@ -151,13 +151,16 @@ static void addGpu(BundleT &bundle) {
   for (auto &kernel : program->kernels) {
     kernel->code = 1;
     kernel->threads = 32;
+    // Six tensors, five cells.
+    kernel->argument_bytes = 6 * sizeof(attnrt_tensor) + 5 * 8;
   }
   bundle.entries[0]->programs.push_back(std::move(program));
 }
 
 BundleT attnrt_test::makeBundle(int factor, bool hasGpu) {
   BundleT bundle;
-  bundle.format = bundle.min_reader = 1;
+  bundle.format = 2;
+  bundle.min_reader = 1;
   bundle.producer = "tests";
   bundle.plan_format = ATTNRT_PLAN_FORMAT;
   auto target = make<TargetT>();

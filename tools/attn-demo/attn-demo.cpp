@@ -114,7 +114,7 @@ LogicalResult Demo::compile() {
   }
   CompileMilliseconds &ms = report.compile;
   ms.parse = (now() - start) * 1e3;
-  executable = Executable::compile(*module, entry.getName(), {}, {}, error);
+  executable = Executable::compile(*module, entry.getName(), {}, error);
   if (!executable) {
     return failure();
   }
@@ -125,8 +125,7 @@ LogicalResult Demo::compile() {
   // The same once more, with code that counts tiles.
   CompileOptions countOptions;
   countOptions.countTiles = true;
-  counting =
-      Executable::compile(*module, entry.getName(), countOptions, {}, error);
+  counting = Executable::compile(*module, entry.getName(), countOptions, error);
   if (!counting) {
     return failure();
   }

@@ -59,7 +59,7 @@ static FailureOr<RunResponse> runCompiled(const RunRequest &request,
   compileOptions.rows = request.rows;
   compileOptions.tile = request.tile;
   std::unique_ptr<Executable> exe = Executable::compile(
-      request.module, entry.getName(), compileOptions, {}, error, device);
+      request.module, entry.getName(), compileOptions, error, device);
   if (!exe) {
     return failure();
   }

@@ -22,9 +22,6 @@ all functions with cascades for the runtime. FILE of "-" is standard input.
   --emit=ptx        PTX text (default); CUDA is not needed for it
   --emit=cubin      what ptxas makes of it for the chip
   --emit=bundle     one file that attnrt/attnrt.h loads without a compiler
-  --emit=parts      a new folder OUT with what a script needs to launch by itself:
-                    kernels.ptx, host.so (extents, and what rows see) and
-                    program.json
   --entry=NAME      the function, where a file has several; of a bundle: the only
                     one to take (default: all)
   --target=NAME,..  of a bundle: cpu (this machine), x86-64-v2, x86-64-v3,
@@ -84,11 +81,10 @@ LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
               .Case("ptx", TranslateOptions::Ptx)
               .Case("cubin", TranslateOptions::Cubin)
               .Case("bundle", TranslateOptions::Bundle)
-              .Case("parts", TranslateOptions::Parts)
               .Default(std::nullopt);
       if (!emit) {
-        return fail("expects --emit of ptx, cubin, bundle, parts, but got '" +
-                    value + "'");
+        return fail("expects --emit of ptx, cubin, bundle, but got '" + value +
+                    "'");
       }
       options.emit = *emit;
     } else if (key == "--entry") {
@@ -139,8 +135,7 @@ LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
     return fail("expects a file (see --help)");
   }
   bool isBundle = options.emit == TranslateOptions::Bundle;
-  if ((isBundle || options.emit == TranslateOptions::Parts) &&
-      options.out == "-") {
+  if (isBundle && options.out == "-") {
     return fail("expects -o with the place of the bundle");
   }
   if (isBundle != options.ptx.chip.empty()) {

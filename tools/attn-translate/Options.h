@@ -16,7 +16,7 @@
 namespace attn {
 
 struct TranslateOptions {
-  enum Emit { Ptx, Cubin, Bundle, Parts };
+  enum Emit { Ptx, Cubin, Bundle };
 
   std::string file, out = "-", ptxas, entry, times;
   /// How often it is made; only the times of all but the first differ.

@@ -11,7 +11,6 @@
 //===----------------------------------------------------------------------===//
 #include "Options.h"
 #include "attn/Compiler/CompileToPtx.h"
-#include "attn/JIT/BundleParts.h"
 #include "attn/Support/Stopwatch.h"
 #include "attn/Target/PTX/PTX.h"
 #include "attn/Target/PTX/Ptxas.h"
@@ -21,7 +20,6 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
@@ -133,40 +131,6 @@ static FailureOr<MadePtx> makePtx(MLIRContext &context,
   return MadePtx{std::move(*text), module->getLoc()};
 }
 
-static int writeParts(MLIRContext &context, const TranslateOptions &options) {
-  OwningOpRef<ModuleOp> module =
-      parseSourceFile<ModuleOp>(options.file, &context);
-  FailureOr<std::string> entry = failure();
-  if (module) {
-    entry = findEntry(*module, options.entry);
-  }
-  if (failed(entry)) {
-    return 2;
-  }
-  if (entry->empty()) {
-    return badInput("expects a function with a cascade for a bundle");
-  }
-  FailureOr<BundleParts> bundle =
-      makeBundleParts(*module, *entry, options.lowering, options.tiles);
-  if (failed(bundle)) {
-    return 2;
-  }
-  if (std::error_code code = llvm::sys::fs::create_directories(options.out)) {
-    return badInput("cannot make '" + options.out + "': " + code.message());
-  }
-  for (auto [name, bytes] :
-       {std::pair("kernels.ptx", StringRef(bundle->ptx)),
-        std::pair("host.so",
-                  StringRef(bundle->host.data(), bundle->host.size())),
-        std::pair("program.json", StringRef(bundle->program))}) {
-    std::string path = options.out + "/" + name;
-    if (std::error_code code = write(path, bytes)) {
-      return badInput("cannot write '" + path + "': " + code.message());
-    }
-  }
-  return 0;
-}
-
 static int writeBundle(MLIRContext &context, const TranslateOptions &options) {
   OwningOpRef<ModuleOp> module =
       parseSourceFile<ModuleOp>(options.file, &context);
@@ -193,9 +157,6 @@ static int translate(const TranslateOptions &options) {
   ScopedDiagnosticHandler handler(&context, printDiagnostic);
   if (options.emit == TranslateOptions::Bundle) {
     return writeBundle(context, options);
-  }
-  if (options.emit == TranslateOptions::Parts) {
-    return writeParts(context, options);
   }
   llvm::json::Array runs;
   FailureOr<MadePtx> ptx = failure();

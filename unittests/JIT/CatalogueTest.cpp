@@ -136,8 +136,7 @@ TEST_P(CatalogueTest, CompiledEqualsReference) {
   for (auto entry : module->getOps<func::FuncOp>()) {
     SCOPED_TRACE(entry.getName().str());
     std::string error;
-    auto executable =
-        Executable::compile(*module, entry.getName(), {}, {}, error);
+    auto executable = Executable::compile(*module, entry.getName(), {}, error);
     ASSERT_TRUE(executable) << error;
     for (int64_t length : {0, 1, 15, 64, 129}) {
       check(*executable, entry, length, /*offset=*/0);

@@ -385,7 +385,7 @@ void RandomMasksTest::check(const Problem &problem, Drawer &drawer) {
   options.tile = kCols;
   options.rows = kRows;
   options.countTiles = true;
-  auto executable = Executable::compile(*module, "f", options, {}, error);
+  auto executable = Executable::compile(*module, "f", options, error);
   ASSERT_TRUE(executable) << error;
   bool isExact = hasExactClasses(entry, options);
   numExact += isExact;

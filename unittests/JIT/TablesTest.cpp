@@ -305,6 +305,37 @@ TEST_P(TablesTest, TokenSlots) {
          Tensor(len.data(), {kRequests}, kI32)});
 }
 
+TEST_P(TablesTest, ListsOfPagesBehindEachOther) {
+  // Where a request's pages begin in one list, and how full its last one is.
+  // The middle request has none, so its begin is the next one's; nothing stands
+  // behind the last page of the list.
+  std::vector<int32_t> indptr{0}, indices, last;
+  for (int64_t b = 0; b < kRequests; ++b) {
+    for (int64_t page = 0; page * kPage < kLengths[b]; ++page) {
+      indices.push_back(int32_t(pageOf(b, page)));
+    }
+    indptr.push_back(int32_t(indices.size()));
+    last.push_back(kLengths[b] ? int32_t((kLengths[b] - 1) % kPage + 1) : 0);
+  }
+  auto at = [&](int64_t b, int64_t m, int64_t g) {
+    return ((pageOf(b, m / kPage) * kPage + m % kPage) * kHeads + g) * kWidth;
+  };
+  std::vector<float> kp = fill(k, kPages * kPage * kHeads * kWidth, at),
+                     vp = fill(v, kPages * kPage * kHeads * kWidth, at);
+  check(program("memref<?x4x2x16xf32>",
+                "lo = %indptr[b], hi = %indptr[b + 1], last = %last[b], "
+                "pg = %indices[lo + m floordiv 4]",
+                "m < 4 * hi - 4 * lo - 4 + last", "pg, m mod 4, g, ",
+                "tensor<?xi32>, tensor<?xi32>, tensor<?xi32>, tensor<?xi32>",
+                "%indptr: tensor<?xi32>, %indices: tensor<?xi32>, "
+                "%last: tensor<?xi32>"),
+        {Tensor(kp.data(), {kPages, kPage, kHeads, kWidth}, kF32),
+         Tensor(vp.data(), {kPages, kPage, kHeads, kWidth}, kF32)},
+        {Tensor(indptr.data(), {kRequests + 1}, kI32),
+         Tensor(indices.data(), {int64_t(indices.size())}, kI32),
+         Tensor(last.data(), {kRequests}, kI32)});
+}
+
 TEST_P(TablesTest, ContiguousRuns) {
   std::vector<int32_t> ptr{2}; // two tokens of somebody else
   for (int32_t length : kLengths) {

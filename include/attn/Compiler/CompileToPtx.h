@@ -48,8 +48,9 @@ struct PtxKernel {
 
 struct PtxCode {
   std::string text;
-  /// By name: kernels of items, and of merges. Each takes the launch's
-  /// attnrt_args and attnrt_plan in global memory and the number of the stage.
+  /// By name: kernels of items, and of merges. Each takes the launch's tensors
+  /// (attnrt_tensor) and cells by value, attnrt_plan in global memory and the
+  /// number of the stage.
   llvm::StringMap<PtxKernel> kernels;
 };
 

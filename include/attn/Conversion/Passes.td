@@ -71,8 +71,9 @@ def ConvertTileToSMPass : Pass<"convert-tile-to-sm", "::mlir::ModuleOp"> {
 def ConvertSMToNVVMPass : Pass<"convert-sm-to-nvvm", "::mlir::ModuleOp"> {
   let summary = "sm kernels to the LLVM and NVVM dialects";
   let description = [{
-    Each sm.kernel becomes a kernel function (args, plan, stage): pointers to the
-    runtime's attnrt_args and attnrt_plan in global memory, and the number of a
+    Each sm.kernel becomes a kernel function (args, plan, stage): by value an
+    attnrt_tensor for each memory and behind them a cell of 8 bytes for each
+    number of the program, attnrt_plan in global memory, and the number of a
     stage. Block w is worker w. One role of all warps has mma.sync, ldmatrix and
     cp.async; several roles have rings on mbarriers, tensor maps, wgmma and
     setmaxnreg. Each sm.tensor_map is a further parameter, which

@@ -15,6 +15,7 @@
 #define ATTN_JIT_BUNDLE_H
 
 #include "attn/Compiler/CompileToPtx.h"
+#include "attn/Target/Host/Host.h"
 #include <string>
 
 namespace attn {
@@ -22,12 +23,21 @@ namespace attn {
 struct BundleOptions {
   /// "cpu" (this machine), "x86-64-v2" .. "x86-64-v4", or a chip: "sm_80".
   SmallVector<std::string> targets;
-  /// Functions; empty: all that have a body.
+  /// Functions with a cascade; empty: all of them.
   SmallVector<std::string> entries;
   /// Of tiles, for all targets.
   CompileOptions tiles;
   /// Of GPUs; the chip is the target's.
   PtxCompileOptions ptx;
+};
+
+/// Where the time of a compile went, in milliseconds: derivation and lowering
+/// to tile kernels, to loops over vectors, and what the host target says. The
+/// total is by the clock; as kernels are compiled side by side, the phases need
+/// not add up to it.
+struct CompileTimes {
+  double tile = 0, vector = 0, total = 0;
+  HostTimes host;
 };
 
 /// Fails with `error`, one line, for targets and options that nothing can be
@@ -36,9 +46,10 @@ LogicalResult validateBundleOptions(const BundleOptions &options,
                                     std::string &error);
 
 /// The module is left as it is. Errors are reported at it or at what cannot be
-/// compiled.
+/// compiled. Adds to `times`, but for the total.
 FailureOr<SmallVector<char, 0>> makeBundle(ModuleOp module,
-                                           const BundleOptions &options);
+                                           const BundleOptions &options,
+                                           CompileTimes *times = nullptr);
 
 } // namespace attn
 

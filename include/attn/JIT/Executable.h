@@ -1,4 +1,4 @@
-//===- Executable.h - A compiled function on the CPU ---------*- C++ -*-===//
+//===- Executable.h - A function, compiled and loaded --------*- C++ -*-===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,27 +7,16 @@
 #ifndef ATTN_JIT_EXECUTABLE_H
 #define ATTN_JIT_EXECUTABLE_H
 
-#include "attn/Compiler/Compiler.h"
+#include "attn/JIT/Bundle.h"
 #include "attn/Support/HostArray.h"
-#include "attn/Target/Host/Host.h"
 #include <memory>
 #include <string>
 
 namespace attn {
 
-/// Where the time of a compile went, in milliseconds: derivation and lowering
-/// to tile kernels, to loops over vectors, and what the host target says. The
-/// total is by the clock; as kernels are compiled side by side, the phases need
-/// not add up to it.
-struct CompileTimes {
-  double tile = 0, vector = 0, total = 0;
-  HostTimes host;
-};
-
-/// Where folds run.
+/// Where launches run.
 struct DeviceOptions {
-  /// A chip whose PTX the simulator runs; empty: this CPU. What is in no fold
-  /// runs on this CPU either way.
+  /// A chip whose PTX the simulator runs; empty: this CPU.
   std::string simulatedChip;
   /// Of its kernels, as in PtxCompileOptions.
   int64_t warps = 0, stages = 0;
@@ -64,18 +53,18 @@ struct RunStats {
   int64_t folds = 0, stages = 0; // launches
   int64_t items = 0, merges = 0;
   int64_t emptyTiles = 0, partialTiles = 0, fullTiles = 0;
-  double seconds = 0; // kernels only
+  double seconds = 0; // of the launches; planning is not counted
 };
 
-/// A function compiled for this machine. Immutable after compile(); run() may
-/// be called from several threads, each call with a pool of its own.
+/// A function compiled into a bundle and loaded from it (attnrt/attnrt.h).
+/// run() may be called from several threads; calls with the same number of
+/// workers share a pool of threads.
 class Executable {
 public:
   /// Compiles `entry` of `module` (left untouched). On failure `error` has one
   /// line; diagnostics were emitted through the context as well.
   static std::unique_ptr<Executable> compile(ModuleOp module, StringRef entry,
-                                             CompileOptions options,
-                                             const HostOptions &host,
+                                             const CompileOptions &options,
                                              std::string &error,
                                              const DeviceOptions &device = {});
   ~Executable();

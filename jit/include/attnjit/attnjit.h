@@ -84,7 +84,7 @@ typedef struct attnjit_options {
   /// Of the bundle, separated by commas: "cpu" (this machine), "x86-64-v2" ..
   /// "x86-64-v4", and chips as "sm_80". Null: "cpu".
   const char *targets;
-  /// The only function to take; null: all that have a body.
+  /// The only function to take; null: all that have a cascade.
   const char *entry;
   /// Most packed rows of a work item, and keys of a tile; 0: chosen.
   int64_t rows, tile;

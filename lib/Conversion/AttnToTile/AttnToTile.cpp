@@ -154,6 +154,32 @@ LogicalResult FunctionLowering::lowerFold(
   return lowering.emit(suffix);
 }
 
+/// Kernels read through views while they write through places: what a cascade
+/// reads, nobody may write in the same launches.
+static LogicalResult checkPlace(CascadeOp cascade, PlaceOp place) {
+  Value storage = place.getStorage();
+  if (!isa<MemRefType>(storage.getType())) {
+    return success();
+  }
+  WalkResult result = cascade.walk([&](Operation *op) {
+    for (Value input : op->getOperands()) {
+      auto view = input.getDefiningOp<ViewOp>();
+      if (input == storage ||
+          (view && (view.getStorage() == storage ||
+                    llvm::is_contained(view.getSymbols(), storage)))) {
+        return WalkResult::interrupt();
+      }
+    }
+    return WalkResult::advance();
+  });
+  if (result.wasInterrupted()) {
+    return place.emitOpError(
+        "expects to write into memory that its cascade does not read: rows "
+        "could be read behind the write");
+  }
+  return success();
+}
+
 LogicalResult FunctionLowering::lowerCascade(CascadeOp cascade) {
   CascadePresence presence(cascade);
   Block &body = cascade.getBody().front();
@@ -171,6 +197,9 @@ LogicalResult FunctionLowering::lowerCascade(CascadeOp cascade) {
     for (Operation *user : result.getUsers()) {
       auto place = dyn_cast<PlaceOp>(user);
       if (place && place.getSource() == result) {
+        if (failed(checkPlace(cascade, place))) {
+          return failure();
+        }
         // The place's axes are those of the yielded value.
         outputs[value].push_back({value, map, -1, place});
       } else {

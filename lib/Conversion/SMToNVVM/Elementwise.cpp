@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "Lowering.h"
 
+#include "attn/Support/BitArithmetic.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace attn;
@@ -57,7 +59,8 @@ public:
   }
 };
 
-/// To 16 bits: one by one, so that LLVM sees which two share a register and
+/// To 8 bits, which have no type in PTX before sm_89, one by one by integers;
+/// to 16 bits: one by one, so that LLVM sees which two share a register and
 /// takes the instruction that rounds both.
 class TruncFLowering : public OpConversionPattern<arith::TruncFOp> {
 public:
@@ -67,17 +70,32 @@ public:
   LogicalResult
   matchAndRewrite(arith::TruncFOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    if (!isFragment(op.getType())) {
+    auto element = cast<FloatType>(getElementTypeOrSelf(op.getType()));
+    bool isFragmentValue = isFragment(op.getType());
+    bool isByte = isa<Float8E4M3FNType, Float8E5M2Type>(element);
+    if (!isFragmentValue && !isByte) {
       return failure();
     }
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Type element = getElementTypeOrSelf(op.getType());
-    SmallVector<Value> elements = unpack(b, adaptor.getIn());
-    for (Value &value : elements) {
-      value = arith::TruncFOp::create(b, element, value);
+    SmallVector<Value> elements{adaptor.getIn()};
+    if (isFragmentValue) {
+      elements = unpack(b, adaptor.getIn());
     }
-    rewriter.replaceOp(op, pack(b, elements));
+    for (Value &value : elements) {
+      value = isByte ? toByte(b, value, element)
+                     : Value(arith::TruncFOp::create(b, element, value));
+    }
+    rewriter.replaceOp(op, isFragmentValue ? pack(b, elements) : elements[0]);
     return success();
+  }
+
+private:
+  static Value toByte(ImplicitLocOpBuilder &b, Value value, FloatType type) {
+    if (!value.getType().isF32()) {
+      value = arith::ExtFOp::create(b, b.getF32Type(), value);
+    }
+    Bits bits{b, value.getType()};
+    return truncateToFloat8(bits, value, type);
   }
 };
 

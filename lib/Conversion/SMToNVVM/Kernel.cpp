@@ -17,6 +17,10 @@ using namespace attn::sm;
 static constexpr StringLiteral kSharedName = "sm_shared";
 static constexpr int64_t kSharedAlignment = 1024;
 
+/// What PTX has room for as parameters (32764 bytes), less plan, stage and the
+/// maps of tensors.
+static constexpr int64_t kMostArgsBytes = 28 << 10;
+
 static Value getShared(ImplicitLocOpBuilder &b, KernelOp kernel) {
   auto module = kernel->getParentOfType<ModuleOp>();
   if (!module.lookupSymbol(kSharedName)) {
@@ -31,17 +35,37 @@ static Value getShared(ImplicitLocOpBuilder &b, KernelOp kernel) {
   return LLVM::AddressOfOp::create(b, type, kSharedName);
 }
 
-/// Arguments of the program: tensors and scalars are counted apart.
+/// Tensors and scalars of the program are counted apart.
+static int64_t countTensors(KernelOp kernel) {
+  return llvm::count_if(kernel.getBody().getArgumentTypes(),
+                        [](Type type) { return isa<MemRefType>(type); });
+}
+
+static int64_t getArgsBytes(KernelOp kernel) {
+  int64_t all = kernel.getBody().getNumArguments(),
+          tensors = countTensors(kernel);
+  // PTX has no parameter of no bytes.
+  return std::max<int64_t>(
+      tensors * sizeof(attnrt_tensor) + 8 * (all - tensors), 8);
+}
+
+/// They are a parameter by value, records of tensors and then cells: nothing of
+/// a launch but the plan lies in the device's memory, so a launch can be
+/// captured in a graph, and kernels read them from the bank of constants.
 static LogicalResult bindArguments(ImplicitLocOpBuilder &b, KernelOp kernel,
                                    const KernelValues &values) {
-  auto pointer = globalPointer(b.getContext());
+  if (getArgsBytes(kernel) > kMostArgsBytes) {
+    return kernel.emitOpError("expects arguments of at most ")
+           << kMostArgsBytes << " bytes, but got " << getArgsBytes(kernel);
+  }
   int64_t tensors = 0, scalars = 0;
+  Value cells =
+      addBytes(b, values.args, countTensors(kernel) * sizeof(attnrt_tensor));
   for (BlockArgument argument : kernel.getBody().getArguments()) {
     Type type = argument.getType();
     if (isa<MemRefType>(type)) {
-      Value records =
-          loadField(b, values.args, offsetof(attnrt_args, tensors), pointer);
-      Value record = addBytes(b, records, tensors++ * sizeof(attnrt_tensor));
+      Value record =
+          addBytes(b, values.args, tensors++ * sizeof(attnrt_tensor));
       argument.replaceAllUsesWith(
           UnrealizedConversionCastOp::create(b, type, record).getResult(0));
       continue;
@@ -51,8 +75,6 @@ static LogicalResult bindArguments(ImplicitLocOpBuilder &b, KernelOp kernel,
                                 "got ")
              << type;
     }
-    Value cells =
-        loadField(b, values.args, offsetof(attnrt_args, scalars), pointer);
     int64_t offset = 8 * scalars++;
     Value value;
     if (type.isIndex()) {
@@ -68,11 +90,18 @@ static LogicalResult bindArguments(ImplicitLocOpBuilder &b, KernelOp kernel,
 }
 
 static LLVM::LLVMFuncOp createEmpty(ImplicitLocOpBuilder &b, KernelOp kernel) {
-  auto pointer = globalPointer(b.getContext());
-  auto type =
-      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
-                                  {pointer, pointer, b.getI32Type()});
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(b.getContext()),
+      {LLVM::LLVMPointerType::get(b.getContext()),
+       globalPointer(b.getContext()), b.getI32Type()});
   auto func = LLVM::LLVMFuncOp::create(b, kernel.getSymName(), type);
+  func.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(),
+                  TypeAttr::get(LLVM::LLVMArrayType::get(
+                      b.getI8Type(), getArgsBytes(kernel))));
+  func.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(),
+                  b.getI64IntegerAttr(8));
+  func.setArgAttr(0, NVVM::NVVMDialect::getGridConstantAttrName(),
+                  b.getUnitAttr());
   int64_t threads = FragmentLayout::kLanes * kernel.getWarps();
   func->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
   func->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),

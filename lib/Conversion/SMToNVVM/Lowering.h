@@ -30,7 +30,7 @@ constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
 /// What every op of a role may refer to; it dominates all of them.
 struct KernelValues {
   bool merges = false;
-  /// The arguments of the function: attnrt_args, attnrt_plan, stage.
+  /// The arguments of the function: the program's by value, attnrt_plan, stage.
   Value args, plan, stage;
   /// The first byte of dynamic shared memory.
   Value shared;

@@ -73,10 +73,8 @@ public:
     llvm_unreachable("a field");
   }
 
-  /// The array that args name.
-  Value array(int64_t member) {
-    return loadField(b, kernel.args, member, globalPointer(b.getContext()));
-  }
+  /// Of the plan.
+  Value array(int64_t member) { return planArray(b, kernel.plan, member); }
 
 private:
   static constexpr int64_t kNone = -1;
@@ -87,13 +85,13 @@ private:
   }
 
   Value row(Value index, int64_t offset) {
-    Value rows = array(OFFSET(args, rows));
+    Value rows = array(OFFSET(plan, rows));
     return loadIndex(b, recordAt(b, rows, index, sizeof(attnrt_row)), offset,
                      32);
   }
 
   Value segment(int64_t offset) {
-    Value segments = array(OFFSET(args, segments));
+    Value segments = array(OFFSET(plan, segments));
     Value index = pick(OFFSET(item, seg), OFFSET(merge, seg), 32);
     return loadIndex(b, recordAt(b, segments, index, sizeof(attnrt_segment)),
                      offset, 32);
@@ -163,8 +161,7 @@ public:
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value begin = loadIndex(b, adaptor.getItem(), OFFSET(merge, begin), 32);
     Value at = arith::AddIOp::create(b, begin, adaptor.getPart());
-    Value slots = loadField(b, kernel.args, OFFSET(args, merge_slots),
-                            globalPointer(b.getContext()));
+    Value slots = planArray(b, kernel.plan, OFFSET(plan, merge_slots));
     rewriter.replaceOp(
         op, loadIndex(b, recordAt(b, slots, at, sizeof(int32_t)), 0, 32));
     return success();
@@ -265,7 +262,7 @@ public:
     Value last = arith::SubIOp::create(b, toI32(b, total), constantI32(b, 1));
     Value begin = record.get(tile::Field::row_begin);
     Value sub = toI32(b, record.get(tile::Field::sub_begin));
-    Value rows = record.array(OFFSET(args, rows));
+    Value rows = record.array(OFFSET(plan, rows));
     Value first = arith::AddIOp::create(b, toI32(b, adaptor.getFirst()),
                                         kernel.thread.locate(b, layout, 0));
     SmallVector<Value> coords, minors;

@@ -56,6 +56,19 @@ static LogicalResult lowerToThreads(LLVM::LLVMFuncOp func, KernelState &kernel,
   target.addLegalOp<RolesOp>();
   target.addDynamicallyLegalOp<YieldOp>(
       [](YieldOp op) { return isa<RolesOp>(op->getParentOp()); });
+  // Upstream knows no 8-bit floats, be they of a fragment or one.
+  auto isByte = [](Type type) {
+    return isa<Float8E4M3FNType, Float8E5M2Type>(getElementTypeOrSelf(type));
+  };
+  target.addDynamicallyLegalOp<arith::ExtFOp>(
+      [=, &converter](arith::ExtFOp op) {
+        return converter.isLegal(op.getOperation()) &&
+               !isByte(op.getIn().getType());
+      });
+  target.addDynamicallyLegalOp<arith::TruncFOp>(
+      [=, &converter](arith::TruncFOp op) {
+        return converter.isLegal(op.getOperation()) && !isByte(op.getType());
+      });
   target.markUnknownOpDynamicallyLegal(
       [&](Operation *op) { return converter.isLegal(op); });
   scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns,

@@ -72,8 +72,12 @@ void sm::bindTensorMaps(KernelOp kernel, LLVM::LLVMFuncOp func) {
         UnrealizedConversionCastOp::create(b, type, parameter).getResult(0));
     map.erase();
   }
+  SmallVector<DictionaryAttr> attributes;
+  func.getAllArgAttrs(attributes);
   func.setFunctionType(LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(b.getContext()), types));
+  attributes.resize(types.size(), b.getDictionaryAttr({}));
+  func.setAllArgAttrs(attributes);
   Type bytes = LLVM::LLVMArrayType::get(b.getI8Type(), kMapBytes);
   for (unsigned number : numbers) {
     func.setArgAttr(number, LLVM::LLVMDialect::getByValAttrName(),

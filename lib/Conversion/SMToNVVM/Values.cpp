@@ -41,8 +41,10 @@ ThreadTypeConverter::ThreadTypeConverter() {
     return globalPointer(type.getContext());
   };
   addConversion([=](ItemType type) { return pointer(type); });
-  // An argument is its attnrt_tensor.
-  addConversion([=](MemRefType type) { return pointer(type); });
+  // An argument is its attnrt_tensor, in a parameter.
+  addConversion([](MemRefType type) -> Type {
+    return LLVM::LLVMPointerType::get(type.getContext());
+  });
 }
 
 Value sm::constantI32(ImplicitLocOpBuilder &b, int64_t value) {

@@ -206,7 +206,9 @@ private:
   Value countColumns(const BlockAccess &access);
 
   RowInteger getIndex(const BlockAccess &access, unsigned i, bool isBlock);
-  RowInteger lookUp(Value table, ArrayRef<RowInteger> at, Value live);
+  /// With `isGuarded` for live rows only, though it is one for all of them.
+  RowInteger lookUp(Value table, ArrayRef<RowInteger> at, Value live,
+                    bool isGuarded = false);
   RowInteger addressOf(Value memory, ArrayRef<RowInteger> at);
 
   KernelConversion &c;
@@ -365,8 +367,8 @@ RowInteger RowLocator::addressOf(Value memory, ArrayRef<RowInteger> at) {
 }
 
 /// An element of a table, sign-extended. Rows that are not live look at none.
-RowInteger RowLocator::lookUp(Value table, ArrayRef<RowInteger> at,
-                              Value live) {
+RowInteger RowLocator::lookUp(Value table, ArrayRef<RowInteger> at, Value live,
+                              bool isGuarded) {
   auto type = dyn_cast<MemRefType>(table.getType());
   if (!type) {
     Value value = c.scalar(table);
@@ -378,7 +380,8 @@ RowInteger RowLocator::lookUp(Value table, ArrayRef<RowInteger> at,
                 : arith::ExtSIOp::create(b, b.getI64Type(), value).getResult(),
             {}};
   }
-  bool isOfRows = llvm::any_of(at, [](RowInteger x) { return bool(x.rows); });
+  bool isOfRows =
+      isGuarded || llvm::any_of(at, [](RowInteger x) { return bool(x.rows); });
   Type element = type.getElementType();
   if (!isOfRows) {
     SmallVector<Value> indices;
@@ -461,7 +464,8 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
     auto find = [&](bool ofRows) {
       for (auto [i, table] : llvm::enumerate(view.getSymbols())) {
         AffineMap map = cast<AffineMapAttr>(view.getSymbolMaps()[i]).getValue();
-        bool isOfRows = false;
+        // What another table points to is there for live rows only.
+        bool isNested = map.getNumSymbols() != 0, isOfRows = isNested;
         for (unsigned d = 0; d < indices.size(); ++d) {
           isOfRows |= indices[d].rows && map.isFunctionOfDim(d);
         }
@@ -470,9 +474,9 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
         }
         SmallVector<RowInteger> place;
         for (AffineExpr e : map.getResults()) {
-          place.push_back(evaluate(e, indices, {}));
+          place.push_back(evaluate(e, indices, symbols));
         }
-        symbols[i] = lookUp(table, place, live);
+        symbols[i] = lookUp(table, place, live, isNested);
         isKnown[i] = true;
       }
     };

@@ -266,14 +266,19 @@ KernelLowering::withAddress(const Access &access, ArrayRef<Value> idx,
     return found(elementPointer(t.base, offset, t.type.getElementType()));
   };
   SmallVector<Value> symbols(view ? view.getSymbols().size() : 0);
-  auto lookUp = [&](unsigned s) {
+  std::function<void(unsigned)> lookUp = [&](unsigned s) {
     Value operand = view.getSymbols()[s];
     AffineMap map = cast<AffineMapAttr>(view.getSymbolMaps()[s]).getValue();
     Value v;
     if (isa<MemRefType>(operand.getType())) {
       SmallVector<Value> where;
       for (AffineExpr e : map.getResults()) {
-        where.push_back(expand(e, dims, {}));
+        for (unsigned other = 0; other < map.getNumSymbols(); ++other) {
+          if (e.isFunctionOfSymbol(other) && !symbols[other]) {
+            lookUp(other);
+          }
+        }
+        where.push_back(expand(e, dims, symbols));
       }
       v = memref::LoadOp::create(b, memrefOf(operand), where);
     } else {

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Float8Conversions.h"
 
-#include "BitArithmetic.h"
+#include "attn/Support/BitArithmetic.h"
 
 #include "mlir/IR/TypeUtilities.h"
 
@@ -64,8 +64,28 @@ struct ExtendFloat8 : OpRewritePattern<arith::ExtFOp> {
     return success();
   }
 };
+
+struct TruncateFloat8 : OpRewritePattern<arith::TruncFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::TruncFOp op,
+                                PatternRewriter &rewriter) const final {
+    auto type = cast<FloatType>(getElementTypeOrSelf(op.getType()));
+    Type from = getElementTypeOrSelf(op.getIn().getType());
+    if (!isa<Float8E4M3FNType, Float8E5M2Type>(type) ||
+        !(from.isF32() || from.isF16() || from.isBF16())) {
+      return rewriter.notifyMatchFailure(op, "expects an 8-bit float");
+    }
+    Bits e{ImplicitLocOpBuilder(op.getLoc(), rewriter), op.getIn().getType()};
+    Value wide = op.getIn();
+    if (!from.isF32()) {
+      wide = arith::ExtFOp::create(e.b, e.like(e.b.getF32Type()), wide);
+    }
+    rewriter.replaceOp(op, truncateToFloat8(e, wide, type));
+    return success();
+  }
+};
 } // namespace
 
 void attn::populateFloat8ConversionPatterns(RewritePatternSet &patterns) {
-  patterns.add<ExtendFloat8>(patterns.getContext());
+  patterns.add<ExtendFloat8, TruncateFloat8>(patterns.getContext());
 }

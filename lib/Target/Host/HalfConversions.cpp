@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "HalfConversions.h"
 
-#include "BitArithmetic.h"
+#include "attn/Support/BitArithmetic.h"
 
 #include "mlir/IR/TypeUtilities.h"
 

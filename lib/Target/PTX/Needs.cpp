@@ -181,6 +181,21 @@ static LogicalResult checkAttributes(const llvm::Function &function,
       return failure();
     }
   }
+  // Beyond that, parameters of kernels came later.
+  constexpr uint64_t kPlainBytes = 4352;
+  static const Need manyBytes = {"", Reach::From, 70, 81};
+  uint64_t bytes = 0;
+  for (const llvm::Argument &argument : function.args()) {
+    bytes +=
+        argument.hasByValAttr()
+            ? argument.getPassPointeeByValueCopySize(function.getDataLayout())
+            : 8;
+  }
+  if (function.hasKernelCallingConv() && bytes > kPlainBytes) {
+    return checker.ask(manyBytes,
+                       "parameters of " + std::to_string(bytes) + " bytes",
+                       &function);
+  }
   return success();
 }
 

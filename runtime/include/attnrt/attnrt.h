@@ -59,7 +59,7 @@ extern "C" {
 //===----------------------------------------------------------------------===//
 
 #define ATTNRT_ABI_MAJOR 0u
-#define ATTNRT_ABI_MINOR 1u
+#define ATTNRT_ABI_MINOR 2u
 #define ATTNRT_ABI_VERSION ((ATTNRT_ABI_MAJOR << 16) | ATTNRT_ABI_MINOR)
 
 /// Version of the library, as in ATTNRT_ABI_VERSION.
@@ -229,12 +229,22 @@ ATTNRT_API attnrt_status attnrt_kernel_argument(const attnrt_kernel *kernel,
 // Schedules
 //===----------------------------------------------------------------------===//
 
+enum {
+  /// Runs make the same launches for every step of the same sizes, needed or
+  /// not, and what they refer to stays where it is as long as there is room. So
+  /// a run that was captured in a graph (CUDA: between cuStreamBeginCapture and
+  /// cuStreamEndCapture) may be replayed for later steps, behind their updates
+  /// on the same stream, while attnrt_schedule_stats::layout is what it was. Of
+  /// tensors the graph keeps addresses, of numbers the values.
+  ATTNRT_SCHEDULE_CAPTURE = 1u << 0
+};
+
 /// Most of what one step may need. 0: grows in attnrt_schedule_update as
 /// needed. A step that needs more is RESOURCE_EXHAUSTED. Capacities count the
 /// records of all folds of the entry together.
 typedef struct attnrt_schedule_caps {
   uint32_t struct_size;
-  uint32_t flags; ///< 0
+  uint32_t flags; ///< ATTNRT_SCHEDULE_*
   /// Persistent workers that share the work of a launch; 0: as the device
   /// likes. At most 65536.
   int32_t workers;
@@ -301,10 +311,50 @@ typedef struct attnrt_schedule_stats {
   int64_t workspace_bytes; ///< states and workspaces that are held
   /// Keys that items visit, times KV heads.
   int64_t keys_read;
+  /// Changes when a run that was captured in a graph cannot be replayed for the
+  /// step (ATTNRT_SCHEDULE_CAPTURE).
+  int64_t layout;
 } attnrt_schedule_stats;
 
 ATTNRT_API attnrt_status attnrt_schedule_describe(
     const attnrt_schedule *schedule, attnrt_schedule_stats *out);
+
+enum {
+  /// A fold; else a stage of points.
+  ATTNRT_LAUNCH_FOLD = 1u << 0
+};
+
+/// One launch of the last step, for tests and measurements.
+typedef struct attnrt_launch_info {
+  uint32_t struct_size;
+  uint32_t flags;     ///< ATTNRT_LAUNCH_*
+  int32_t rows, cols; ///< most packed rows of an item; ordinals of a tile
+  /// Records of attnrt/plan_format.h; null where there is nothing to do, and
+  /// where the device cuts the points itself. Until the next update.
+  const struct attnrt_plan *plan;
+  /// What the device counted in the last run: a list of JSON with an object for
+  /// each kernel, "[]" of devices that do not count. Until the next run.
+  const char *counters;
+  /// Of the kernel of items, where the device knows (CUDA), else 0: registers
+  /// and bytes of local memory per thread (spills, and arrays by index), and
+  /// CTAs that a multiprocessor holds at the same time.
+  int32_t registers, local_bytes, resident_ctas;
+  int32_t reserved;
+} attnrt_launch_info;
+
+/// INVALID_ARGUMENT before the first step, and for a launch that the kernel has
+/// not (attnrt_kernel_info::num_launches).
+ATTNRT_API attnrt_status attnrt_schedule_launch(const attnrt_schedule *schedule,
+                                                int32_t launch,
+                                                attnrt_launch_info *out);
+
+/// Tiles that the masks of the last run left empty, cut, and kept whole: counts
+/// [0..2], by run of rows and KV head, however many items a run is cut into.
+/// All 0 unless the bundle was compiled to count. The tensors of that run are
+/// read, so they must still be there. UNAVAILABLE where they are not in host
+/// memory; INVALID_ARGUMENT before the first run of a step.
+ATTNRT_API attnrt_status
+attnrt_schedule_count_tiles(const attnrt_schedule *schedule, int64_t counts[3]);
 
 /// Checks the plans of the step against what was asked for, by rules that share
 /// no code with the planner (attnrt/plan.h). For tests, and for engines that
@@ -331,6 +381,10 @@ ATTNRT_API attnrt_status attnrt_schedule_validate(
 /// last axis, and memory must be the device's (scalars: the host's). Scalars
 /// that are HOST_READ must have the value of the step. What tables and lengths
 /// hold is trusted here. Results must not overlap arguments.
+///
+/// Nothing but launches is done, and where a result must start as zeros a fill:
+/// no memory is asked for and nothing is copied to a device, so the stream may
+/// be one that is being captured.
 ///
 /// On the CPU the call returns when all is done; on other devices what it
 /// launched is ordered by `stream` (CUDA: a CUstream, null is the default one).

@@ -33,7 +33,8 @@ typedef struct attnrt_sim_options {
   int32_t threads;    ///< host threads; 0 = one per core
 } attnrt_sim_options;
 
-/// A kernel of the module: `.entry name(args, plan, stage)`.
+/// A kernel of the module: `.entry name(args, plan, stage)`, with tensors and
+/// behind them scalars by value.
 typedef struct attnrt_sim_kernel {
   const char *name;
   uint32_t threads;      ///< of a CTA
@@ -62,8 +63,6 @@ typedef struct attnrt_sim_launch {
   int64_t num_tensors;
   const uint64_t *scalars;
   int64_t num_scalars;
-  const int32_t *lengths; ///< may be null
-  int64_t num_lengths;
 } attnrt_sim_launch;
 
 /// Items, then merges, one CTA for each worker. INTERNAL with the first finding

@@ -17,6 +17,10 @@ struct LoadedBundle {
 };
 
 using ExtentsFn = void (*)(const attnrt_args *, int64_t *);
+/// Classes of the tiles of `n` runs of rows, {segment, head, first row, rows}
+/// each; adds to counts[3] = {empty, partial, full}.
+using ClassesFn = void (*)(const attnrt_args *, const int32_t *, int64_t *,
+                           int64_t);
 
 /// An entry for one device, with its code. Immutable.
 struct Kernel {
@@ -29,6 +33,7 @@ struct Kernel {
   std::unique_ptr<LoadedKernel> code; ///< dies before `host`
   ExtentsFn extents;
   std::vector<attnrt_range_fn> ranges; ///< by launch; null without a fold
+  std::vector<ClassesFn> classes;      ///< by launch; null: not counted
   std::vector<bool> isHostRead;        ///< by argument
 
   Context &context() const { return *bundle->context; }

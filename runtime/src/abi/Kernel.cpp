@@ -90,6 +90,10 @@ static std::shared_ptr<Kernel> loadKernel(std::shared_ptr<LoadedBundle> loaded,
     kernel->ranges.push_back(launch.isFold() ? findFunction<attnrt_range_fn>(
                                                    *kernel->host, launch.range)
                                              : nullptr);
+    kernel->classes.push_back(
+        launch.classes.empty()
+            ? nullptr
+            : findFunction<ClassesFn>(*kernel->host, launch.classes));
   }
   kernel->isHostRead.resize(kernel->entry->arguments.size());
   for (uint32_t argument : program.hostReads) {

@@ -32,11 +32,12 @@ Schedule::Schedule(std::shared_ptr<Kernel> given, const attnrt_schedule_caps &c)
             static_cast<long long>(capacity));
     }
   }
-  if (caps.flags || caps.reserved || caps.workers < 0 ||
-      caps.workers > 1 << 16 || caps.split < 0 || caps.steps_in_flight < 0 ||
-      caps.steps_in_flight > 64) {
+  if ((caps.flags & ~uint32_t(ATTNRT_SCHEDULE_CAPTURE)) || caps.reserved ||
+      caps.workers < 0 || caps.workers > 1 << 16 || caps.split < 0 ||
+      caps.steps_in_flight < 0 || caps.steps_in_flight > 64) {
     raise(ATTNRT_INVALID_ARGUMENT,
-          "expects flags 0, 0..65536 workers, a split of at least 0 and 0..64 "
+          "expects flags of ATTNRT_SCHEDULE_*, 0..65536 workers, a split of at "
+          "least 0 and 0..64 "
           "steps in flight, but got 0x%x, %d, %d and %d",
           caps.flags, caps.workers, caps.split, caps.steps_in_flight);
   }
@@ -44,8 +45,9 @@ Schedule::Schedule(std::shared_ptr<Kernel> given, const attnrt_schedule_caps &c)
   for (const Buffer &buffer : kernel->program->buffers) {
     numberOf.push_back(uint32_t(buffer.isMemory ? numTensors++ : numScalars++));
   }
+  slotsRoom.resize(kernel->program->launches.size());
   session = kernel->code->makeSession(
-      caps.steps_in_flight ? caps.steps_in_flight : 1);
+      caps.steps_in_flight ? caps.steps_in_flight : 1, isCaptured());
 }
 
 void Schedule::verify() const {
@@ -156,6 +158,7 @@ void Schedule::run(const DLTensor *const *tensors, int32_t count,
   RunInput input{runTensors.data(), numTensors,    runScalars.data(),
                  numScalars,        &now.statesAt, memory.data()};
   session->run(now.works, input, stream);
+  hasRun = true;
 }
 
 //===----------------------------------------------------------------------===//

@@ -61,6 +61,9 @@ struct Step {
   attnrt_schedule_stats stats{};
 
   int64_t product(const std::vector<uint32_t> &list) const;
+  /// Whether runs hand the same to their launches, but for what they are bound
+  /// to.
+  bool hasSameLayout(const Step &other) const;
 };
 
 struct Schedule {
@@ -70,6 +73,7 @@ struct Schedule {
   void run(const DLTensor *const *tensors, int32_t count, void *stream);
   void verify() const;
   void validate(const attnrt_step &step) const;
+  void countTiles(int64_t counts[3]) const;
 
   std::shared_ptr<Kernel> kernel;
   attnrt_schedule_caps caps;
@@ -78,6 +82,8 @@ struct Schedule {
   std::vector<uint32_t> numberOf;
   size_t numTensors = 0, numScalars = 0;
 
+  bool isCaptured() const { return caps.flags & ATTNRT_SCHEDULE_CAPTURE; }
+
   Step now, next;
   Memory memory;
   std::unique_ptr<Session> session; ///< dies before `memory`
@@ -85,9 +91,16 @@ struct Schedule {
 private:
   class Updater;
 
+  /// By launch: states that there is place for, where runs are captured.
+  std::vector<int64_t> slotsRoom;
+  // Of the step that is planned.
+  char *knownMemory = nullptr;
+  int64_t knownLayout = 0;
+
   // Of a run; kept so that runs need no memory.
   std::vector<attnrt_tensor> runTensors;
   std::vector<uint64_t> runScalars;
+  bool hasRun = false; ///< the step that is planned
 };
 
 /// Refuses a step that has not one tensor for each argument.

@@ -33,6 +33,25 @@ int64_t Step::product(const std::vector<uint32_t> &list) const {
   return result;
 }
 
+static bool areSame(const attnrt_tensor &a, const attnrt_tensor &b) {
+  return !std::memcmp(a.shape, b.shape, sizeof(a.shape));
+}
+
+bool Step::hasSameLayout(const Step &other) const {
+  bool isSame = isPlanned == other.isPlanned && scalars == other.scalars &&
+                workspaceAt == other.workspaceAt &&
+                statesAt == other.statesAt &&
+                tensors.size() == other.tensors.size() &&
+                works.size() == other.works.size();
+  for (size_t i = 0; isSame && i < tensors.size(); ++i) {
+    isSame = areSame(tensors[i], other.tensors[i]);
+  }
+  for (size_t l = 0; isSame && l < works.size(); ++l) {
+    isSame = !works[l].plan == !other.works[l].plan;
+  }
+  return isSame;
+}
+
 class Schedule::Updater {
 public:
   Updater(Schedule &schedule, const attnrt_step &given)
@@ -319,7 +338,13 @@ void Schedule::Updater::layOut() {
     step.statesAt[l].clear();
     for (uint32_t state : program.launches[l].states) {
       attnrt_tensor &tensor = step.tensors[schedule.numberOf[state]];
-      tensor.shape[0] = step.works[l].plan ? step.works[l].plan->slots : 0;
+      int64_t slots = step.works[l].plan ? step.works[l].plan->slots : 0;
+      if (schedule.isCaptured()) {
+        int64_t &room = schedule.slotsRoom[l];
+        room = std::max(room, slots > room ? slots + slots / 2 : 0);
+        slots = room;
+      }
+      tensor.shape[0] = slots;
       step.statesAt[l].push_back({schedule.numberOf[state], place(at, tensor)});
     }
     step.workspaceBytes = std::max(step.workspaceBytes, at);
@@ -364,5 +389,11 @@ void Schedule::update(const attnrt_step &given, void *stream) {
   // Nothing fails from here on.
   next.stats.workspace_bytes = int64_t(memory.size());
   next.isPlanned = true;
+  bool isSame = next.hasSameLayout(now) && memory.data() == knownMemory &&
+                session->layout() == knownLayout;
+  knownMemory = memory.data();
+  knownLayout = session->layout();
+  next.stats.layout = now.stats.layout + !isSame;
+  hasRun = false;
   std::swap(now, next);
 }

@@ -23,7 +23,7 @@
 namespace attnrt {
 
 /// Of the schema that this reader was written for.
-constexpr uint32_t kBundleFormat = 1;
+constexpr uint32_t kBundleFormat = 2;
 
 enum class TargetKind : uint8_t { Cpu, Cuda };
 enum class CodeKind : uint8_t { SharedObject, Ptx, Cubin };
@@ -117,6 +117,7 @@ struct KernelCode {
   uint32_t code;
   uint32_t threads, sharedBytes;
   uint64_t scratchBytes;
+  uint32_t argumentBytes;
 };
 
 struct LaunchRecord {
@@ -141,6 +142,15 @@ struct Program {
   std::vector<Buffer> buffers;
   std::vector<KernelCode> kernels;
   std::vector<LaunchRecord> launches;
+
+  /// Of the first parameter of a GPU's kernels.
+  uint64_t argumentBytes() const {
+    uint64_t bytes = 0;
+    for (const Buffer &buffer : buffers) {
+      bytes += buffer.isMemory ? sizeof(attnrt_tensor) : sizeof(uint64_t);
+    }
+    return bytes;
+  }
 };
 
 struct Entry {

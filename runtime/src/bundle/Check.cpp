@@ -231,6 +231,11 @@ void Checker::program(const Program &program) {
           "%u",
           kMostThreads, kMostSharedBytes, kernel.threads, kernel.sharedBytes);
     }
+    uint64_t wanted = isGpu ? program.argumentBytes() : 0;
+    if (kernel.argumentBytes && kernel.argumentBytes != wanted) {
+      refuse("%llu bytes of arguments, but got %u",
+             static_cast<unsigned long long>(wanted), kernel.argumentBytes);
+    }
     if (kernel.scratchBytes > kMostScratch) {
       refuse("scratch of at most 4 GiB");
     }

@@ -172,8 +172,9 @@ Program programOf(const bundle::Program *from) {
         b->zero()};
   });
   program.kernels = listOf<KernelCode>(from->kernels(), [](auto *k) {
-    return KernelCode{textOf(k->symbol()), k->code(), k->threads(),
-                      k->shared_bytes(), k->scratch_bytes()};
+    return KernelCode{textOf(k->symbol()), k->code(),
+                      k->threads(),        k->shared_bytes(),
+                      k->scratch_bytes(),  k->argument_bytes()};
   });
   program.launches = listOf<LaunchRecord>(from->launches(), launchOf);
   return program;

@@ -75,14 +75,32 @@ public:
   virtual void zero(const attnrt_tensor &tensor, void *stream) = 0;
   virtual void run(const std::vector<LaunchWork> &works, const RunInput &input,
                    void *stream) = 0;
+  /// Changes when launches of a captured run are no longer those of the step.
+  virtual int64_t layout() const { return 0; }
+  /// What the last run did in a launch, as attnrt_launch_info says it.
+  virtual const char *counters(size_t launch) const {
+    (void)launch;
+    return "[]";
+  }
+};
+
+/// What a device made of the kernel of items of a launch; 0: it does not know.
+struct KernelResources {
+  int32_t registers = 0, localBytes = 0, residentCtas = 0;
 };
 
 class LoadedKernel {
 public:
   virtual ~LoadedKernel() = default;
-  virtual std::unique_ptr<Session> makeSession(int32_t stepsInFlight) = 0;
+  /// `isCaptured`: ATTNRT_SCHEDULE_CAPTURE.
+  virtual std::unique_ptr<Session> makeSession(int32_t stepsInFlight,
+                                               bool isCaptured) = 0;
   /// Workers that a plan should have if the engine does not say.
   virtual int32_t defaultWorkers() const = 0;
+  virtual KernelResources resources(size_t launch) const {
+    (void)launch;
+    return {};
+  }
   /// Whether stages of points need a plan as well, and then how many points an
   /// item of launch l has (0: no plan).
   virtual int32_t pointsPerItem(size_t launch) const {

@@ -203,3 +203,17 @@ func.func @region_of_a_loop(%x: tensor<4xf32>) -> tensor<4xf32> {
   }
   return %o : tensor<4xf32>
 }
+
+// -----
+
+func.func @written_while_read(%pool: memref<?x4xf32>, %to: tensor<?xi32>) {
+  %old = attn.view (i, s) of %pool[i, s] : (memref<?x4xf32>) -> tensor<?x4xf32>
+  %new = attn.cascade ranks(i, s) -> tensor<?x4xf32> {
+    %copy = attn.einsum %old[i, s] -> [i, s] : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    attn.yield %copy : tensor<?x4xf32>
+  }
+  // expected-error @+1 {{expects to write into memory that its cascade does not read: rows could be read behind the write}}
+  attn.place %new[i, s] symbols(dst = %to[i]) into %pool[dst, s]
+      : (tensor<?x4xf32>, memref<?x4xf32>, tensor<?xi32>) -> ()
+  return
+}

@@ -37,7 +37,7 @@
 
 // Behind the arguments, the program and the stage come the maps.
 // CHECK-LABEL: llvm.func @prefill(
-// CHECK-SAME: !llvm.ptr<1>, %{{[^:]+}}: !llvm.ptr<1>, %{{[^:]+}}: i32, %[[KMAP:[^:]+]]: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant}
+// CHECK-SAME: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.array<912 x i8>, nvvm.grid_constant}, %{{[^:]+}}: !llvm.ptr<1>, %{{[^:]+}}: i32, %[[KMAP:[^:]+]]: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant}
 // CHECK-SAME: nvvm.minctasm = 1 : i32, nvvm.reqntid = array<i32: 384>
 // 32 + 2 * 32 + 2 * 32 KB of buffers, and 3 barriers for each of 5 places.
 // CHECK-SAME: sm.shared_bytes = 163960 : i64

@@ -14,7 +14,7 @@
 // NONE-NOT: {{(= |^ *)(sm|scf|cf|arith|math|vector|memref|builtin)\.}}
 
 // CHECK: llvm.mlir.global external @sm_shared() {addr_space = 3 : i32, alignment = 1024 : i64} : !llvm.array<0 x i8>
-// CHECK: llvm.func @kernel(%[[ARGS:.+]]: !llvm.ptr<1>, %[[PLAN:.+]]: !llvm.ptr<1>, %[[STAGE:.+]]: i32) attributes {
+// CHECK: llvm.func @kernel(%[[ARGS:.+]]: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.array<264 x i8>, nvvm.grid_constant}, %[[PLAN:.+]]: !llvm.ptr<1>, %[[STAGE:.+]]: i32) attributes {
 // CHECK-SAME: denormal_fp_math_f32 = "preserve-sign,preserve-sign"
 // CHECK-SAME: nvvm.kernel, nvvm.reqntid = array<i32: 64>, sm.shared_bytes = 8192 : i64
 sm.kernel @kernel(%x: !m, %s: f32, %o: memref<?x32xf32, strided<[?, 1]>>) warps(2) {

@@ -69,4 +69,5 @@ def main():
     print("equal" if sizes[:2] == sizes[2:] and all(sizes) else sizes)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,8 @@
 // RUN: not attn-translate --chip=sm_80 %t/cluster.mlir 2>&1 | FileCheck %s --check-prefix=CLUSTER
 // RUN: attn-translate --chip=sm_80 %t/alloca.mlir | FileCheck %s --check-prefix=ALLOCA
 // RUN: not attn-translate --chip=sm_80 --ptx-level=70 %t/alloca.mlir 2>&1 | FileCheck %s --check-prefix=ALLOCA-LOW
+// RUN: attn-translate --chip=sm_80 %t/many.mlir | FileCheck %s --check-prefix=MANY
+// RUN: not attn-translate --chip=sm_80 --ptx-level=80 %t/many.mlir 2>&1 | FileCheck %s --check-prefix=MANY-LOW
 // The PTX level is not the lowest that works, or an instruction that the chip or the level lacks ends the process in LLVM.
 
 // FP8: .version 8.4
@@ -31,7 +33,15 @@
 // CLUSTER: expects sm_90 or later with PTX level 78 or higher for 'nvvm.cluster_dim' in 'pair', but got sm_80
 // ALLOCA: .version 7.3
 // ALLOCA-LOW: expects sm_80 or later with PTX level 73 or higher for 'memory of a thread whose size is not constant' in 'stack', but got sm_80 with PTX level 70
+// MANY: .version 8.1
+// MANY-LOW: expects sm_70 or later with PTX level 81 or higher for 'parameters of 4360 bytes' in 'many', but got sm_80 with PTX level 80
 
+//--- many.mlir
+llvm.func @many(%a: !llvm.ptr {llvm.align = 8 : i64, llvm.byval = !llvm.array<4352 x i8>, nvvm.grid_constant}, %out: !llvm.ptr<1>) attributes {nvvm.kernel} {
+  %x = llvm.load %a : !llvm.ptr -> i64
+  llvm.store %x, %out : i64, !llvm.ptr<1>
+  llvm.return
+}
 //--- fp8.mlir
 llvm.func @fp8(%a: i32, %f: f32, %out: !llvm.ptr<1>) attributes {nvvm.kernel} {
   %d = llvm.inline_asm "{ @!p mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 {$0, $1, $2, $3}, {$4, $4, $4, $4}, {$4, $4}, {$5, $5, $5, $5}; }", "=f,=f,=f,=f,r,f" %a, %f : (i32, f32) -> !llvm.struct<(f32, f32, f32, f32)>

@@ -154,13 +154,6 @@ public:
     std::memcpy(bytes.data(), &header, sizeof(header));
   }
 
-  template <class T>
-  T *at(ptxsim::DevicePointer base,
-        const attnrt_plan_array attnrt_plan::*array) const {
-    auto *header = reinterpret_cast<const attnrt_plan *>(bytes.data());
-    return reinterpret_cast<T *>(base + (header->*array).offset);
-  }
-
   std::vector<uint8_t> bytes;
   uint32_t workers;
 
@@ -202,17 +195,16 @@ public:
     }
     PlanBlock block(plan);
     uint64_t planAt = put(block.bytes.data(), block.bytes.size(), "plan");
-    attnrt_args args = {};
-    args.tensors = reinterpret_cast<attnrt_tensor *>(
-        put(records.data(), records.size() * sizeof(attnrt_tensor), "records"));
-    args.scalars = reinterpret_cast<uint64_t *>(
-        put(plan.scalars.data(), plan.scalars.size() * 8, "scalars"));
-    args.segments = block.at<attnrt_segment>(planAt, &attnrt_plan::segments);
-    args.rows = block.at<attnrt_row>(planAt, &attnrt_plan::rows);
-    args.merge_slots = block.at<int32_t>(planAt, &attnrt_plan::merge_slots);
-    uint64_t argsAt = put(&args, sizeof(args), "args");
+    std::vector<char> args(records.size() * sizeof(attnrt_tensor) +
+                           plan.scalars.size() * 8);
+    std::memcpy(args.data(), records.data(),
+                records.size() * sizeof(attnrt_tensor));
+    std::memcpy(args.data() + records.size() * sizeof(attnrt_tensor),
+                plan.scalars.data(), plan.scalars.size() * 8);
+    args.resize(std::max<size_t>(args.size(), 8));
     ptxsim::KernelArguments arguments;
-    arguments.add(argsAt).add(planAt).add(int32_t(1));
+    arguments.addBytes(args.data(), args.size(), 8);
+    arguments.add(planAt).add(int32_t(1));
     for (const TestTensorMap &map : compiled.maps) {
       auto encoded =
           ptxsim::encodeTensorMap(describe(map, records[map.tensor]));

@@ -36,7 +36,7 @@ static ParseResult parseAddress(OpAsmParser &parser, OperationState &state,
   }
   IndexParser index(parser, dims, "axis");
   SmallVector<Operand> symbols;
-  if (parseSymbols(parser, index, state, symbols)) {
+  if (parseSymbols(parser, index, state, symbols, /*mayNest=*/true)) {
     return failure();
   }
   if (succeeded(parser.parseOptionalKeyword("where")) &&
@@ -169,6 +169,28 @@ static LogicalResult verifyAddressRange(OpT op, RankedTensorType logical,
   return success();
 }
 
+/// A symbol that another one looks up stands in the address alone: what is
+/// there is decided by the domain before it is looked up.
+static LogicalResult checkNestedSymbols(Operation *op, ArrayAttr maps,
+                                        ArrayRef<IntegerSet> domain,
+                                        ArrayRef<StringRef> names) {
+  for (auto [i, attr] : llvm::enumerate(maps)) {
+    if (cast<AffineMapAttr>(attr).getValue().getNumSymbols() == 0) {
+      continue;
+    }
+    for (IntegerSet set : domain) {
+      if (llvm::any_of(set.getConstraints(), [&](AffineExpr expr) {
+            return expr.isFunctionOfSymbol(i);
+          })) {
+        return op->emitOpError()
+               << "expects symbol '" << names[i]
+               << "', which another symbol looks up, in the address only";
+      }
+    }
+  }
+  return success();
+}
+
 template <typename OpT>
 static LogicalResult verifyAddress(OpT op, RankedTensorType logical) {
   // C1
@@ -187,7 +209,9 @@ static LogicalResult verifyAddress(OpT op, RankedTensorType logical) {
   SmallVector<StringRef> symbols = getNames(op.getSymbolNames());
   IndexSpace space{dims, symbols, "axis", "operation"};
   if (failed(checkSymbols(op, op.getSymbols(), op.getSymbolNames(),
-                          op.getSymbolMaps(), space))) {
+                          op.getSymbolMaps(), space, /*mayNest=*/true)) ||
+      failed(checkNestedSymbols(op, op.getSymbolMaps(), op.getWhereSets(),
+                                symbols))) {
     return failure();
   }
   // C4, C5, C6

@@ -177,7 +177,7 @@ LogicalResult attn::checkProjectedPermutation(Operation *op, const Twine &what,
 
 LogicalResult attn::checkSymbols(Operation *op, ValueRange symbols,
                                  ArrayAttr names, ArrayAttr maps,
-                                 const IndexSpace &space) {
+                                 const IndexSpace &space, bool mayNest) {
   if (names.size() != symbols.size() || maps.size() != symbols.size()) {
     return op->emitOpError()
            << "expects one name and one map per symbol operand, but got "
@@ -200,7 +200,10 @@ LogicalResult attn::checkSymbols(Operation *op, ValueRange symbols,
              << "expects an index or integer as symbol '" << name
              << "', or a tensor or memref of them, but got " << type;
     }
-    if (failed(checkMap(op, "map of symbol '" + name + "'", map, space)) ||
+    // By the symbols in front of it, or by none.
+    unsigned numKnown = mayNest && map.getNumSymbols() ? unsigned(i) : 0;
+    if (failed(checkMap(op, "map of symbol '" + name + "'", map, space,
+                        numKnown)) ||
         failed(
             checkCoordinates(op, "map of symbol '" + name + "'", map, type))) {
       return failure();

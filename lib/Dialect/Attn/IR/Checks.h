@@ -57,7 +57,8 @@ LogicalResult checkProjectedPermutation(Operation *op, const Twine &what,
 /// One readable name and map per symbol; index or integer scalars, or integer
 /// tensors and memrefs with one coordinate per axis.
 LogicalResult checkSymbols(Operation *op, ValueRange symbols, ArrayAttr names,
-                           ArrayAttr maps, const IndexSpace &space);
+                           ArrayAttr maps, const IndexSpace &space,
+                           bool mayNest = false);
 
 /// The terminator yields values of exactly `types`.
 LogicalResult checkYield(Operation *op, Block &block, const Twine &what,

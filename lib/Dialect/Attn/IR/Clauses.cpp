@@ -46,7 +46,8 @@ FailureOr<ArrayRef<StringRef>> attn::requireRanks(OpAsmParser &parser) {
 
 ParseResult attn::parseSymbols(OpAsmParser &parser, IndexParser &index,
                                OperationState &state,
-                               SmallVectorImpl<Operand> &operands) {
+                               SmallVectorImpl<Operand> &operands,
+                               bool mayNest) {
   if (failed(parser.parseOptionalKeyword("symbols"))) {
     return success();
   }
@@ -65,9 +66,24 @@ ParseResult attn::parseSymbols(OpAsmParser &parser, IndexParser &index,
              << "symbol '" << name << "' is already "
              << withArticle(index.getDimWord()) << " or symbol name";
     }
-    return failure(parser.parseEqual() ||
-                   parser.parseOperand(operands.emplace_back()) ||
-                   index.parseMap(maps.emplace_back()));
+    if (parser.parseEqual() || parser.parseOperand(operands.emplace_back()) ||
+        index.parseMap(maps.emplace_back())) {
+      return failure();
+    }
+    AffineMap &map = maps.back();
+    bool isNested = llvm::any_of(map.getResults(), [&](AffineExpr expr) {
+      return llvm::any_of(llvm::seq(0u, map.getNumSymbols()), [&](unsigned s) {
+        return expr.isFunctionOfSymbol(s);
+      });
+    });
+    if (!isNested) {
+      map = AffineMap::get(map.getNumDims(), 0, map.getResults(),
+                           parser.getContext());
+    }
+    if (mayNest) {
+      index.addSymbol(name);
+    }
+    return success();
   };
   if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren,
                                      parseSymbol)) {
@@ -76,9 +92,11 @@ ParseResult attn::parseSymbols(OpAsmParser &parser, IndexParser &index,
   if (names.empty()) {
     return success();
   }
-  // Only now: a symbol's own map is over the dims alone.
-  for (StringRef name : names) {
-    index.addSymbol(name);
+  if (!mayNest) {
+    // Only now: a symbol's own map is over the dims alone.
+    for (StringRef name : names) {
+      index.addSymbol(name);
+    }
   }
   state.addAttribute("symbolNames", builder.getStrArrayAttr(names));
   state.addAttribute("symbolMaps", builder.getAffineMapArrayAttr(maps));
@@ -124,11 +142,14 @@ void attn::printSymbols(OpAsmPrinter &printer, ValueRange operands,
   if (operands.empty()) {
     return;
   }
+  SmallVector<StringRef> all = getNames(names);
+  ArrayRef<StringRef> known(all);
   printer << " symbols(";
   for (auto [i, operand] : llvm::enumerate(operands)) {
     printer << (i ? ", " : "") << cast<StringAttr>(names[i]).getValue() << " = "
             << operand;
-    printMap(printer, cast<AffineMapAttr>(maps[i]).getValue(), dims);
+    printMap(printer, cast<AffineMapAttr>(maps[i]).getValue(), dims,
+             known.take_front(i));
   }
   printer << ')';
 }

@@ -29,10 +29,12 @@ SmallVector<IntegerSet> getSets(ArrayAttr where);
 FailureOr<ArrayRef<StringRef>> requireRanks(OpAsmParser &parser);
 
 /// symbols(n = %v[map], ...), if present: makes the names known to `index` and
-/// adds the attributes `symbolNames` and `symbolMaps`.
+/// adds the attributes `symbolNames` and `symbolMaps`. With `mayNest` a symbol
+/// is looked up by those in front of it too.
 ParseResult parseSymbols(OpAsmParser &parser, IndexParser &index,
                          OperationState &state,
-                         SmallVectorImpl<Operand> &operands);
+                         SmallVectorImpl<Operand> &operands,
+                         bool mayNest = false);
 
 /// (set) or (set) ..., of which `where (` has been read: a parenthesis is what
 /// tells a union from data terms. Adds attribute `where`.

@@ -13,6 +13,7 @@
 #include "attn/Dialect/SM/IR/Monoid.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -172,8 +173,53 @@ struct Divide : OpRewritePattern<arith::DivFOp> {
   }
 };
 
+/// exp(x - y) = 2^(x log2(e) - y log2(e)). Where y repeats along an axis its
+/// product is one for many elements, and each of these takes one multiply-add.
+///
+/// The product rounds: the result is off by a factor of up to 1 + |y| 2^-24,
+/// as it is by the rounding of x. For all elements that share y it is the same
+/// factor, and for what scales sums of them (differences of rows come here too)
+/// nearly so: it drops out of quotients. A y past 2.3e38 has no product.
+struct ExponentialOfDifference : OpRewritePattern<math::ExpOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(math::ExpOp op,
+                                PatternRewriter &rewriter) const override {
+    auto difference = op.getOperand().getDefiningOp<arith::SubFOp>();
+    if (!difference || !isFragment(op.getType()) ||
+        !getElementTypeOrSelf(op.getType()).isF32()) {
+      return failure();
+    }
+    Location loc = op.getLoc();
+    auto times = [&](Value x, double factor) -> Value {
+      return arith::MulFOp::create(
+          rewriter, loc, x,
+          makeSplat(rewriter, loc, x.getType(),
+                    rewriter.getF32FloatAttr(float(factor))));
+    };
+    Value x = difference.getLhs(), y = difference.getRhs(), exponent;
+    if (Value narrow = getNarrow(y)) {
+      Value factor = makeSplat(rewriter, loc, x.getType(),
+                               rewriter.getF32FloatAttr(float(kLog2E)));
+      exponent = math::FmaOp::create(
+          rewriter, loc, x, factor, widen(rewriter, times(narrow, -kLog2E), y));
+    } else if (cast<RankedTensorType>(op.getType()).getRank() == 1) {
+      exponent = arith::AddFOp::create(rewriter, loc, times(x, kLog2E),
+                                       times(y, -kLog2E));
+    } else {
+      return failure();
+    }
+    rewriter.replaceOpWithNewOp<math::Exp2Op>(op, exponent);
+    return success();
+  }
+
+private:
+  static constexpr double kLog2E = 1.4426950408889634;
+};
+
 } // namespace
 
 void sm::populateArithmeticPatterns(RewritePatternSet &patterns) {
-  patterns.add<Accumulate, Rescale, Divide>(patterns.getContext());
+  patterns.add<Accumulate, Rescale, Divide, ExponentialOfDifference>(
+      patterns.getContext());
 }

@@ -24,7 +24,8 @@ struct CpuLaunch {
 
 struct CpuKernel : LoadedKernel {
   explicit CpuKernel(Context &context) : context(context) {}
-  std::unique_ptr<Session> makeSession(int32_t stepsInFlight) override;
+  std::unique_ptr<Session> makeSession(int32_t stepsInFlight,
+                                       bool isCaptured) override;
   int32_t defaultWorkers() const override { return context.threads(); }
 
   Context &context;
@@ -130,7 +131,7 @@ CpuDevice::load(const Bundle &, const Program &program, const Library &host) {
   return loaded;
 }
 
-std::unique_ptr<Session> CpuKernel::makeSession(int32_t) {
+std::unique_ptr<Session> CpuKernel::makeSession(int32_t, bool) {
   return std::make_unique<CpuSession>(*this);
 }
 

@@ -8,12 +8,14 @@
 // A step's plans go to the device in one asynchronous copy from pinned memory.
 // There are as many pinned buffers as steps in flight and one more, so that the
 // host can write the next step while copies of the others are still to come; an
-// event behind each copy says when its buffer is free. A run's tensors and
-// cells go the same way, from a longer ring, as many runs belong to a step. The
-// device's side needs one buffer each: the stream orders copies and launches.
+// event behind each copy says when its buffer is free. The device's side needs
+// one buffer: the stream orders copies and launches. Each launch has a region
+// of it, which stays where it is until a plan needs more room. A run's tensors
+// and cells are parameters of its launches: it copies nothing.
 //
 //===----------------------------------------------------------------------===//
 #include "../../abi/Context.h"
+#include "../Parameters.h"
 #include "Module.h"
 
 #include <cstring>
@@ -21,8 +23,6 @@
 using namespace attnrt;
 using namespace attnrt::cuda;
 
-/// Runs whose tensors are on their way; the next one waits for the oldest copy.
-static constexpr size_t kRunsInFlight = 32;
 static constexpr uint64_t kAlignment = 256;
 static constexpr unsigned kNoTiming = 2; // CU_EVENT_DISABLE_TIMING
 
@@ -67,11 +67,13 @@ private:
 
 struct CudaLaunch {
   Function items = nullptr, merges = nullptr;
-  attnrt_cuda_kernel itemKernel{}, mergeKernel{};
+  KernelShape itemKernel, mergeKernel;
+  KernelResources resources;
 };
 
 struct CudaKernel : LoadedKernel {
-  std::unique_ptr<Session> makeSession(int32_t stepsInFlight) override;
+  std::unique_ptr<Session> makeSession(int32_t stepsInFlight,
+                                       bool isCaptured) override;
   int32_t defaultWorkers() const override { return workers; }
   int32_t pointsPerItem(size_t launch) const override {
     return launches[launch].merges
@@ -79,25 +81,37 @@ struct CudaKernel : LoadedKernel {
                : int32_t(launches[launch].itemKernel.threads);
   }
 
+  KernelResources resources(size_t launch) const override {
+    return launches[launch].resources;
+  }
+
   std::unique_ptr<Gpu> cuda;
   std::vector<CudaLaunch> launches;
   int32_t workers = 1;
+  uint64_t argumentBytes = 0;
 };
 
 class CudaSession : public Session {
 public:
-  CudaSession(CudaKernel &kernel, int32_t stepsInFlight)
-      : kernel(kernel), plans(*kernel.cuda, size_t(stepsInFlight) + 1),
-        calls(*kernel.cuda, kRunsInFlight) {}
+  CudaSession(CudaKernel &kernel, int32_t stepsInFlight, bool isCaptured)
+      : kernel(kernel), isCaptured(isCaptured),
+        plans(*kernel.cuda, size_t(stepsInFlight) + 1),
+        regions(kernel.launches.size()), parameters(kernel.argumentBytes) {}
   void update(const std::vector<LaunchWork> &works, void *stream) override;
   void zero(const attnrt_tensor &tensor, void *stream) override;
   void run(const std::vector<LaunchWork> &works, const RunInput &input,
            void *stream) override;
+  int64_t layout() const override { return moves; }
 
 private:
   CudaKernel &kernel;
-  Ring plans, calls;
+  bool isCaptured;
+  Ring plans;
+  /// By launch: bytes that its plan may have. They lie one behind the other.
+  std::vector<uint64_t> regions;
   Pointer planBlock = 0;
+  int64_t moves = 0; ///< of a region
+  std::vector<char> parameters;
 };
 
 class CudaDevice : public attnrt::Device {
@@ -209,27 +223,37 @@ void Ring::end(uint64_t bytes, Stream stream) {
 // Sessions
 //===----------------------------------------------------------------------===//
 
-std::unique_ptr<Session> CudaKernel::makeSession(int32_t stepsInFlight) {
-  return std::make_unique<CudaSession>(*this, stepsInFlight);
+std::unique_ptr<Session> CudaKernel::makeSession(int32_t stepsInFlight,
+                                                 bool isCaptured) {
+  return std::make_unique<CudaSession>(*this, stepsInFlight, isCaptured);
 }
 
 void CudaSession::update(const std::vector<LaunchWork> &works, void *stream) {
+  std::vector<uint64_t> wanted = regions;
   uint64_t bytes = 0;
-  for (const LaunchWork &work : works) {
-    bytes += work.plan ? roundUp(work.plan->bytes) : 0;
-  }
-  if (!bytes) {
-    return;
-  }
-  kernel.cuda->enter();
-  char *to = plans.begin(bytes);
-  for (const LaunchWork &work : works) {
-    if (work.plan) {
-      std::memcpy(to, work.plan, work.plan->bytes);
-      to += roundUp(work.plan->bytes);
+  for (size_t l = 0; l < works.size(); ++l) {
+    uint64_t needed = works[l].plan ? roundUp(works[l].plan->bytes) : 0;
+    if (needed > wanted[l]) {
+      // Some to spare where moving costs more than copying.
+      wanted[l] = isCaptured ? roundUp(needed + needed / 2) : needed;
+    } else if (!isCaptured) {
+      wanted[l] = needed;
     }
+    bytes += wanted[l];
   }
-  plans.end(bytes, static_cast<Stream>(stream));
+  if (bytes) {
+    kernel.cuda->enter();
+    char *to = plans.begin(bytes);
+    for (size_t l = 0; l < works.size(); ++l) {
+      if (works[l].plan) {
+        std::memcpy(to, works[l].plan, works[l].plan->bytes);
+      }
+      to += wanted[l];
+    }
+    plans.end(bytes, static_cast<Stream>(stream));
+  }
+  moves += wanted != regions || planBlock != plans.place();
+  regions.swap(wanted);
   planBlock = plans.place();
 }
 
@@ -257,66 +281,36 @@ void CudaSession::zero(const attnrt_tensor &tensor, void *stream) {
 void CudaSession::run(const std::vector<LaunchWork> &works,
                       const RunInput &input, void *stream) {
   Gpu &cuda = *kernel.cuda;
-  uint64_t tensorBytes = input.numTensors * sizeof(attnrt_tensor),
-           cellBytes = input.numScalars * sizeof(uint64_t);
-  // For each launch: arguments, tensors, cells.
-  uint64_t stride = roundUp(sizeof(attnrt_args) + tensorBytes + cellBytes);
-  uint64_t bytes = stride * works.size();
-  if (!bytes) {
-    return;
-  }
   cuda.enter();
-  char *host = calls.begin(bytes);
-  // The ring's device buffer is known now; plans lie one behind the other.
-  Pointer block = calls.place(), plan = planBlock;
-  for (size_t l = 0; l < works.size(); ++l) {
+  Pointer plan = planBlock;
+  for (size_t l = 0; l < works.size(); plan += regions[l++]) {
     input.enter(l);
-    const attnrt_plan *p = works[l].plan;
-    attnrt_args args{};
-    auto set = [](auto &field, Pointer pointer) {
-      std::memcpy(&field, &pointer, sizeof(pointer));
-    };
-    Pointer own = block + stride * l;
-    set(args.tensors, own + sizeof(args));
-    set(args.scalars, own + sizeof(args) + tensorBytes);
-    if (p) {
-      set(args.segments, plan + p->segments.offset);
-      set(args.rows, plan + p->rows.offset);
-      set(args.masks, plan + p->masks.offset);
-      set(args.merge_slots, plan + p->merge_slots.offset);
-      plan += roundUp(p->bytes);
-    }
-    char *to = host + stride * l;
-    std::memcpy(to, &args, sizeof(args));
-    std::memcpy(to + sizeof(args), input.tensors, tensorBytes);
-    std::memcpy(to + sizeof(args) + tensorBytes, input.scalars, cellBytes);
-  }
-  Stream on = static_cast<Stream>(stream);
-  calls.end(bytes, on);
-  plan = planBlock;
-  for (size_t l = 0; l < works.size(); ++l) {
     const attnrt_plan *p = works[l].plan;
     if (!p) {
       continue;
     }
+    writeParameters(parameters.data(), input.tensors, input.numTensors,
+                    input.scalars, input.numScalars);
     const attnrt_stage &stage = attnrt_plan_stages(p)[0];
-    Pointer args = block + stride * l;
     int32_t number = 0;
-    void *parameters[] = {&args, &plan, &number};
-    auto launch = [&](Function function, const attnrt_cuda_kernel &k) {
+    // The driver keeps a copy of what these point to.
+    void *given[] = {parameters.data(), &plan, &number};
+    auto launch = [&](Function function, const KernelShape &k) {
       cuda.check(cuda.driver.launch(function, unsigned(stage.workers), 1, 1,
-                                    k.threads, 1, 1, k.shared_bytes, on,
-                                    parameters, nullptr),
+                                    k.threads, 1, 1, k.sharedBytes,
+                                    static_cast<Stream>(stream), given,
+                                    nullptr),
                  "launching a kernel");
     };
+    // A later step, for which the graph is replayed, may have what this has
+    // not.
     const CudaLaunch &code = kernel.launches[l];
-    if (stage.item_count) {
+    if (stage.item_count || isCaptured) {
       launch(code.items, code.itemKernel);
     }
-    if (stage.merge_count) {
+    if (code.merges && (stage.merge_count || isCaptured)) {
       launch(code.merges, code.mergeKernel);
     }
-    plan += roundUp(p->bytes);
   }
 }
 
@@ -358,6 +352,22 @@ int CudaDevice::rank(const Target &target) const {
   return 2 * number + isBound;
 }
 
+static KernelResources describe(const Gpu &cuda, Function function,
+                                const KernelShape &kernel) {
+  KernelResources resources;
+  const char *what = "asking for a kernel";
+  cuda.check(
+      cuda.driver.functionGet(&resources.registers, kRegisters, function),
+      what);
+  cuda.check(
+      cuda.driver.functionGet(&resources.localBytes, kLocalBytes, function),
+      what);
+  cuda.check(cuda.driver.occupancy(&resources.residentCtas, function,
+                                   int(kernel.threads), kernel.sharedBytes),
+             what);
+  return resources;
+}
+
 std::unique_ptr<LoadedKernel> CudaDevice::load(const Bundle &bundle,
                                                const Program &program,
                                                const Library &) {
@@ -366,10 +376,12 @@ std::unique_ptr<LoadedKernel> CudaDevice::load(const Bundle &bundle,
   Gpu &own = *loaded->cuda;
   attnrt::check(own.driver.load(context.params.cuda_library));
   own.start(ordinal);
+  loaded->argumentBytes = program.argumentBytes();
   const char *image = nullptr;
   int resident = 0;
   auto kernelOf = [&](uint32_t number, Function &function) {
     const KernelCode &code = program.kernels[number];
+    checkParameters(code, program);
     const char *data = bundle.code[code.code].data;
     if (image && image != data) {
       raise(ATTNRT_INCOMPATIBLE, "a GPU expects one image for an entry");
@@ -378,22 +390,17 @@ std::unique_ptr<LoadedKernel> CudaDevice::load(const Bundle &bundle,
       own.load(data);
       image = data;
     }
-    attnrt_cuda_kernel kernel{code.symbol.c_str(), code.threads,
-                              code.sharedBytes};
+    KernelShape kernel{code.symbol.c_str(), code.threads, code.sharedBytes};
     function = own.find(kernel);
     return kernel;
   };
   for (const LaunchRecord &record : program.launches) {
     CudaLaunch launch;
     launch.itemKernel = kernelOf(record.items, launch.items);
+    launch.resources = describe(own, launch.items, launch.itemKernel);
     if (record.isFold()) {
       launch.mergeKernel = kernelOf(uint32_t(record.merge), launch.merges);
-      int ctas = 0;
-      own.check(own.driver.occupancy(&ctas, launch.items,
-                                     int(launch.itemKernel.threads),
-                                     launch.itemKernel.shared_bytes),
-                "asking for a kernel");
-      resident = std::max(resident, ctas);
+      resident = std::max(resident, launch.resources.residentCtas);
     }
     loaded->launches.push_back(launch);
   }

@@ -76,7 +76,7 @@ void attnrt_cuda::load(const char *image) {
   }
 }
 
-Function attnrt_cuda::find(const attnrt_cuda_kernel &kernel) const {
+Function attnrt_cuda::find(const KernelShape &kernel) const {
   Function function = nullptr;
   if (Status status =
           driver.moduleGetFunction(&function, module, kernel.name)) {
@@ -85,14 +85,14 @@ Function attnrt_cuda::find(const attnrt_cuda_kernel &kernel) const {
   }
   // More than 48 KiB must be asked for.
   int most = ask(kSharedBytesPerCta);
-  if (kernel.shared_bytes > unsigned(most)) {
+  if (kernel.sharedBytes > unsigned(most)) {
     throw refused("expects at most " + std::to_string(most) +
                   " bytes of shared memory on this device, but '" +
                   kernel.name + "' asks for " +
-                  std::to_string(kernel.shared_bytes));
+                  std::to_string(kernel.sharedBytes));
   }
-  check(driver.functionSet(function, kMostDynamicShared,
-                           int(kernel.shared_bytes)),
-        "asking for shared memory");
+  check(
+      driver.functionSet(function, kMostDynamicShared, int(kernel.sharedBytes)),
+      "asking for shared memory");
   return function;
 }

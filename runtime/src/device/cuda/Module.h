@@ -11,6 +11,14 @@
 #include "Driver.h"
 #include "attnrt/cuda.h"
 
+namespace attnrt::cuda {
+/// What a launch of a kernel must say.
+struct KernelShape {
+  const char *name = nullptr;
+  uint32_t threads = 0, sharedBytes = 0;
+};
+} // namespace attnrt::cuda
+
 struct attnrt_cuda {
   attnrt::cuda::Driver driver;
   attnrt::cuda::Device device = 0;
@@ -30,7 +38,7 @@ struct attnrt_cuda {
   void load(const char *image);
   /// With its shared memory asked for. Throws if it is not there or asks for
   /// too much.
-  attnrt::cuda::Function find(const attnrt_cuda_kernel &kernel) const;
+  attnrt::cuda::Function find(const attnrt::cuda::KernelShape &kernel) const;
   int ask(attnrt::cuda::DeviceAttribute attribute) const;
 };
 

@@ -20,7 +20,7 @@ struct NullSession : Session {
 };
 
 struct NullKernel : LoadedKernel {
-  std::unique_ptr<Session> makeSession(int32_t) override {
+  std::unique_ptr<Session> makeSession(int32_t, bool) override {
     return std::make_unique<NullSession>();
   }
   int32_t defaultWorkers() const override { return 1; }

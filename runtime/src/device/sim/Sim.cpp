@@ -6,13 +6,11 @@
 //===----------------------------------------------------------------------===//
 #include "attnrt/sim.h"
 
-#include "../../Status.h"
+#include "../Parameters.h"
 #include "LaunchLog.h"
 #include "ptxsim/Device.h"
 
 #include <cstring>
-#include <exception>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -20,12 +18,6 @@ using namespace attnrt;
 using ptxsim::DevicePointer;
 
 namespace {
-
-/// What does not fit in a status on the way out; caught at the C border.
-struct Failure {
-  attnrt_status status;
-  std::string message;
-};
 
 template <class T> T take(ptxsim::Result<T> result) {
   if (!result) {
@@ -119,18 +111,6 @@ void copyBack(ptxsim::Device &device, const Copy &copy, void *host) {
   }
 }
 
-template <class F> attnrt_status guard(F f) {
-  try {
-    return f();
-  } catch (const Failure &failure) {
-    return fail(failure.status, "%s", failure.message.c_str());
-  } catch (const std::bad_alloc &) {
-    return fail(ATTNRT_RESOURCE_EXHAUSTED, "not enough memory");
-  } catch (const std::exception &e) {
-    return fail(ATTNRT_INTERNAL, "%s", e.what());
-  }
-}
-
 } // namespace
 
 struct attnrt_sim {
@@ -140,25 +120,25 @@ struct attnrt_sim {
   std::string launches = "[]";
 
   void launch(const attnrt_sim_kernel &kernel, int32_t workers,
-              DevicePointer args, DevicePointer plan, int32_t stage,
+              const std::vector<char> &args, DevicePointer plan, int32_t stage,
               LaunchLog &log) {
     ptxsim::LaunchConfig config;
     config.grid.x = uint32_t(workers);
     config.block.x = kernel.threads;
     config.dynamicSharedBytes = kernel.shared_bytes;
     ptxsim::KernelArguments arguments;
-    arguments.add(args).add(plan).add(stage);
+    arguments.addBytes(args.data(), args.size(), 8).add(plan).add(stage);
     take(device->launch(*take(module->kernel(kernel.name)), config, arguments));
     log.add(device->stats());
   }
-  attnrt_status run(const attnrt_sim_launch &launch);
+  void run(const attnrt_sim_launch &launch);
 };
 
-attnrt_status attnrt_sim::run(const attnrt_sim_launch &l) {
+void attnrt_sim::run(const attnrt_sim_launch &l) {
   const attnrt_plan *plan = l.plan;
   if (!plan || l.stage < 0 || uint32_t(l.stage) >= plan->stages.count) {
-    return fail(ATTNRT_INVALID_ARGUMENT,
-                "expects a stage of the plan, but got %d", int(l.stage));
+    raise(ATTNRT_INVALID_ARGUMENT, "expects a stage of the plan, but got %d",
+          int(l.stage));
   }
   const attnrt_stage &stage = attnrt_plan_stages(plan)[l.stage];
   Memory memory(*device);
@@ -175,32 +155,17 @@ attnrt_status attnrt_sim::run(const attnrt_sim_launch &l) {
     tensor.data = reinterpret_cast<void *>(copies[i].at);
   }
   DevicePointer planCopy = memory.copy(plan, plan->bytes, "plan");
-  auto array = [&](const attnrt_plan_array &a) { return planCopy + a.offset; };
-  attnrt_args args{};
-  auto set = [](auto &field, DevicePointer pointer) {
-    std::memcpy(&field, &pointer, sizeof(pointer));
-  };
-  set(args.tensors,
-      memory.copy(tensors.data(), tensors.size() * sizeof(attnrt_tensor),
-                  "tensors"));
-  set(args.scalars,
-      memory.copy(l.scalars, uint64_t(l.num_scalars) * 8, "scalars"));
-  set(args.segments, array(plan->segments));
-  set(args.rows, array(plan->rows));
-  set(args.masks, array(plan->masks));
-  set(args.merge_slots, array(plan->merge_slots));
-  if (l.lengths) {
-    set(args.lengths,
-        memory.copy(l.lengths, uint64_t(l.num_lengths) * 4, "lengths"));
-  }
-  DevicePointer argsCopy = memory.copy(&args, sizeof(args), "args");
+  std::vector<char> args(std::max<size_t>(
+      tensors.size() * sizeof(attnrt_tensor) + size_t(l.num_scalars) * 8, 8));
+  writeParameters(args.data(), tensors.data(), tensors.size(), l.scalars,
+                  size_t(l.num_scalars));
   device->clearFindings();
   LaunchLog log(ptx);
   if (stage.item_count && l.items) {
-    launch(*l.items, stage.workers, argsCopy, planCopy, l.stage, log);
+    launch(*l.items, stage.workers, args, planCopy, l.stage, log);
   }
   if (stage.merge_count && l.merges) {
-    launch(*l.merges, stage.workers, argsCopy, planCopy, l.stage, log);
+    launch(*l.merges, stage.workers, args, planCopy, l.stage, log);
   }
   launches = log.toJson();
   for (size_t i = 0; i < copies.size(); ++i) {
@@ -210,10 +175,9 @@ attnrt_status attnrt_sim::run(const attnrt_sim_launch &l) {
   }
   for (const ptxsim::Finding &finding : device->findings()) {
     if (!finding.isWarning) {
-      return fail(ATTNRT_INTERNAL, "%s", finding.format("ptx").c_str());
+      raise(ATTNRT_INTERNAL, "%s", finding.format("ptx").c_str());
     }
   }
-  return ATTNRT_OK;
 }
 
 attnrt_status attnrt_sim_create(const char *ptx,
@@ -221,17 +185,17 @@ attnrt_status attnrt_sim_create(const char *ptx,
                                 attnrt_sim **out) {
   return guard([&] {
     if (!ptx || !out) {
-      return fail(ATTNRT_INVALID_ARGUMENT, "expects PTX and a place for the "
-                                           "device, but got null");
+      raise(ATTNRT_INVALID_ARGUMENT, "expects PTX and a place for the "
+                                     "device, but got null");
     }
     *out = nullptr;
     attnrt_sim_options o = given ? *given : attnrt_sim_options{};
     if (o.schedule < 0 || o.schedule > 2 || o.completion < 0 ||
         o.completion > 2 || o.threads < 0) {
-      return fail(ATTNRT_INVALID_ARGUMENT,
-                  "expects a schedule and a completion of 0 to 2 and no "
-                  "negative number of threads, but got %d, %d and %d",
-                  int(o.schedule), int(o.completion), int(o.threads));
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects a schedule and a completion of 0 to 2 and no "
+            "negative number of threads, but got %d, %d and %d",
+            int(o.schedule), int(o.completion), int(o.threads));
     }
     ptxsim::Options options;
     if (o.no_checks) {
@@ -252,7 +216,6 @@ attnrt_status attnrt_sim_create(const char *ptx,
     sim->module = take(sim->device->loadModule(ptx));
     sim->ptx = ptx;
     *out = sim.release();
-    return ATTNRT_OK;
   });
 }
 
@@ -263,5 +226,5 @@ const char *attnrt_sim_launches(const attnrt_sim *sim) {
 }
 
 attnrt_status attnrt_sim_run(attnrt_sim *sim, const attnrt_sim_launch *launch) {
-  return guard([&] { return sim->run(*launch); });
+  return guard([&] { sim->run(*launch); });
 }

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "../../Guard.h"
 #include "../Device.h"
+#include "../Parameters.h"
 #include "attnrt/sim.h"
 
 #include <atomic>
@@ -25,7 +26,8 @@ std::mutex optionsMutex;
 attnrt_sim_options chosenOptions{};
 
 struct SimKernel : LoadedKernel {
-  std::unique_ptr<Session> makeSession(int32_t stepsInFlight) override;
+  std::unique_ptr<Session> makeSession(int32_t stepsInFlight,
+                                       bool isCaptured) override;
   // Enough for work to be shared; each is a CTA.
   int32_t defaultWorkers() const override { return 4; }
   int32_t pointsPerItem(size_t launch) const override {
@@ -45,12 +47,16 @@ public:
   void zero(const attnrt_tensor &tensor, void *stream) override;
   void run(const std::vector<LaunchWork> &works, const RunInput &input,
            void *stream) override;
+  const char *counters(size_t launch) const override {
+    return launch < counted.size() ? counted[launch].c_str() : "[]";
+  }
 
 private:
   void findFresh(bool isFirst);
 
   SimKernel &kernel;
   std::vector<uint8_t> fresh;
+  std::vector<std::string> counted; ///< by launch
 };
 
 struct SimDevice : Device {
@@ -90,6 +96,7 @@ SimDevice::load(const Bundle &bundle, const Program &program, const Library &) {
   auto kernelOf = [&](uint32_t number) {
     const KernelCode &kernel = program.kernels[number];
     const Code &code = bundle.code[kernel.code];
+    checkParameters(kernel, program);
     if (code.kind != CodeKind::Ptx || (ptx && ptx != code.data)) {
       raise(ATTNRT_INCOMPATIBLE,
             "the simulator expects one PTX text for an entry");
@@ -112,7 +119,7 @@ SimDevice::load(const Bundle &bundle, const Program &program, const Library &) {
   return loaded;
 }
 
-std::unique_ptr<Session> SimKernel::makeSession(int32_t) {
+std::unique_ptr<Session> SimKernel::makeSession(int32_t, bool) {
   return std::make_unique<SimSession>(*this);
 }
 
@@ -139,6 +146,7 @@ void SimSession::run(const std::vector<LaunchWork> &works,
                      const RunInput &input, void *) {
   std::lock_guard<std::mutex> lock(kernel.turn);
   bool isFirst = true;
+  counted.assign(works.size(), "[]");
   for (size_t l = 0; l < works.size(); ++l) {
     input.enter(l);
     if (!works[l].plan) {
@@ -157,6 +165,7 @@ void SimSession::run(const std::vector<LaunchWork> &works,
     launch.scalars = input.scalars;
     launch.num_scalars = int64_t(input.numScalars);
     check(attnrt_sim_run(kernel.sim.get(), &launch));
+    counted[l] = attnrt_sim_launches(kernel.sim.get());
   }
 }
 

@@ -159,3 +159,21 @@ func.func @view_c9_disjunct(%s: tensor<100xf32>) {
        : (tensor<100xf32>) -> tensor<128xf32>
   return
 }
+
+// -----
+
+func.func @view_c3_nested_in_domain(%s: tensor<?xf32>, %ptr: tensor<?xi32>, %x: tensor<?xi32>) {
+  // expected-error @below {{'attn.view' op expects symbol 'pg', which another symbol looks up, in the address only}}
+  %v = attn.view (b, m) symbols(lo = %ptr[b], pg = %x[m + lo]) where (pg >= 0) of %s[pg]
+      : (tensor<?xf32>, tensor<?xi32>, tensor<?xi32>) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @view_c3_nested_by_later(%s: tensor<?xf32>, %ptr: tensor<?xi32>, %x: tensor<?xi32>) {
+  // expected-error @below {{unknown axis 'lo'; the operation has axes b, m}}
+  %v = attn.view (b, m) symbols(pg = %x[m + lo], lo = %ptr[b]) of %s[pg]
+      : (tensor<?xf32>, tensor<?xi32>, tensor<?xi32>) -> tensor<?x?xf32>
+  return
+}

@@ -111,8 +111,13 @@ func.func @fold(%k: tensor<2x?x8xf32>, %n: index, %zero: f32, %ninf: f32)
 // What the verifiers must not refuse, and spellings that the printer changes.
 // CHECK-LABEL: func.func @accepted
 func.func @accepted(%s: tensor<100xf32>, %len: memref<?xi32>, %n: i64,
-                    %bias: tensor<16x8xf16>, %cols: tensor<?xi64>)
+                    %bias: tensor<16x8xf16>, %cols: tensor<?xi64>,
+                    %pool: tensor<9x4xf32>, %begin: tensor<3xi32>, %pages: tensor<?xi32>)
     -> tensor<f32> {
+  // A table that gives where to look in another one.
+  // CHECK: attn.view (b, m) symbols(lo = %{{.*}}[b], pg = %{{.*}}[m floordiv 4 + lo]) of %{{.*}}[pg, m mod 4] : (tensor<9x4xf32>, tensor<3xi32>, tensor<?xi32>) -> tensor<3x?xf32>
+  %lists = attn.view (b, m) symbols(lo = %begin[b], pg = %pages[lo + m floordiv 4]) of %pool[pg, m mod 4]
+      : (tensor<9x4xf32>, tensor<3xi32>, tensor<?xi32>) -> tensor<3x?xf32>
   // CHECK: attn.view (m) where (-m + 99 >= 0) of %{{.*}}[m] : (tensor<100xf32>) -> tensor<128xf32>
   %v = attn.view (m) where (m < 100) of %s[m]
        : (tensor<100xf32>) -> tensor<128xf32>

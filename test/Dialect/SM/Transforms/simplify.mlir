@@ -146,3 +146,43 @@ func.func @seen(%part: i1, %s: !block, %flags: !flags) -> (!block, !block, !bloc
   %p = arith.select %mask, %e, %none : !flags, !block
   return %masked, %p, %e : !block, !block, !block
 }
+
+// What rows subtract is scaled to base 2 per row: a multiply-add for each element.
+// CHECK-LABEL: func.func @exponential
+// CHECK-SAME: (%[[X:.+]]: tensor<16x16xf32, #{{.+}}>, %[[M:.+]]: tensor<16xf32, #{{.+}}>)
+// CHECK-DAG: %[[LOG2E:.+]] = arith.constant dense<1.44269502> : tensor<16x16xf32
+// CHECK-DAG: %[[MINUS:.+]] = arith.constant dense<-1.44269502> : tensor<16xf32
+// CHECK: %[[SCALED:.+]] = arith.mulf %[[M]], %[[MINUS]]
+// CHECK: %[[WIDE:.+]] = sm.expand %[[SCALED]] along 1
+// CHECK: %[[E:.+]] = math.fma %[[X]], %[[LOG2E]], %[[WIDE]]
+// CHECK: %[[P:.+]] = math.exp2 %[[E]]
+// CHECK: return %[[P]]
+func.func @exponential(%x: !block, %m: tensor<16xf32, #row>) -> !block {
+  %wide = sm.expand %m along 1 : tensor<16xf32, #row> -> !block
+  %d = arith.subf %x, %wide : !block
+  %p = math.exp %d : !block
+  return %p : !block
+}
+
+// And of rows, so that both round in the same way.
+// CHECK-LABEL: func.func @exponential_of_rows
+// CHECK-SAME: (%[[M:.+]]: tensor<16xf32, #{{.+}}>, %[[N:.+]]: tensor<16xf32, #{{.+}}>)
+// CHECK-DAG: %[[A:.+]] = arith.mulf %[[M]], %{{.+}}
+// CHECK-DAG: %[[B:.+]] = arith.mulf %[[N]], %{{.+}}
+// CHECK: %[[E:.+]] = arith.addf %[[A]], %[[B]]
+// CHECK: math.exp2 %[[E]]
+func.func @exponential_of_rows(%m: tensor<16xf32, #row>, %n: tensor<16xf32, #row>) -> tensor<16xf32, #row> {
+  %d = arith.subf %m, %n : tensor<16xf32, #row>
+  %p = math.exp %d : tensor<16xf32, #row>
+  return %p : tensor<16xf32, #row>
+}
+
+// Elements of their own on both sides: nothing is shared.
+// CHECK-LABEL: func.func @exponential_not
+// CHECK: arith.subf
+// CHECK: math.exp %
+func.func @exponential_not(%x: !block, %y: !block) -> !block {
+  %d = arith.subf %x, %y : !block
+  %p = math.exp %d : !block
+  return %p : !block
+}

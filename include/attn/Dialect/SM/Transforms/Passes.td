@@ -61,11 +61,13 @@ def SMSimplifyPass : Pass<"sm-simplify"> {
   let description = [{
     A product that is added to a block starts from that block. What scales, keeps
     or restarts whole rows chooses a factor for each row. Divisors that elements
-    share are inverted once (each result is then rounded twice). Masks that a
+    share are inverted once (each result is then rounded twice), and what exponentials
+    of differences share is scaled to base 2 once. Masks that a
     branch computes are applied in a branch as well, so that no flags of a block
     live between the two.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect",
     "::attn::sm::SMDialect"];
 }
 

@@ -4,8 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef ATTN_LIB_TARGET_HOST_BITARITHMETIC_H
-#define ATTN_LIB_TARGET_HOST_BITARITHMETIC_H
+#ifndef ATTN_SUPPORT_BITARITHMETIC_H
+#define ATTN_SUPPORT_BITARITHMETIC_H
 
 #include "attn/Support/LLVM.h"
 
@@ -52,6 +52,12 @@ struct Bits {
   }
 };
 
+/// f32 rounded to a type of 8 bits, to nearest with ties to even; `e.shape` is
+/// f32 or a vector of it. What is too large becomes infinity, or NaN where
+/// there is none (f8E4M3FN): a program that wants the largest number says so
+/// itself.
+Value truncateToFloat8(Bits &e, Value value, FloatType type);
+
 } // namespace attn
 
-#endif // ATTN_LIB_TARGET_HOST_BITARITHMETIC_H
+#endif // ATTN_SUPPORT_BITARITHMETIC_H

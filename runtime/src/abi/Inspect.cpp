@@ -1,0 +1,100 @@
+//===- Inspect.cpp - What a step was planned as ---------------------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Schedule.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+using namespace attnrt;
+
+/// {segment, head, first row, rows} of each run of rows.
+static std::vector<int32_t> findRuns(const attnrt_plan &plan) {
+  const attnrt_item *items = attnrt_plan_items(&plan);
+  std::set<std::tuple<int32_t, int32_t, int32_t>> seen;
+  std::vector<int32_t> runs;
+  for (uint32_t i = 0; i < plan.items.count; ++i) {
+    const attnrt_item &item = items[i];
+    if (seen.emplace(item.row_begin, item.head, item.sub_begin).second) {
+      runs.insert(runs.end(),
+                  {attnrt_plan_segments(&plan)[item.seg].param, item.head,
+                   attnrt_plan_rows(&plan)[item.row_begin].coord,
+                   int32_t(item.row_count)});
+    }
+  }
+  return runs;
+}
+
+void Schedule::countTiles(int64_t counts[3]) const {
+  bool isHost = kernel->device.device_type == kDLCPU ||
+                (kernel->device.device_type == kDLExtDev &&
+                 kernel->device.device_id == ATTNRT_DEVICE_SIM);
+  if (!isHost) {
+    raise(ATTNRT_UNAVAILABLE, "tiles are counted in host memory, but the "
+                              "tensors are on a device");
+  }
+  if (!hasRun) {
+    raise(ATTNRT_INVALID_ARGUMENT,
+          "expects a run of the step before its tiles are counted");
+  }
+  int64_t sum[3] = {};
+  for (size_t l = 0; l < now.works.size(); ++l) {
+    const attnrt_plan *plan = now.works[l].plan;
+    if (!plan || !kernel->classes[l]) {
+      continue;
+    }
+    // Masks look at arguments and at what earlier launches made of them.
+    attnrt_args args{};
+    args.tensors = runTensors.data();
+    args.scalars = runScalars.data();
+    std::vector<int32_t> runs = findRuns(*plan);
+    kernel->classes[l](&args, runs.data(), sum, int64_t(runs.size() / 4));
+  }
+  std::copy(sum, sum + 3, counts);
+}
+
+attnrt_status attnrt_schedule_count_tiles(const attnrt_schedule *schedule,
+                                          int64_t counts[3]) {
+  return guard([&] {
+    if (!schedule || !counts) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects a schedule and a place for counts, but got null");
+    }
+    schedule->impl.countTiles(counts);
+  });
+}
+
+attnrt_status attnrt_schedule_launch(const attnrt_schedule *schedule,
+                                     int32_t number, attnrt_launch_info *out) {
+  return guard([&] {
+    if (!schedule) {
+      raise(ATTNRT_INVALID_ARGUMENT, "expects a schedule, but got null");
+    }
+    const Schedule &s = schedule->impl;
+    if (!s.now.isPlanned) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects a step to be planned before its launches are known");
+    }
+    const auto &launches = s.kernel->program->launches;
+    if (number < 0 || size_t(number) >= launches.size()) {
+      raise(ATTNRT_INVALID_ARGUMENT, "expects a launch below %zu, but got %d",
+            launches.size(), number);
+    }
+    const LaunchRecord &launch = launches[size_t(number)];
+    attnrt_launch_info info{};
+    info.flags = launch.isFold() ? uint32_t(ATTNRT_LAUNCH_FOLD) : 0u;
+    info.rows = int32_t(launch.rows);
+    info.cols = int32_t(launch.cols);
+    info.plan = s.now.works[size_t(number)].plan;
+    info.counters = s.session->counters(size_t(number));
+    KernelResources resources = s.kernel->code->resources(size_t(number));
+    info.registers = resources.registers;
+    info.local_bytes = resources.localBytes;
+    info.resident_ctas = resources.residentCtas;
+    writeInfo(info, out, "attnrt_launch_info");
+  });
+}
