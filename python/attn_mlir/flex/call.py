@@ -231,7 +231,8 @@ class Program:
         with self.lock:
             self.schedule.update(arguments)
             stats = self.schedule.stats
-            if not stats["items"] and stats["workspace_bytes"] and not self.materialize:
+            stats["one_pass"] = any(l["fold"] for l in self.schedule.launches)
+            if not stats["one_pass"] and not self.materialize:
                 raise Error(
                     "unavailable",
                     "expects functions of which one pass over the keys can be made, but "

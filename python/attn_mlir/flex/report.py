@@ -68,7 +68,7 @@ def report(attention):
 def _of_call(attention, program):
     sizes, stats = program.sizes, program.stats
     e, shape = sizes.extents, sizes.shape
-    done = "one pass" if stats["items"] else "as written, all scores are held"
+    done = "one pass" if stats["one_pass"] else "as written, all scores are held"
     size = _BYTES[shape.element] * (shape.head_dim + shape.value_dim)
     run = (
         f"run in {done}: {stats['items']} work items, {stats['merges']} merges, "

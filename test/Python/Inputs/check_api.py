@@ -100,6 +100,7 @@ def check_calls():
         assert np.array_equal(out[:, :3], x * y * 2) and not out[:, 3:].any()
     assert schedule.result_shape(0) == [2, 3]
     assert set(schedule.stats) >= {"items", "keys_read", "workspace_bytes"}
+    assert [launch["fold"] for launch in schedule.launches] == [False]
     check_refusals(kernel, schedule, x, y, compiled.bundle)
 
 

@@ -50,7 +50,7 @@ def check(rng, name, mask, score, rows, first=None):
     assert "one pass" in str(attention) and "symbols(pg = %table" in str(attention)
     print(f"{name}, {rows} rows, lengths {lengths.tolist()}: worst row {worst:.1e}")
     assert worst <= 2e-5, name
-    assert attention.last.stats["items"], name
+    assert attention.last.stats["one_pass"], name
 
 
 def refused(words, call, *args, **options):
