@@ -31,7 +31,7 @@ get_nanobind() {
     return
   fi
   echo "setup: installs nanobind $nanobind_version into $build/pip"
-  if ! "$python" -m pip --quiet --disable-pip-version-check install \
+  if ! "$python" -m pip --quiet --disable-pip-version-check --retries=1 --timeout=15 install \
     --root-user-action=ignore --target "$build/pip" "nanobind==$nanobind_version"; then
     echo "setup: without nanobind the Python package is not built" >&2
   fi
