@@ -146,11 +146,14 @@ const SetMask::Term *SetMask::findCoordinate(const Constraint &c) {
   return best;
 }
 
-/// The term that says where the tile begins, if it is one by itself.
-const SetMask::Term *SetMask::findBase(const Constraint &c) {
-  const Term *found = llvm::find_if(c.terms, [](const Term &term) {
+/// The term that says where the tile begins, if it is one by itself. It counts
+/// like the coordinate: below 0 there is nothing then either.
+const SetMask::Term *SetMask::findBase(const Constraint &c,
+                                       const Term &coordinate) {
+  const Term *found = llvm::find_if(c.terms, [&](const Term &term) {
     auto argument = dyn_cast<BlockArgument>(term.value.value);
     return argument && term.value.isScalar() &&
+           (term.factor < 0) == (coordinate.factor < 0) &&
            isa<tile::FoldOp>(argument.getOwner()->getParentOp());
   });
   return found == c.terms.end() ? nullptr : found;
@@ -179,7 +182,7 @@ SetMask::Reduced SetMask::reduce(ArrayRef<Constraint> all) {
       continue;
     }
     // Bounds of a coordinate do not move with the tile: they are computed once.
-    const Term *baseTerm = findBase(c);
+    const Term *baseTerm = findBase(c, *term);
     Term base;
     if (baseTerm) {
       base = {term->factor * baseTerm->factor, baseTerm->value};

@@ -73,7 +73,7 @@ private:
   TileValue total(const Constraint &sum, int64_t factor,
                   ArrayRef<const Term *> without);
   const Term *findCoordinate(const Constraint &c);
-  static const Term *findBase(const Constraint &c);
+  static const Term *findBase(const Constraint &c, const Term &coordinate);
   TileValue tightest(StringRef op, SmallVector<TileValue> bounds);
   Reduced reduce(ArrayRef<Constraint> all);
   TileValue boundWhere(TileValue condition, const Comparison &c);

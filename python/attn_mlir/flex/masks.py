@@ -42,7 +42,7 @@ def split(condition, space) -> Mask:
             continue
         tree = _tree(part, False, space, MAX_CASES)
         exact = not _has_data(tree)
-        sets = _union(tree, relax=True)
+        sets = _union(tree)
         joined = None if sets is None else _product(union, sets)
         if joined is None:
             exact = False
@@ -169,13 +169,13 @@ def _has_data(tree):
     )
 
 
-def _union(tree, relax):
+def _union(tree):
     """Disjunctive form: a list of tuples of constraints; None if it is too long."""
     if tree[0] == "data":
         return [()]
     if tree[0] == "affine":
         return [(tree[1],)]
-    parts = [_union(t, relax) for t in tree[1]]
+    parts = [_union(t) for t in tree[1]]
     if None in parts:
         # Without one of the conjuncts the union still contains the condition, but
         # nobody may take it for exact.
