@@ -131,9 +131,13 @@ LogicalResult attn::compileToVector(ModuleOp module,
   pm.addPass(createSymbolDCEPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  // Masks that say one thing twice are equal to others only now.
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
   ConvertTileToVectorPassOptions vector;
   vector.lanes = options.lanes;
   vector.registers = options.registers;
+  vector.dotsBF16 = options.dotsBF16;
   pm.addPass(createConvertTileToVectorPass(vector));
   return pm.run(module);
 }

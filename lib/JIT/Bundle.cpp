@@ -132,6 +132,7 @@ static LogicalResult compileHost(ModuleOp module, BundleProgram &program,
   HostVectorUnit unit = hostVectorUnit(host);
   options.lanes = unit.lanes;
   options.registers = unit.registers;
+  options.dotsBF16 = unit.dotsBF16;
   if (failed(compileToVector(module, options))) {
     return failure();
   }
@@ -175,6 +176,7 @@ static LogicalResult compileForCpu(ModuleOp module, StringRef entry,
   HostVectorUnit unit = hostVectorUnit(hostOptionsOf(program.target));
   tiles.lanes = unit.lanes;
   tiles.registers = unit.registers;
+  tiles.dotsBF16 = unit.dotsBF16;
   if (failed(compileToTile(module, entry, tiles)) ||
       failed(readInfo(module, program))) {
     return failure();

@@ -51,6 +51,7 @@ FailureOr<Derivation> attn::deriveCopy(func::FuncOp entry) {
   HostVectorUnit unit = hostVectorUnit({});
   options.lanes = unit.lanes;
   options.registers = unit.registers;
+  options.dotsBF16 = unit.dotsBF16;
   OwningOpRef<func::FuncOp> derived(entry.clone());
   if (failed(derive(*derived, options))) {
     return failure();

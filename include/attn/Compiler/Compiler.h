@@ -30,6 +30,8 @@ struct CompileOptions {
   bool derive = true;
   /// f32 lanes of a vector register and how many registers there are.
   int64_t lanes = 16, registers = 32;
+  /// It has instructions that multiply pairs of bf16 and add in f32.
+  bool dotsBF16 = false;
 };
 
 /// All dialects, interfaces and inliner extensions that the compiler needs.

@@ -14,71 +14,13 @@
 //===----------------------------------------------------------------------===//
 #include "KernelConversion.h"
 
+#include "attn/Dialect/Tile/IR/DotPrecision.h"
+
 using namespace attn;
-
-static bool isNarrowFloat(Type type) { return type.isF16() || type.isBF16(); }
-
-/// An extension says nothing more than what the product does itself.
-static Value stripExtension(Value value, Type narrow) {
-  auto extension = value.getDefiningOp<arith::ExtFOp>();
-  return extension && getElementTypeOrSelf(extension.getIn()) == narrow
-             ? extension.getIn()
-             : value;
-}
-
-/// What is known of the values of an operand from what arithmetic makes them
-/// of.
-namespace {
-struct Precision {
-  /// A block of f32 or wider floats in memory.
-  bool isWide = false;
-  /// The first 16-bit float in memory.
-  Type narrow;
-};
-} // namespace
-
-static void findPrecision(Value value, Precision &found) {
-  Operation *op = value.getDefiningOp();
-  auto type = dyn_cast<VectorType>(value.getType());
-  if (!op || !type) {
-    return;
-  }
-  if (isa<tile::LoadOp>(op)) {
-    Type element = type.getElementType();
-    if (isNarrowFloat(element) && !found.narrow) {
-      found.narrow = element;
-    }
-    found.isWide |= type.getRank() == 2 && isa<FloatType>(element) &&
-                    element.getIntOrFloatBitWidth() >= 32;
-    return;
-  }
-  // Functions round to what a weight is worth: 16 bits do for their results.
-  if (isa<arith::ArithDialect>(op->getDialect()) || isa<tile::ExpandOp>(op)) {
-    for (Value operand : op->getOperands()) {
-      findPrecision(operand, found);
-    }
-  }
-}
-
-/// The type of 16 bits that both operands are taken in; null: f32 it is.
-static Type chooseType(tile::DotOp op) {
-  Precision left, right;
-  findPrecision(op.getA(), left);
-  findPrecision(op.getB(), right);
-  if (left.isWide || right.isWide) {
-    return {};
-  }
-  for (Precision known : {right, left}) {
-    if (known.narrow) {
-      return known.narrow;
-    }
-  }
-  return Float16Type::get(op.getContext());
-}
 
 /// The block in memory that an operand is, as it is.
 static tile::LoadOp getLoad(Value operand, Type narrow) {
-  operand = stripExtension(operand, narrow);
+  operand = tile::stripExtension(operand, narrow);
   auto type = dyn_cast<VectorType>(operand.getType());
   bool fits = type && type.getRank() == 2 && type.getElementType() == narrow;
   return fits ? operand.getDefiningOp<tile::LoadOp>() : tile::LoadOp();
@@ -86,7 +28,7 @@ static tile::LoadOp getLoad(Value operand, Type narrow) {
 
 Value KernelConversion::operand(Value value, Attribute wanted, int64_t summed,
                                 Type narrow) {
-  value = stripExtension(value, narrow);
+  value = tile::stripExtension(value, narrow);
   auto type = cast<VectorType>(value.getType());
   // What is computed for an accumulator cannot be computed elsewhere.
   bool isLoad = value.getDefiningOp<tile::LoadOp>();
@@ -158,7 +100,7 @@ Value KernelConversion::dot(tile::DotOp op, Attribute layout) {
   if (columnWarps > 1) {
     leftLayout = sm::LhsAttr::get(context, rowWarps, columnWarps);
   }
-  Type narrow = chooseType(op);
+  Type narrow = tile::getNarrowType(op);
   Value left = operand(op.getA(), leftLayout, /*summed=*/1, narrow);
   Value acc = op.getAcc()
                   ? fragment(op.getAcc(), layout)

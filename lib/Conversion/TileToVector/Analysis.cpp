@@ -199,9 +199,10 @@ bool KernelLowering::wantsBuffer(Value v) {
     }
     if (dot && use.getOperandNumber() == 0) {
       // Reads it many times; in another type it gets a copy.
-      if (dot.getResult().getType().getElementType() == type.getElementType()) {
+      if (planOf(dot).element == type.getElementType()) {
         return true;
       }
+      ++uses;
       continue;
     }
     ++uses;

@@ -1,4 +1,4 @@
-//===- Dot.cpp - Dots: packing and register blocks ------------------------===//
+//===- Dot.cpp - Dots: forms and register blocks --------------------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "KernelLowering.h"
 
+#include "attn/Dialect/Tile/IR/DotPrecision.h"
 #include "attn/TargetModel/TargetModel.h"
 
 using namespace attn;
@@ -13,10 +14,84 @@ using namespace attn::tile;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-KernelLowering::Block2D KernelLowering::blockOf(DotOp op) {
+//===----------------------------------------------------------------------===//
+// Choice
+//===----------------------------------------------------------------------===//
+
+const DotPlan &KernelLowering::planOf(DotOp op) {
+  auto known = plans.find(op);
+  if (known != plans.end()) {
+    return known->second;
+  }
+  auto type = cast<VectorType>(op.getResult().getType());
+  auto bType = cast<VectorType>(op.getB().getType());
+  DotPlan plan;
+  plan.element = type.getElementType();
+  plan.a = op.getA();
+  plan.b = op.getB();
+  bool isPlain = plan.element.isF32() && !op.getTransposeA();
+  int64_t depth = bType.getDimSize(op.getTransposeB() ? 1 : 0);
+  Type narrow = isPlain ? getNarrowType(op) : Type();
+  if (target.dotsBF16 && narrow && narrow.isBF16() && depth % 2 == 0) {
+    plan.pairs = true;
+    plan.element = narrow;
+    plan.a = stripExtension(plan.a, narrow);
+  }
+  // An operand in memory is converted where it is multiplied.
+  Value inMemory = plan.b;
+  if (auto extension = inMemory.getDefiningOp<arith::ExtFOp>()) {
+    inMemory = extension.getIn();
+  }
+  Type stored = getElementTypeOrSelf(inMemory.getType());
+  if (plan.pairs && stored == plan.element) {
+    plan.b = inMemory;
+  }
+  bool isReadInPlace = isPlain && inMemory.getDefiningOp<LoadOp>() &&
+                       (stored == plan.element || !plan.pairs);
+  if (isReadInPlace) {
+    DotProblem problem;
+    problem.columns = type.getDimSize(1);
+    problem.depth = depth;
+    problem.columnsLieAlongDepth = op.getTransposeB();
+    problem.converts = stored != plan.element;
+    problem.multipliesPairs = plan.pairs;
+    problem.lanes = target.lanes;
+    problem.registers = target.registers;
+    plan.few = chooseFewRows(problem, type.getDimSize(0), rowBlock);
+  }
+  return plans[op] = plan;
+}
+
+void KernelLowering::byRows(DotOp op, function_ref<void()> few,
+                            function_ref<void()> many) {
+  int64_t most = planOf(op).few.rows;
+  int64_t size = cast<VectorType>(op.getResult().getType()).getDimSize(0);
+  if (most >= size) {
+    return few();
+  }
+  Value rows = most ? rowCount(op.getResult(), /*rounded=*/false) : Value();
+  if (!rows) {
+    return many();
+  }
+  Value isFew =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::sle, rows, index(most));
+  auto arm = [](function_ref<void()> emit) {
+    emit();
+    return SmallVector<Value>();
+  };
+  branch(isFew, {}, [&] { return arm(few); }, [&] { return arm(many); });
+}
+
+KernelLowering::Block2D KernelLowering::blockOf(DotOp op, DotForm form) {
   auto type = cast<VectorType>(op.getResult().getType());
   int64_t width = std::max<int64_t>(
       1, target.lanes * 32 / std::max(32u, type.getElementTypeBitWidth()));
+  if (form == DotForm::direct) {
+    DotProblem problem;
+    problem.registers = target.registers;
+    return {std::max(getDirectRows(problem) / rowBlock * rowBlock, rowBlock), 2,
+            width};
+  }
   int64_t columns = ceilDiv(type.getDimSize(1), width);
   int64_t rows = ceilDiv(type.getDimSize(0), rowBlock) * rowBlock;
   RegisterBlock best =
@@ -24,119 +99,94 @@ KernelLowering::Block2D KernelLowering::blockOf(DotOp op) {
   return {best.rows, best.vectors, width};
 }
 
-/// W vectors, one per row, to W vectors, one per column: log2(W) exchanges.
-static void transpose(ImplicitLocOpBuilder &b, SmallVectorImpl<Value> &x) {
-  int64_t w = x.size();
-  for (int64_t h = w / 2; h >= 1; h /= 2) {
-    SmallVector<int64_t> low, high;
-    for (int64_t j = 0; j < w; ++j) {
-      low.push_back(j & h ? w + j - h : j);
-      high.push_back(j & h ? w + j : j + h);
-    }
-    for (int64_t i = 0; i < w; ++i) {
-      if (i & h) {
-        continue;
-      }
-      Value p = x[i], q = x[i + h];
-      x[i] = vector::ShuffleOp::create(b, p, q, low);
-      x[i + h] = vector::ShuffleOp::create(b, p, q, high);
-    }
+Value KernelLowering::liveRowsOf(DotOp op) {
+  if (Value rows = rowCount(op.getResult(), /*rounded=*/true)) {
+    return rows;
   }
-}
-
-void KernelLowering::packB(DotOp op) {
-  if (packs.count(op)) {
-    return;
-  }
-  Value v = op.getB();
-  auto type = cast<VectorType>(v.getType());
-  Type element = op.getResult().getType().getElementType();
-  bool swap = op.getTransposeB();
-  int64_t k = type.getDimSize(swap ? 1 : 0), n = type.getDimSize(swap ? 0 : 1);
-  Block2D block = blockOf(op);
-  int64_t panel = block.vectors * block.width;
-  Value memref = scratch({ceilDiv(n, panel), k, panel}, element);
-  packs[op] = {memref, panel};
-  auto put = [&](Value x, Value row, Value column) {
-    Value p = arith::DivUIOp::create(b, column, index(panel));
-    Value c = arith::RemUIOp::create(b, column, index(panel));
-    if (isa<VectorType>(x.getType())) {
-      vector::StoreOp::create(b, x, memref, ValueRange{p, row, c});
-    } else {
-      memref::StoreOp::create(b, x, memref, ValueRange{p, row, c});
-    }
-  };
-  versioned(v, [&] {
-    // A run of lanes must not cross a panel.
-    int64_t w = std::min(lanesFor(n), block.width);
-    bool whole = n % panel == 0 && panel % w == 0;
-    if (!swap && whole) {
-      loop(index(0), index(k), 1, [&](Value r) {
-        loop(index(0), index(n / panel), 1, [&](Value p) {
-          Value first = arith::MulIOp::create(b, p, index(panel));
-          indexLevel[first] = levels.size() - 1;
-          for (int64_t c = 0; c < panel; c += w) {
-            Value x =
-                convert(at(v, Point{{r, addIndex(first, c)}, 1, w}), element);
-            SmallVector<Value> to{p, r, index(c)};
-            if (w > 1) {
-              vector::StoreOp::create(b, x, memref, to);
-            } else {
-              memref::StoreOp::create(b, x, memref, to);
-            }
-          }
-        });
-      });
-      return;
-    }
-    if (!swap) {
-      loop(index(0), index(k), 1, [&](Value r) {
-        loop(index(0), index(n), w, [&](Value c) {
-          put(convert(at(v, Point{{r, c}, 1, w}), element), r, c);
-        });
-      });
-      return;
-    }
-    w = std::min(w, lanesFor(k));
-    loop(index(0), index(n), w, [&](Value c) {
-      SmallVector<Value> columns;
-      for (int64_t i = 0; i < w; ++i) {
-        columns.push_back(addIndex(c, i));
-      }
-      loop(index(0), index(k), w, [&](Value r) {
-        SmallVector<Value> x;
-        for (Value column : columns) {
-          x.push_back(convert(at(v, Point{{column, r}, 1, w}), element));
-        }
-        if (w > 1) {
-          transpose(b, x);
-        }
-        for (int64_t i = 0; i < w; ++i) {
-          put(x[i], addIndex(r, i), c);
-        }
-      });
-    });
-  });
-}
-
-void KernelLowering::lowerDot(DotOp op, const Buffer &c, bool accumulate) {
   auto type = cast<VectorType>(op.getResult().getType());
-  Type element = type.getElementType();
-  packB(op);
-  Buffer a = rowMajor(op.getA(), element);
-  Pack pack = packs[op];
-  Block2D block = blockOf(op);
-  bool swap = op.getTransposeA();
+  return index(ceilDiv(type.getDimSize(0), rowBlock) * rowBlock);
+}
+
+//===----------------------------------------------------------------------===//
+// Lanes along the columns
+//===----------------------------------------------------------------------===//
+
+Value KernelLowering::multiplyAdd(const DotPlan &plan, Value x, Value y,
+                                  Value sum) {
+  if (!plan.pairs) {
+    return vector::FMAOp::create(b, x, y, sum);
+  }
+  auto type = cast<VectorType>(sum.getType());
+  std::string name = "llvm.x86.avx512bf16.dpbf16ps." +
+                     std::to_string(32 * type.getDimSize(0));
+  return LLVM::CallIntrinsicOp::create(b, type, b.getStringAttr(name),
+                                       ValueRange{sum, x, y})
+      .getResult(0);
+}
+
+/// x[0], y[0], x[1], y[1], .. from element `first` on, of `count` each.
+static Value interleave(ImplicitLocOpBuilder &b, Value x, Value y,
+                        int64_t first, int64_t count) {
+  int64_t size = cast<VectorType>(x.getType()).getDimSize(0);
+  SmallVector<int64_t> order;
+  for (int64_t i = first; i < first + count; ++i) {
+    order.append({i, size + i});
+  }
+  return vector::ShuffleOp::create(b, x, y, order);
+}
+
+void KernelLowering::lanesAlongColumns(DotOp op, DotForm form, const Buffer &c,
+                                       bool accumulate) {
+  const DotPlan plan = planOf(op);
+  auto type = cast<VectorType>(op.getResult().getType());
+  bool direct = form == DotForm::direct, swap = op.getTransposeA();
+  Buffer a = rowMajor(plan.a, plan.element);
+  Pack pack = direct ? Pack() : packs[op];
+  Block2D block = blockOf(op, form);
+  int64_t panel = block.vectors * block.width;
   auto aType = cast<VectorType>(op.getA().getType());
   int64_t k = aType.getDimSize(swap ? 0 : 1), w = block.width;
-  int64_t columns = ceilDiv(type.getDimSize(1), w);
-  auto vec = VectorType::get({w}, element);
-  Value rows = rowCount(op.getResult(), /*rounded=*/true);
-  if (!rows) {
-    rows = index(ceilDiv(type.getDimSize(0), rowBlock) * rowBlock);
-  }
+  int64_t columns = ceilDiv(type.getDimSize(1), w), step = 1 + plan.pairs;
+  auto vec = VectorType::get({w}, type.getElementType());
+  auto operand = VectorType::get({step * w}, plan.element);
+  Value rows = liveRowsOf(op);
   Value whole = arith::DivUIOp::create(b, rows, index(block.rows));
   whole = arith::MulIOp::create(b, whole, index(block.rows));
+
+  auto rightVectors = [&](Value kk, int64_t vectors, Value p,
+                          ArrayRef<Value> columnAt) {
+    SmallVector<Value> bs;
+    if (!direct) {
+      Value row = kk;
+      if (plan.pairs) {
+        row = arith::DivUIOp::create(b, kk, index(2));
+      }
+      for (int64_t v = 0; v < vectors; ++v) {
+        bs.push_back(vector::LoadOp::create(
+            b, operand, pack.memref, ValueRange{p, row, index(v * step * w)}));
+      }
+      return bs;
+    }
+    Value odd = plan.pairs ? addIndex(kk, 1) : Value();
+    for (int64_t v = 0; v < vectors; v += step) {
+      Value x = convert(at(plan.b, Point{{kk, columnAt[v]}, 1, step * w}),
+                        plan.element);
+      if (!plan.pairs) {
+        bs.push_back(x);
+        continue;
+      }
+      Value y = convert(at(plan.b, Point{{odd, columnAt[v]}, 1, step * w}),
+                        plan.element);
+      bs.push_back(interleave(b, x, y, 0, w));
+      bs.push_back(interleave(b, x, y, w, w));
+    }
+    // As many lines of the next tile, in the order in which they lie.
+    Value trip = arith::MulIOp::create(b, p, index(k / step));
+    Value done = arith::DivUIOp::create(b, kk, index(step));
+    prefetchShare(op.getB(), arith::AddIOp::create(b, trip, done),
+                  k / step * ceilDiv(columns, block.vectors));
+    return bs;
+  };
 
   auto registers = [&](int64_t height, int64_t vectors, Value i, Value p,
                        Value j) {
@@ -149,28 +199,33 @@ void KernelLowering::lowerDot(DotOp op, const Buffer &c, bool accumulate) {
     }
     for (Value r : rowAt) {
       for (Value col : columnAt) {
-        init.push_back(accumulate ? Value(vector::LoadOp::create(
-                                        b, vec, c.memref, ValueRange{r, col}))
-                                  : broadcast(zeroOf(element), w));
+        init.push_back(
+            accumulate
+                ? Value(vector::LoadOp::create(b, vec, c.memref,
+                                               ValueRange{r, col}))
+                : broadcast(zeroOf(type.getElementType()), w));
       }
     }
-    SmallVector<Value> sums =
-        loop(index(0), index(k), 1, init, [&](Value kk, ValueRange accs) {
-          SmallVector<Value> bs, next;
-          for (int64_t v = 0; v < vectors; ++v) {
-            bs.push_back(vector::LoadOp::create(
-                b, vec, pack.memref, ValueRange{p, kk, index(v * w)}));
-          }
+    SmallVector<Value> sums = loop(
+        index(0), index(k), step, init, [&](Value kk, ValueRange accs) {
+          SmallVector<Value> bs = rightVectors(kk, vectors, p, columnAt), next;
           for (int64_t r = 0; r < height; ++r) {
             SmallVector<Value> idx{rowAt[r], kk};
             if (swap) {
               std::swap(idx[0], idx[1]);
             }
-            Value x = memref::LoadOp::create(b, a.memref, idx);
-            Value spread = vector::BroadcastOp::create(b, vec, x);
+            Value spread;
+            if (plan.pairs) {
+              auto pair = VectorType::get({2}, plan.element);
+              spread = pairLane(
+                  vector::LoadOp::create(b, pair, a.memref, idx), w);
+            } else {
+              Value x = memref::LoadOp::create(b, a.memref, idx);
+              spread = vector::BroadcastOp::create(b, vec, x);
+            }
             for (int64_t v = 0; v < vectors; ++v) {
-              next.push_back(vector::FMAOp::create(b, spread, bs[v],
-                                                   accs[r * vectors + v]));
+              next.push_back(
+                  multiplyAdd(plan, spread, bs[v], accs[r * vectors + v]));
             }
           }
           return next;
@@ -184,7 +239,8 @@ void KernelLowering::lowerDot(DotOp op, const Buffer &c, bool accumulate) {
   auto panels = [&](int64_t from, int64_t to, int64_t vectors) {
     nest([&] {
       loop(index(from), index(to), 1, [&](Value p) {
-        Value j = arith::MulIOp::create(b, p, index(pack.panel));
+        Value j = arith::MulIOp::create(b, p, index(panel));
+        indexLevel[j] = levels.size() - 1;
         loop(index(0), whole, block.rows,
              [&](Value i) { registers(block.rows, vectors, i, p, j); });
         if (block.rows > rowBlock) {
@@ -203,16 +259,47 @@ void KernelLowering::lowerDot(DotOp op, const Buffer &c, bool accumulate) {
   }
 }
 
+//===----------------------------------------------------------------------===//
+// Lowering
+//===----------------------------------------------------------------------===//
+
+void KernelLowering::lowerDot(DotOp op, const Buffer &c, bool accumulate) {
+  packB(op);
+  byRows(
+      op,
+      [&] {
+        if (planOf(op).few.form == DotForm::direct) {
+          return lanesAlongColumns(op, DotForm::direct, c, accumulate);
+        }
+        packRows(op);
+        lanesAlongRows(op, c, accumulate);
+      },
+      [&] { lanesAlongColumns(op, DotForm::packed, c, accumulate); });
+}
+
 void KernelLowering::prepareDots(Value v) {
   for (OpOperand &use : v.getUses()) {
     auto dot = dyn_cast<DotOp>(use.getOwner());
     if (!dot || dot->getBlock() == v.getParentBlock()) {
       continue;
     }
-    if (use.getOperandNumber() == 0) {
-      rowMajor(v, dot.getResult().getType().getElementType());
-    } else if (use.getOperandNumber() == 1) {
+    if (use.getOperandNumber() == 1) {
       packB(dot);
+      continue;
     }
+    auto prepare = [&] {
+      const DotPlan &plan = planOf(dot);
+      rowMajor(plan.a, plan.element);
+    };
+    byRows(
+        dot,
+        [&] {
+          if (planOf(dot).few.form == DotForm::rowLanes) {
+            packRows(dot);
+          } else {
+            prepare();
+          }
+        },
+        prepare);
   }
 }

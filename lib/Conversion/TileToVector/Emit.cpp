@@ -60,14 +60,15 @@ Value KernelLowering::scratch(ArrayRef<int64_t> shape, Type element) {
                                 at, ValueRange());
 }
 
-/// The last axis has room for whole registers, the first for whole row blocks.
+/// The last axis has room for whole registers, the first for whole row blocks
+/// and the lanes of dots along rows.
 Buffer KernelLowering::makeBuffer(ArrayRef<int64_t> shape, Type element) {
   Type stored = element.isInteger(1) ? b.getI8Type() : element;
   SmallVector<int64_t> padded(shape);
   if (padded.empty()) {
     padded.push_back(1);
   } else {
-    padded.front() = roundUp(padded.front(), rowBlock);
+    padded.front() = roundUp(padded.front(), shape.size() > 1 ? 8 : rowBlock);
     padded.back() = roundUp(padded.back(), target.lanes);
   }
   return {scratch(padded, stored), SmallVector<int64_t>(shape), element};

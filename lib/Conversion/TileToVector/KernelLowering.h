@@ -29,6 +29,7 @@
 
 #include "attn/Conversion/TileToVector.h"
 #include "attn/Dialect/Tile/IR/Tile.h"
+#include "attn/TargetModel/DotCost.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -76,11 +77,26 @@ struct Access {
 };
 
 /// How the rows of a buffered B operand of a dot lie: panels of `panel`
-/// columns, [panels][k][panel].
+/// columns, [panels][k][panel]. Pairs: [panels][k / 2][2 panel], the two
+/// elements of a pair side by side.
 struct Pack {
   Value memref;
   int64_t panel;
 };
+
+/// How a dot is computed (attn/TargetModel/DotCost.h).
+struct DotPlan {
+  /// What is multiplied: the type of the result, or bf16 in pairs.
+  Type element;
+  bool pairs = false;
+  /// The operands without extensions that the product does itself.
+  Value a, b;
+  /// For how many live rows B is not packed.
+  FewRows few;
+};
+
+/// W vectors of W elements each, rows of a square, to its columns.
+void transposeVectors(ImplicitLocOpBuilder &b, SmallVectorImpl<Value> &x);
 
 class KernelLowering {
 public:
@@ -183,21 +199,59 @@ private:
   void storeElement(Value v, Value pointer);
   Value elementPointer(Value pointer, Value index, Type element);
   void lowerLoad(LoadOp op);
+  void fillTable(LoadOp op, const Buffer &table);
   void lowerStore(StoreOp op);
   Value loadAt(LoadOp op, const Point &p);
   Value zeros(int64_t bytes);
   void store(Value v, const Access &access);
 
   //===--- Dots (Dot.cpp) ------------------------------------------------===//
+  const DotPlan &planOf(DotOp op);
+  /// Emits what is right for few live rows, for many, or both and a branch.
+  void byRows(DotOp op, function_ref<void()> few, function_ref<void()> many);
   void lowerDot(DotOp op, const Buffer &c, bool accumulate);
   /// Packs or converts `v` where it is made for dots in loops inside.
   void prepareDots(Value v);
-  void packB(DotOp op);
   /// Register block of a dot: rows, and vectors of `width` elements.
   struct Block2D {
     int64_t rows, vectors, width;
   };
-  Block2D blockOf(DotOp op);
+  Block2D blockOf(DotOp op, DotForm form);
+  void lanesAlongColumns(DotOp op, DotForm form, const Buffer &c,
+                         bool accumulate);
+  Value liveRowsOf(DotOp op);
+  Value multiplyAdd(const DotPlan &plan, Value x, Value y, Value sum);
+
+  //===--- Operands of dots (DotPack.cpp) --------------------------------===//
+  void packB(DotOp op);
+  void packPanels(DotOp op);
+  void packRows(DotOp op);
+  Value pairLane(Value pair, int64_t lanes);
+
+  //===--- Dots with lanes along the rows (DotRows.cpp) ------------------===//
+  void lanesAlongRows(DotOp op, const Buffer &c, bool accumulate);
+
+  //===--- Addresses of the next tile (Lookahead.cpp) --------------------===//
+  /// Loads of a step whose addresses depend on the number of the tile alone.
+  struct Ahead {
+    SmallVector<LoadOp> loads;
+    SmallVector<Operation *> slice; // what their addresses need, in order
+    struct Table {
+      Buffer buffer;         // of even tiles
+      int64_t offset, bytes; // its place in scratch; the other one follows
+    };
+    SmallVector<Table> tables;
+    Value cell; // the last tile whose addresses are known
+  };
+  Ahead prepareLookAhead(FoldOp op, bool isAlwaysVisited);
+  /// Finds, in front of the step of `tile`, what is not known yet of it and the
+  /// next one before `end`.
+  void lookAhead(FoldOp op, const Ahead &ahead, Value tile, Value end);
+  bool isFetchedByDots(LoadOp load);
+  /// Fetches of the block `v` of the next tile what falls to trip number `trip`
+  /// of `trips`, in the order of memory.
+  void prefetchShare(Value v, Value trip, int64_t trips);
+  void prefetch(Value p, int64_t bytes, bool ahead);
 
   //===--- Regions (Regions.cpp) -----------------------------------------===//
   void lowerBlock(Block &block);
@@ -226,9 +280,13 @@ private:
   DenseMap<Value, Buffer> cells;   // of carried scalars
   DenseMap<Value, Buffer> planned; // will be materialised there
   DenseMap<Value, Tensor> tensors;
+  DenseMap<Operation *, DotPlan> plans;
   DenseMap<Operation *, Pack> packs;
+  DenseMap<Operation *, Buffer> rowPacks; // A with lanes along the rows
+  DenseMap<Operation *, Buffer> copies;   // B converted, row by row
   DenseMap<std::pair<Value, Type>, Buffer> converted; // operands of dots
   DenseMap<Operation *, Buffer> tables;               // addresses of a load
+  DenseMap<Operation *, Buffer> nextTables; // the same of the next tile
   DenseMap<Operation *, bool> decided;                // scf.if -> the arm taken
   DenseMap<Value, Operation *> rowSource;
   DenseMap<Operation *, std::pair<Value, Value>> counts; // exact, rounded

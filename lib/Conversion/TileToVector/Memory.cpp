@@ -366,16 +366,14 @@ void KernelLowering::lowerLoad(LoadOp op) {
   if (runs) {
     outer.pop_back();
   }
-  Buffer table, buffer;
   if (lazy) {
-    table = makeBuffer(outer, b.getI64Type());
-    tables[op] = table;
-  } else {
-    buffer = makeBuffer(type.getShape(), element);
+    if (!nextTables.count(op)) {
+      tables[op] = makeBuffer(outer, b.getI64Type());
+      fillTable(op, tables[op]);
+    }
+    return;
   }
-  int64_t bytes =
-      (element.isInteger(1) ? 8 : element.getIntOrFloatBitWidth()) / 8;
-  Value absentRow = lazy ? zeros(bytes * type.getDimSize(axis)) : Value();
+  Buffer buffer = makeBuffer(type.getShape(), element);
   auto copyRun = [&](Value p, Point q) {
     int64_t size = type.getDimSize(axis),
             w = liveRuns ? target.lanes : lanesFor(size);
@@ -431,28 +429,6 @@ void KernelLowering::lowerLoad(LoadOp op) {
     if (runs) {
       idx.push_back(index(0));
     }
-    if (lazy) {
-      auto address = [&](Value p) -> Value {
-        return LLVM::PtrToIntOp::create(b, b.getI64Type(), p);
-      };
-      // The rows of a tile lie anywhere: no hardware foresees them.
-      auto found = [&](Value p) {
-        int64_t lines = (bytes * type.getDimSize(axis) + 63) / 64;
-        if (isa<FoldOp>(op->getParentOp()) && lines <= 8) {
-          for (int64_t k = 0; k < lines; ++k) {
-            Value line =
-                LLVM::GEPOp::create(b, p.getType(), b.getI8Type(), p,
-                                    ArrayRef<LLVM::GEPArg>{int32_t(64 * k)});
-            LLVM::Prefetch::create(b, line, 0, 3, 1);
-          }
-        }
-        return SmallVector<Value>{address(p)};
-      };
-      SmallVector<Value> p =
-          withAddress(access, idx, true, TypeRange(b.getI64Type()), found,
-                      [&] { return SmallVector<Value>{address(absentRow)}; });
-      return storeBuffer(p[0], table, q);
-    }
     if (runs) {
       bool guarded =
           access.liveBegin || access.memory.getDefiningOp<tile::ViewOp>();
@@ -475,9 +451,51 @@ void KernelLowering::lowerLoad(LoadOp op) {
     storeBuffer(v[0], buffer, q);
   };
   nest([&] { axisLoop(Point{}); });
-  if (!lazy) {
-    buffers[op.getResult()] = buffer;
-  }
+  buffers[op.getResult()] = buffer;
+}
+
+/// The address of each row; where a point is absent, of zeros.
+void KernelLowering::fillTable(LoadOp op, const Buffer &table) {
+  Access access = accessOf(op);
+  auto type = cast<VectorType>(op.getResult().getType());
+  Type element = type.getElementType();
+  int64_t bits = element.isInteger(1) ? 8 : element.getIntOrFloatBitWidth();
+  int64_t bytes = bits * type.getShape().back() / 8;
+  Value absentRow = zeros(bytes);
+  Value rows = rowCount(op.getResult(), /*rounded=*/true);
+  auto address = [&](Value p) -> Value {
+    return LLVM::PtrToIntOp::create(b, b.getI64Type(), p);
+  };
+  bool fetches = isa<FoldOp>(op->getParentOp()) && bytes <= 512 &&
+                 !(nextTables.count(op) && isFetchedByDots(op));
+  std::function<void(Point)> axisLoop = [&](Point q) {
+    size_t a = q.idx.size();
+    if (a < table.shape.size()) {
+      Value end = a == 0 && rows ? rows : index(table.shape[a]);
+      return loop(index(0), end, 1, [&](Value i) {
+        Point r = q;
+        r.idx.push_back(i);
+        axisLoop(r);
+      });
+    }
+    SmallVector<Value> idx(q.idx);
+    idx.push_back(index(0));
+    auto found = [&](Value p) {
+      // The first line of each row even where dots fetch the others: all of a
+      // tile's addresses are translated side by side then.
+      if (fetches) {
+        prefetch(p, bytes, nextTables.count(op));
+      } else if (nextTables.count(op)) {
+        prefetch(p, 1, /*ahead=*/true);
+      }
+      return SmallVector<Value>{address(p)};
+    };
+    SmallVector<Value> p =
+        withAddress(access, idx, true, TypeRange(b.getI64Type()), found,
+                    [&] { return SmallVector<Value>{address(absentRow)}; });
+    storeBuffer(p[0], table, q);
+  };
+  nest([&] { axisLoop(Point{}); });
 }
 
 /// Through the table of addresses that lowerLoad has written.

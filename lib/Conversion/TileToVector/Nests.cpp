@@ -165,7 +165,9 @@ void KernelLowering::fillNest(Value v, const Buffer &into, Value like,
     SmallVector<Value> init;
     for (vector::MultiDimReductionOp red : joined) {
       init.push_back(
-          broadcast(constant(identity(b, red.getKind(), into.element)), w));
+          broadcast(constant(identity(b, red.getKind(),
+                                      getElementTypeOrSelf(v.getType()))),
+                    w));
     }
     auto lanes = [&] {
       SmallVector<Value> sums =
@@ -175,8 +177,8 @@ void KernelLowering::fillNest(Value v, const Buffer &into, Value like,
                  q.idx.push_back(j);
                  q.lane = last;
                  q.width = w;
-                 Value x = convert(at(pulled, q), into.element);
-                 storeBuffer(x, into, q);
+                 Value x = at(pulled, q);
+                 storeBuffer(convert(x, into.element), into, q);
                  SmallVector<Value> next;
                  for (size_t n = 0; n < joined.size(); ++n) {
                    vector::MultiDimReductionOp red = joined[n];
@@ -212,11 +214,13 @@ void KernelLowering::fillNest(Value v, const Buffer &into, Value like,
 void KernelLowering::materialise(Value v) {
   auto type = cast<VectorType>(v.getType());
   auto plan = planned.find(v);
-  Buffer into = plan != planned.end()
-                    ? plan->second
-                    : makeBuffer(type.getShape(), type.getElementType());
+  auto bufferOf = [&](Type element) {
+    return plan != planned.end() ? plan->second
+                                 : makeBuffer(type.getShape(), element);
+  };
   auto [dot, addend] = accumulation(v);
   if (dot) {
+    Buffer into = bufferOf(type.getElementType());
     packB(dot);
     auto zero = addend.getDefiningOp<arith::ConstantOp>();
     bool fromZero = zero && matchPattern(addend, m_AnyZeroFloat());
@@ -246,6 +250,20 @@ void KernelLowering::materialise(Value v) {
     buffers[red.getDest()] = makeBuffer(t.getShape(), t.getElementType());
     done.insert(red);
   }
+  // What only dots read beside these sums is kept as they multiply it.
+  Type element = type.getElementType(), wanted;
+  for (OpOperand &use : v.getUses()) {
+    auto red = dyn_cast<vector::MultiDimReductionOp>(use.getOwner());
+    if (red && llvm::is_contained(joined, red)) {
+      continue;
+    }
+    auto user = dyn_cast<DotOp>(use.getOwner());
+    Type other = user && use.getOperandNumber() == 0 ? planOf(user).element
+                                                     : element;
+    wanted = !wanted || wanted == other ? other : element;
+  }
+  bool narrows = wanted && plan == planned.end() && isa<FloatType>(element);
+  Buffer into = bufferOf(narrows ? wanted : element);
   fill(v, into, v, joined);
   buffers[v] = into;
 }

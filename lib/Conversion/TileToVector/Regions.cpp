@@ -258,7 +258,13 @@ void KernelLowering::lowerFold(FoldOp op) {
   ValueRange state = step.getArguments().drop_front(2);
   ValueRange yielded = step.getTerminator()->getOperands();
   bindState(op.getInit(), state, yielded);
-  auto tile = [&](Value k) {
+  bool isAlwaysVisited =
+      matchPattern(cls.getTerminator()->getOperand(0), m_One());
+  Ahead ahead = prepareLookAhead(op, isAlwaysVisited);
+  for (LoadOp load : ahead.loads) {
+    nextTables[load] = Buffer();
+  }
+  auto tile = [&](Value k, Value end) {
     scalars.map(cls.getArgument(0), k);
     lowerBlock(cls);
     Value visit = scalar(cls.getTerminator()->getOperand(0));
@@ -267,6 +273,7 @@ void KernelLowering::lowerFold(FoldOp op) {
       scalars.map(step.getArgument(0), k);
       scalars.map(step.getArgument(1), partial);
       loadCells(state);
+      lookAhead(op, ahead, k, end);
       lowerBlock(step);
       current = step.getTerminator();
       copyState(state, yielded);
@@ -279,7 +286,8 @@ void KernelLowering::lowerFold(FoldOp op) {
     }
   };
   if (op.getBegins().size() == 1) {
-    loop(scalar(op.getBegins()[0]), scalar(op.getEnds()[0]), 1, tile);
+    Value end = scalar(op.getEnds()[0]);
+    loop(scalar(op.getBegins()[0]), end, 1, [&](Value k) { tile(k, end); });
   } else {
     // An interval is entered behind the furthest end of those before it.
     int64_t n = op.getBegins().size();
@@ -294,7 +302,7 @@ void KernelLowering::lowerFold(FoldOp op) {
       Value lo = memref::LoadOp::create(b, begins, i);
       Value hi = memref::LoadOp::create(b, ends, i);
       lo = arith::MaxSIOp::create(b, lo, furthest[0]);
-      loop(lo, hi, 1, tile);
+      loop(lo, hi, 1, [&](Value k) { tile(k, hi); });
       return SmallVector<Value>{arith::MaxSIOp::create(b, hi, furthest[0])};
     });
   }

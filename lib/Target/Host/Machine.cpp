@@ -64,10 +64,10 @@ HostVectorUnit attn::hostVectorUnit(const HostOptions &options) {
   std::string features = featureString(options.features);
   if (hasFeature(features, "avx512f") && hasFeature(features, "avx512bw") &&
       hasFeature(features, "avx512vl")) {
-    return {16, 32};
+    return {16, 32, hasFeature(features, "avx512bf16")};
   }
-  return hasFeature(features, "avx2") ? HostVectorUnit{8, 16}
-                                      : HostVectorUnit{4, 16};
+  return hasFeature(features, "avx2") ? HostVectorUnit{8, 16, false}
+                                      : HostVectorUnit{4, 16, false};
 }
 
 const char *attn::tuningFor(StringRef features) {

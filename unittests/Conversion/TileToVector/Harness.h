@@ -68,6 +68,7 @@ struct Compiled {
     ConvertTileToVectorPassOptions pass;
     pass.lanes = unit.lanes;
     pass.registers = unit.registers;
+    pass.dotsBF16 = unit.dotsBF16;
     PassManager pm(&context);
     pm.addPass(createConvertTileToVectorPass(pass));
     if (failed(pm.run(*module))) {

@@ -44,6 +44,7 @@ struct HostTimes {
 struct HostVectorUnit {
   int64_t lanes;     // f32 lanes of the widest register
   int64_t registers; // of that width
+  bool dotsBF16;     // multiplies pairs of bf16 and adds in f32
 };
 HostVectorUnit hostVectorUnit(const HostOptions &options);
 
