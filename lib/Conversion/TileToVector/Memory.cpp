@@ -481,12 +481,8 @@ void KernelLowering::fillTable(LoadOp op, const Buffer &table) {
     SmallVector<Value> idx(q.idx);
     idx.push_back(index(0));
     auto found = [&](Value p) {
-      // The first line of each row even where dots fetch the others: all of a
-      // tile's addresses are translated side by side then.
       if (fetches) {
         prefetch(p, bytes, nextTables.count(op));
-      } else if (nextTables.count(op)) {
-        prefetch(p, 1, /*ahead=*/true);
       }
       return SmallVector<Value>{address(p)};
     };
