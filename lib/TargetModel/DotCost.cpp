@@ -73,11 +73,11 @@ FewRows attn::chooseFewRows(const DotProblem &problem, int64_t mostRows,
     return {};
   }
   for (int64_t rows = rowStep; rows < mostRows + rowStep; rows += rowStep) {
-    if (getDotCost(problem, few.form, rows) >
+    // A block that is not full may cost as much; larger counts decide.
+    if (getDotCost(problem, few.form, rows) <=
         getDotCost(problem, DotForm::packed, rows)) {
-      break;
+      few.rows = rows;
     }
-    few.rows = rows;
   }
   return few;
 }
