@@ -4,10 +4,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // usage: cpu-peaks THREADS MIB SAMPLES
-// Prints JSON: GFLOP/s of f32 multiply-adds in registers and GB/s of reading
-// MIB of memory, on one thread and on THREADS, SAMPLES times each.
+// Prints JSON: GFLOP/s of f32 multiply-adds and, where there are such
+// instructions, of pairs of bf16 in registers; GB/s of reading MIB of memory in
+// order, and in blocks of 4 KiB at random places: on one thread and on THREADS,
+// SAMPLES times each.
 //
 //===----------------------------------------------------------------------===//
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -15,9 +18,14 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <numeric>
+#include <random>
 #include <thread>
 #include <vector>
 
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
 #if defined(__AVX512F__)
 static constexpr int kLanes = 16;
 #elif defined(__AVX__)
@@ -88,6 +96,54 @@ static void multiplyAdd() {
   }
 }
 
+#if defined(__AVX512BF16__)
+static void multiplyPairs() {
+  __m512 sum[kChains];
+  __m512bh factor = (__m512bh)_mm512_set1_epi16(0x3f7f);
+  for (__m512 &chain : sum) {
+    chain = _mm512_set1_ps(1e-3f);
+  }
+  for (__m512 &chain : sum) {
+    asm volatile("" : "+v"(chain)); // or equal chains would become one
+  }
+  for (int64_t step = 0; step < kSteps; ++step) {
+#pragma GCC unroll 12
+    for (int chain = 0; chain < kChains; ++chain) {
+      sum[chain] = _mm512_dpbf16_ps(sum[chain], factor, factor);
+    }
+  }
+  for (__m512 &chain : sum) {
+    asm volatile("" : "+v"(chain));
+  }
+}
+#endif
+
+/// Reads blocks of 4 KiB in the order of `blocks`; each line is fetched 16 KiB
+/// ahead into the second level, as no hardware foresees a random order.
+static constexpr int64_t kBlock = 4096, kAhead = 4;
+static void readBlocks(const Vector *data, const uint32_t *blocks,
+                       int64_t count) {
+  constexpr int64_t vectors = kBlock / int64_t(sizeof(Vector));
+  constexpr int64_t perLine = 64 / int64_t(sizeof(Vector));
+  Vector sum[4] = {};
+  for (int64_t i = 0; i < count; ++i) {
+    const Vector *from = data + blocks[i] * vectors;
+    const Vector *next = data + blocks[std::min(i + kAhead, count - 1)] * vectors;
+    for (int64_t j = 0; j < vectors; j += 4) {
+      for (int64_t k = 0; k < 4; k += perLine) {
+        __builtin_prefetch(next + j + k, 0, 2);
+      }
+#pragma GCC unroll 4
+      for (int stream = 0; stream < 4; ++stream) {
+        sum[stream] += from[j + stream];
+      }
+    }
+  }
+  for (Vector &stream : sum) {
+    keep(stream);
+  }
+}
+
 /// Reads all of `count` vectors; four streams keep more misses in flight.
 static void read(const Vector *data, int64_t count) {
   Vector sum[4] = {};
@@ -137,7 +193,10 @@ int main(int argc, char **argv) {
   }
   double flops = 2.0 * kLanes * kChains * kSteps;
   double bytes = double(part) * threads * sizeof(Vector);
-  std::vector<double> fma[2], bandwidth[2];
+  std::vector<double> fma[2], dots[2], bandwidth[2], pages[2];
+  std::vector<uint32_t> blocks(part * threads * sizeof(Vector) / kBlock);
+  std::iota(blocks.begin(), blocks.end(), 0);
+  std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));
   for (int sample = 0; sample < samples; ++sample) {
     for (bool all : {false, true}) {
       int used = all ? threads : 1;
@@ -148,12 +207,27 @@ int main(int argc, char **argv) {
         read(data + thread * count, count);
       });
       bandwidth[all].push_back(bytes / seconds * 1e-9);
+      int64_t share = int64_t(blocks.size()) / used;
+      seconds = secondsOf(used, [&](int thread) {
+        readBlocks(data, blocks.data() + thread * share, share);
+      });
+      pages[all].push_back(double(share * used * kBlock) / seconds * 1e-9);
+#if defined(__AVX512BF16__)
+      seconds = secondsOf(used, [](int) { multiplyPairs(); });
+      dots[all].push_back(2 * flops * used / seconds * 1e-9);
+#endif
     }
   }
   std::printf("{\n  \"threads\": %d,\n  \"read_mib\": %ld,\n  \"lanes\": %d,\n",
               threads, long(mebibytes), kLanes);
   print("fma_gflops_one", fma[0], ",");
   print("fma_gflops_all", fma[1], ",");
+  if (!dots[0].empty()) {
+    print("dot_bf16_gflops_one", dots[0], ",");
+    print("dot_bf16_gflops_all", dots[1], ",");
+  }
+  print("pages_gbs_one", pages[0], ",");
+  print("pages_gbs_all", pages[1], ",");
   print("read_gbs_one", bandwidth[0], ",");
   print("read_gbs_all", bandwidth[1], "");
   std::printf("}\n");

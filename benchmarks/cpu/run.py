@@ -5,11 +5,13 @@
 
  latency  from text to a callable function, a new process each time
  prefill  GFLOP/s of paged causal attention; only pairs that the mask admits count
- decode   GB/s of keys and values of a paged batch, each once
+ decode   GB/s of keys and values of paged batches, each once
+ masks    the time of a masked chunk beside that of all pairs
  blas     the prefill by NumPy's matrix products (blas.py), where a tuned BLAS is
- peaks    f32 multiply-adds and memory reads, before and after the others
+ peaks    multiply-adds and memory reads, before and after the others
 
-A ratio is the median speed by the best peak of the same run and as many cores.
+A ratio is the median speed by the best peak of the same run and as many cores; of
+decode by what reads of random pages and multiply-adds allow, whichever is less.
 The result goes to FOLDER (default: benchmarks/results) as JSON and SVG. Nothing
 is asserted: a number without the machine it was measured on says little.
 `--smoke` takes tiny sizes, to see that everything runs.
@@ -26,13 +28,14 @@ import subprocess
 import sys
 import tempfile
 
+import cases
 import machine
 import numpy as np
 import plot
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PAGE, HEADS, GROUP = 16, 8, 4
+HEADS, GROUP = 8, 4
 
 # Programs of examples/ and arguments that give them nothing to do.
 LATENCY = {
@@ -51,13 +54,15 @@ class Sizes:
     latency_runs: int = 5
     prefill: tuple = (1024, 2048)  # queries, keys
     decode: tuple = (16, 8192)  # requests, keys of each
+    decode_one: int = 131072  # keys of a request that is alone
+    masks: tuple = (512, 16384)  # queries, keys
     repeats: int = 7
     blas_repeats: int = 5
     peak_mib: int = 512
     peak_samples: int = 5
 
 
-SMOKE = Sizes(1, (32, 64), (2, 64), 2, 2, 8, 1)
+SMOKE = Sizes(1, (32, 64), (2, 64), 256, (64, 1024), 2, 2, 8, 1)
 
 
 class Bench:
@@ -67,6 +72,9 @@ class Bench:
         self.folder = pathlib.Path(folder)
         self.rng = np.random.default_rng(1)
         self.rows = []
+        # Huge pages where the system gives them on request, for peaks as well: the
+        # address of each random 4 KiB would be looked up in memory otherwise.
+        self.huge = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
         cores = len(os.sched_getaffinity(0))
         self.workers = [1, cores] if cores > 1 else [1]
 
@@ -96,7 +104,8 @@ class Bench:
         options = [f"--arg={a}" for a in arguments] + [f"--bench={repeats}", f"--stats={stats}"]
         if workers:
             options.append(f"--workers={workers}")
-        self.call(self.tools / "attn-run", program, f"--entry={entry}", "--device=cpu", *options)
+        self.call(self.tools / "attn-run", program, f"--entry={entry}", "--device=cpu", *options,
+                  env=self.huge)
         return json.loads(stats.read_text(encoding="utf-8"))
 
     def latency(self):
@@ -113,58 +122,74 @@ class Bench:
             medians = {phase: statistics.median(v) for phase, v in phases.items()}
             self.add("latency", f"{name}.mlir", "ms", totals, phases=medians)
 
-    def paged_arguments(self, name, requests, queries, keys, width):
-        """Arguments of paged_gqa: requests of `keys` tokens, the last `queries`
-        of which ask. Pages lie shuffled in the pool. Its bytes come second."""
-        pages = -(-keys // PAGE)
-        total = requests * pages
-        table = self.rng.permutation(total).astype(np.int32).reshape(requests, pages)
-        # Time does not depend on the values: a pool repeats a few pages.
-        shape = (min(total, 64), PAGE, HEADS, width)
-        pools = []
-        for pool in "kv":
-            some = self.rng.standard_normal(shape, dtype=np.float32).astype(np.float16)
-            pools.append(np.resize(some, (total, *shape[1:])))
-        q = self.rng.standard_normal((requests, queries, HEADS, GROUP, width), dtype=np.float32)
-        length = np.full(requests, keys, dtype=np.int32)
-        arrays = {"q": q.astype(np.float16), "k": pools[0], "v": pools[1], "table": table,
-                  "len": length, "off": length - np.int32(queries)}
-        paths = [self.save(f"{name}-{part}", array) for part, array in arrays.items()]
-        return [*paths, width**-0.5], sum(pool.nbytes for pool in pools)
-
-    def program(self, width):
-        """examples/paged_gqa.mlir for heads of this width."""
-        text = (ROOT / "examples" / "paged_gqa.mlir").read_text(encoding="utf-8")
-        path = self.folder / f"paged_gqa{width}.mlir"
-        path.write_text(text.replace("x128x", f"x{width}x"), encoding="utf-8")
-        return path
+    def prepare(self, name, case):
+        """A file with the case's program, its arguments, and their bytes."""
+        program = self.folder / f"{name}.mlir"
+        program.write_text(case.text(ROOT), encoding="utf-8")
+        arrays = case.arrays(self.rng)
+        arguments = [self.save(f"{name}-{part}", value) if isinstance(value, np.ndarray)
+                     else value for part, value in arrays.items()]
+        return program, arguments, arrays["k"].nbytes + arrays["v"].nbytes
 
     def prefill(self):
         queries, keys = self.sizes.prefill
-        for width in (64, 128):
-            arguments, _ = self.paged_arguments("prefill", 1, queries, keys, width)
+        for width, dtype in ((64, "f16"), (128, "f16"), (128, "bf16")):
+            case = cases.Paged(1, keys, queries, dtype, width=width)
+            program, arguments, _ = self.prepare("prefill", case)
             for workers in self.workers:
-                stats = self.attn_run(
-                    self.program(width), "paged_gqa", arguments, self.sizes.repeats, workers
-                )
+                stats = self.attn_run(program, "paged_gqa", arguments, self.sizes.repeats, workers)
                 # Two products, a multiplication and an addition each.
                 flops = 4 * width * stats["pairs"]
                 speeds = [flops / s * 1e-9 for s in stats["seconds"]]
-                self.add("prefill", f"prefill hd {width}", "GFLOP/s", speeds, workers,
+                self.add("prefill", f"prefill {dtype} hd {width}", "GFLOP/s", speeds, workers,
                          queries=queries, keys=keys, seconds=stats["seconds"])
 
     def decode(self):
         requests, keys = self.sizes.decode
-        arguments, pool = self.paged_arguments("decode", requests, 1, keys, 128)
+        one = self.sizes.decode_one
+        paged = cases.Paged
         cache = max(machine.caches().values(), default=0)
-        for workers in self.workers:
-            stats = self.attn_run(
-                self.program(128), "paged_gqa", arguments, self.sizes.repeats, workers
-            )
-            speeds = [stats["kv_bytes"] / s * 1e-9 for s in stats["seconds"]]
-            self.add("decode", "decode hd 128", "GB/s", speeds, workers, requests=requests,
-                     keys=keys, seconds=stats["seconds"], pool_bytes=pool,
-                     pool_by_cache=pool / cache if cache else None)
+        for name, case in {
+            "f16 GQA 4": paged(requests, keys),
+            "f16 GQA 8": paged(requests // 2, keys, group=8, by_heads=True),
+            "bf16 GQA 8": paged(requests // 2, keys, 1, "bf16", group=8, by_heads=True),
+            "f32 GQA 8": paged(requests // 2, keys, 1, "f32", group=8, by_heads=True),
+            "bf16 GQA 8, contiguous": paged(
+                requests // 2, keys, 1, "bf16", group=8, page=keys, by_heads=True),
+            "bf16 GQA 8, one request": paged(1, one, 1, "bf16", group=8, by_heads=True),
+        }.items():
+            program, arguments, pool = self.prepare("decode", case)
+            for workers in self.workers:
+                stats = self.attn_run(program, "paged_gqa", arguments, self.sizes.repeats, workers)
+                speeds = [stats["kv_bytes"] / s * 1e-9 for s in stats["seconds"]]
+                self.add("decode", f"decode {name}", "GB/s", speeds, workers,
+                         requests=case.requests, keys=case.keys, seconds=stats["seconds"],
+                         flops_per_byte=case.flops_per_byte(), dtype=case.dtype,
+                         pool_bytes=pool, pool_by_cache=pool / cache if cache else None)
+
+    def masks(self):
+        """Time by that of all pairs, over the share of pairs that the mask admits."""
+        queries, keys = self.sizes.masks
+        blocks = (keys - queries) // 64
+        for name, entry, full, masked in (
+            ("window 1024", "paged_gqa", cases.Paged(1, keys, queries),
+             cases.Paged(1, keys, queries, window=1024)),
+            ("10 % of blocks", "block_lists", cases.Listed(keys, queries, blocks),
+             cases.Listed(keys, queries, max(1, blocks // 10))),
+        ):
+            runs = []
+            for case in (full, masked):
+                program, arguments, _ = self.prepare("mask", case)
+                runs.append(self.attn_run(program, entry, arguments, self.sizes.blas_repeats, 1))
+            all_pairs, some = runs
+            # Pairs of lists are not counted: a list has as many as all others.
+            share = (some["pairs"] / all_pairs["pairs"] if some["pairs"]
+                     else masked.listed / full.listed)
+            whole = statistics.median(all_pairs["seconds"])
+            self.add("masks", f"{name}, cost by share", "x",
+                     [s / whole / share for s in some["seconds"]], 1, share=share,
+                     queries=queries, keys=keys, seconds=some["seconds"],
+                     all_seconds=all_pairs["seconds"])
 
     def blas(self):
         """None, or why there is nothing to compare with."""
@@ -189,13 +214,21 @@ class Bench:
 
     def peaks(self):
         sizes = (self.workers[-1], self.sizes.peak_mib, self.sizes.peak_samples)
-        return json.loads(self.call(self.tools / "cpu-peaks", *sizes))
+        return json.loads(self.call(self.tools / "cpu-peaks", *sizes, env=self.huge))
 
     def set_ratios(self, peaks):
         for row in self.rows:
-            kind = {"GFLOP/s": "fma_gflops", "GB/s": "read_gbs"}.get(row["unit"])
-            if kind:
-                row["peak"] = max(peaks[f"{kind}_{'one' if row['workers'] == 1 else 'all'}"])
+            used = "one" if row["workers"] == 1 else "all"
+            if row["kind"] == "decode":
+                # The products of a group may take longer than reading its keys.
+                dots = peaks.get(f"dot_bf16_gflops_{used}") if row["dtype"] == "bf16" else None
+                compute = max(dots or peaks[f"fma_gflops_{used}"]) / row["flops_per_byte"]
+                row["peak_pages"] = max(peaks[f"pages_gbs_{used}"])
+                row["peak_compute"] = compute
+                row["peak"] = min(row["peak_pages"], compute)
+            elif row["unit"] == "GFLOP/s":
+                row["peak"] = max(peaks[f"fma_gflops_{used}"])
+            if row["peak"]:
                 row["ratio"] = row["median"] / row["peak"]
 
 
@@ -207,6 +240,7 @@ def measure(options):
         bench.latency()
         bench.prefill()
         bench.decode()
+        bench.masks()
         no_blas = bench.blas()
         # Once more at the end: the clock of a core may have changed on the way.
         for name, values in bench.peaks().items():
@@ -243,13 +277,18 @@ def table(result):
         yield f"{row['name']:34} {workers:>7} {numbers} {row['unit']:8} {ratio:>7}"
         if "phases" in row:
             yield "    " + ", ".join(f"{name} {ms:.1f}" for name, ms in row["phases"].items())
-    for name, unit in (("fma", "GFLOP/s"), ("read", "GB/s")):
-        key = f"{name}_{'gflops' if name == 'fma' else 'gbs'}"
-        title = {"fma": "peak: f32 multiply-add", "read": "peak: memory read"}[name]
+    for key, title, unit in (
+        ("fma_gflops", "peak: f32 multiply-add", "GFLOP/s"),
+        ("dot_bf16_gflops", "peak: bf16 pairs", "GFLOP/s"),
+        ("read_gbs", "peak: memory read", "GB/s"),
+        ("pages_gbs", "peak: read of random 4 KiB", "GB/s"),
+    ):
         for used, cores in (("one", 1), ("all", peaks["threads"])):
-            values = peaks[f"{key}_{used}"]
-            numbers = (statistics.median(values), min(values), max(values))
-            yield f"{title:34} {cores:>7} " + " ".join(f"{v:10.2f}" for v in numbers) + f" {unit}"
+            values = peaks.get(f"{key}_{used}")
+            if values:
+                numbers = (statistics.median(values), min(values), max(values))
+                yield (f"{title:34} {cores:>7} " + " ".join(f"{v:10.2f}" for v in numbers)
+                       + f" {unit}")
     yield ""
     if result["no_blas"]:
         yield f"no comparison with a BLAS: {result['no_blas']}"

@@ -26,7 +26,12 @@ static constexpr StringLiteral kHostOfGpu = "x86-64-v3";
 static BundleTarget targetOf(StringRef name) {
   BundleTarget target;
   target.isGpu = name.starts_with("sm_");
-  target.chip = name.str();
+  SmallVector<StringRef> parts;
+  name.split(parts, '+');
+  target.chip = parts[0].str();
+  for (StringRef feature : ArrayRef(parts).drop_front()) {
+    target.features.push_back(feature.str());
+  }
   if (name != "cpu") {
     return target;
   }
@@ -54,6 +59,10 @@ static HostOptions hostOptionsOf(const BundleTarget &target) {
   return host;
 }
 
+bool attn::runsHere(StringRef target) {
+  return target == "cpu" || hostRuns(hostOptionsOf(targetOf(target)).features);
+}
+
 LogicalResult attn::validateBundleOptions(const BundleOptions &options,
                                           std::string &error) {
   if (options.targets.empty()) {
@@ -68,6 +77,13 @@ LogicalResult attn::validateBundleOptions(const BundleOptions &options,
 #define X(level) isKnown |= target.chip == level;
     ATTNRT_CPU_LEVELS(X)
 #undef X
+    for (StringRef feature : target.features) {
+      bool isFeature = false;
+#define X(known) isFeature |= feature == known;
+      ATTNRT_CPU_FEATURES(X)
+#undef X
+      isKnown &= isFeature && !target.isGpu;
+    }
     if (!isKnown) {
       error = "expects a target of cpu, x86-64-v2, x86-64-v3, x86-64-v4 or a "
               "chip as sm_80, but got '" +

@@ -189,7 +189,17 @@ std::unique_ptr<Executable> Executable::compile(ModuleOp module,
   BundleOptions bundle;
   bundle.entries.push_back(entry.str());
   bundle.tiles = options;
-  bundle.targets.push_back("cpu");
+  bundle.targets.push_back(device.cpu);
+  if (device.simulatedChip.empty()) {
+    if (failed(validateBundleOptions(bundle, error))) {
+      return nullptr;
+    }
+    if (!runsHere(device.cpu)) {
+      error = "expects a target that this machine runs, but got '" +
+              device.cpu + "'";
+      return nullptr;
+    }
+  }
   if (!device.simulatedChip.empty()) {
     bundle.targets[0] = bundle.ptx.chip = device.simulatedChip;
     bundle.ptx.warps = device.warps;

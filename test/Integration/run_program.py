@@ -2,7 +2,7 @@
 
     run_program.py EXAMPLE --seed=N --devices=reference,cpu
         --splits=1,2,3,7 --workers=1,2 [--large] [--sabotage=skip-token|seen-nan]
-        [--rows=N] [--tile=N] [--keep=FOLDER]
+        [--rows=N] [--tile=N] [--cpu=TARGET] [--keep=FOLDER]
 
 For random and for needle data (draw.py) each device runs the example through
 attn-run. The reference is compared with the NumPy models (models.py), other
@@ -12,7 +12,7 @@ says how.
 `--sabotage` shows that this catches something, and fails if it does not:
 skip-token runs with the longest request one token shorter than the result that
 it is compared with; seen-nan puts a NaN where some rows see it, and all of them
-must show it. `--rows` and `--tile` go to attn-run. `--keep` leaves arguments and results in a folder and prints the
+must show it. `--rows`, `--tile` and `--cpu` go to attn-run. `--keep` leaves arguments and results in a folder and prints the
 commands that made them.
 """
 
@@ -135,6 +135,7 @@ def parse_options():
     parser.add_argument("--sabotage", choices=("skip-token", "seen-nan"))
     parser.add_argument("--rows", type=int)
     parser.add_argument("--tile", type=int)
+    parser.add_argument("--cpu")
     parser.add_argument("--keep", type=pathlib.Path)
     return parser.parse_args()
 
@@ -151,13 +152,13 @@ def main():
             if options.keep:
                 folder = options.keep / kind
                 folder.mkdir(parents=True, exist_ok=True)
-            sizes = [
-                f"--{name}={value}"
-                for name, value in (("rows", options.rows), ("tile", options.tile))
-                if value
+            given = [
+                f"--{option}={value}"
+                for option in ("rows", "tile", "cpu")
+                if (value := getattr(options, option))
             ]
             runner = Runner(
-                options.example, folder, options.keep is not None, sizes
+                options.example, folder, options.keep is not None, given
             )
             if options.sabotage == "seen-nan":
                 good &= shows_seen_nan(runner, name, kind, program, options)

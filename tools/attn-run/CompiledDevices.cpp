@@ -117,7 +117,9 @@ static FailureOr<RunResponse> runCompiled(const RunRequest &request,
 
 FailureOr<RunResponse> attn::runOnCpu(const RunRequest &request,
                                       std::string &error) {
-  return runCompiled(request, {}, error);
+  DeviceOptions device;
+  device.cpu = request.cpu;
+  return runCompiled(request, device, error);
 }
 
 FailureOr<RunResponse> attn::runOnSimulator(const RunRequest &request,

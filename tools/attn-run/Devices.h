@@ -36,6 +36,8 @@ struct RunRequest {
   /// Simulator: the chip that PTX is made for, and the order of what may happen
   /// in any order.
   std::string chip = "sm_80";
+  /// cpu: the target that code is made for.
+  std::string cpu = "cpu";
   /// Compiled devices: rows and columns of a tile, 0 where they are chosen;
   /// simulator: warps of a kernel and places of a ring.
   int64_t rows = 0, tile = 0, warps = 0, stages = 0;

@@ -41,6 +41,8 @@ static constexpr const char kUsage[] =
   --device=NAME     reference (default), cpu, or sim: the PTX of a GPU, run and
                     checked by the simulator; a defect is an error
   --chip=NAME       sim: the chip to compile for (default sm_80)
+  --cpu=TARGET      cpu: the instructions to use: x86-64-v2, x86-64-v3,
+                    x86-64-v4, x86-64-v4+avx512bf16 (default: all there are)
   --rows=N, --tile=N  cpu, sim: most packed rows of a work item, and keys of a
                     tile (default: chosen)
   --warps=N, --stages=N  sim: warps of a kernel, and tiles that there is
@@ -83,7 +85,7 @@ struct Options {
   SmallVector<std::pair<unsigned, std::string>> outArgs;
   std::optional<uint64_t> mergeSeed;
   int64_t workers = 0, splits = 0, repeats = 0;
-  std::string chip = "sm_80";
+  std::string chip = "sm_80", cpu = "cpu";
   int64_t rows = 0, tile = 0, warps = 0, stages = 0;
   uint64_t simSeed = 1;
   int schedule = 0, completion = 0;
@@ -141,6 +143,8 @@ static std::optional<Options> parseOptions(ArrayRef<char *> words) {
                  options.splits >= 1 && options.splits <= 4096;
     } else if (key == "chip") {
       options.chip = value.str();
+    } else if (key == "cpu") {
+      options.cpu = value.str();
     } else if (key == "rows") {
       isNumber = !value.getAsInteger(10, options.rows) && options.rows >= 0;
     } else if (key == "tile") {
@@ -353,6 +357,7 @@ static int run(const Options &options) {
   request.mergeSeed = options.mergeSeed;
   request.repeats = options.repeats;
   request.chip = options.chip;
+  request.cpu = options.cpu;
   request.rows = options.rows;
   request.tile = options.tile;
   request.warps = options.warps;

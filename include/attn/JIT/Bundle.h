@@ -21,7 +21,9 @@
 namespace attn {
 
 struct BundleOptions {
-  /// "cpu" (this machine), "x86-64-v2" .. "x86-64-v4", or a chip: "sm_80".
+  /// "cpu" (this machine), "x86-64-v2" .. "x86-64-v4", with features of
+  /// attnrt/cpu_features.h behind it ("x86-64-v4+avx512bf16"), or a chip:
+  /// "sm_80".
   SmallVector<std::string> targets;
   /// Functions with a cascade; empty: all of them.
   SmallVector<std::string> entries;
@@ -39,6 +41,9 @@ struct CompileTimes {
   double tile = 0, vector = 0, total = 0;
   HostTimes host;
 };
+
+/// Whether this machine runs the code of such a target, which is no chip.
+bool runsHere(StringRef target);
 
 /// Fails with `error`, one line, for targets and options that nothing can be
 /// made for, whatever the module is.

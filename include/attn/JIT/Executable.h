@@ -18,6 +18,8 @@ namespace attn {
 struct DeviceOptions {
   /// A chip whose PTX the simulator runs; empty: this CPU.
   std::string simulatedChip;
+  /// The CPU that code is made for, a target of BundleOptions that is no chip.
+  std::string cpu = "cpu";
   /// Of its kernels, as in PtxCompileOptions.
   int64_t warps = 0, stages = 0;
   /// Of the simulator: seed, and 0 to 2 for schedule and completion of copies

@@ -1,8 +1,8 @@
 """Runs points of the matrix on every device and compares row by row.
 
     run_matrix.py --seed=N [--slice=I/N] [--part=I/N] [--seeds=K]
-        [--point=TEXT ..] [--devices=reference,cpu,sim] [--keep=FOLDER] [--list]
-        [--gate]
+        [--point=TEXT ..] [--devices=reference,cpu,sim] [--cpu=TARGET]
+        [--keep=FOLDER] [--list] [--gate]
 
 The points are a cover of all pairs of values (points.py, cover.py), which is
 another one for each seed, or those of --point. --slice takes a part of it that
@@ -14,7 +14,8 @@ The reference is compared with NumPy, the other devices with the reference. What
 the simulator is known to refuse (refusals.py) is no part of the cover; points of
 it are drawn that must be refused, and are counted apart. Each point is printed
 before it runs, and `--point=TEXT --seed=N` runs it again. --gate has ptxas assemble
-the kernels of each point for one chip, and runs nothing.
+the kernels of each point for one chip, and runs nothing. --cpu names what the
+device cpu is to use of this machine, as attn-run takes it.
 """
 
 import argparse
@@ -48,7 +49,7 @@ WORKERS = 3
 CHIPS = ["sm_80", "sm_86", "sm_89", "sm_90", "sm_120"]
 
 
-def run_point(point, seed, devices, folder, verbose):
+def run_point(point, seed, devices, folder, verbose, cpu="cpu"):
     """(state, what to print). States: agrees, refused, FAILED."""
     text = points.text_of(point)
     number = zlib.crc32(text.encode())
@@ -56,7 +57,8 @@ def run_point(point, seed, devices, folder, verbose):
     source.write_text(cascade.write(point), encoding="utf-8")
     draw = Draw([seed, number], point["data"])
     problem = draw_point(draw, point)
-    runner = Runner(str(source), folder, verbose)
+    chosen = [] if cpu == "cpu" else [f"--cpu={cpu}"]
+    runner = Runner(str(source), folder, verbose, chosen)
     runner.num_simulated = seed + number
     runner.chip = CHIPS[(seed + number) % len(CHIPS)]
     runner.take([problem.args[x] for x in cascade.names_of(point)])
@@ -133,6 +135,7 @@ def parse_options():
     parser.add_argument("--part", type=fraction, default=(0, 1))
     parser.add_argument("--point", type=points.parse, action="append")
     parser.add_argument("--devices", type=lambda x: x.split(","), default=DEVICES)
+    parser.add_argument("--cpu", default="cpu")
     parser.add_argument("--keep", type=pathlib.Path)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--gate", action="store_true")
@@ -157,8 +160,9 @@ def main():
                 if options.gate:
                     state, text = gate_point(point, seed, folder)
                 else:
+                    verbose = options.keep is not None
                     state, text = run_point(
-                        point, seed, options.devices, folder, options.keep is not None
+                        point, seed, options.devices, folder, verbose, options.cpu
                     )
                 count[state] += 1
                 print(f"    {state} ({time.time() - begin:.1f} s): {text}", flush=True)
