@@ -128,7 +128,8 @@ static void readBlocks(const Vector *data, const uint32_t *blocks,
   Vector sum[4] = {};
   for (int64_t i = 0; i < count; ++i) {
     const Vector *from = data + blocks[i] * vectors;
-    const Vector *next = data + blocks[std::min(i + kAhead, count - 1)] * vectors;
+    const Vector *next =
+        data + blocks[std::min(i + kAhead, count - 1)] * vectors;
     for (int64_t j = 0; j < vectors; j += 4) {
       for (int64_t k = 0; k < 4; k += perLine) {
         __builtin_prefetch(next + j + k, 0, 2);

@@ -36,8 +36,8 @@ double attn::getDotCost(const DotProblem &problem, DotForm form, int64_t rows) {
   double load = 1, change = problem.converts || problem.multipliesPairs;
   switch (form) {
   case DotForm::packed: {
-    double turn = problem.columnsLieAlongDepth ? llvm::Log2_64(problem.lanes)
-                                               : 0;
+    double turn =
+        problem.columnsLieAlongDepth ? llvm::Log2_64(problem.lanes) : 0;
     if (problem.columnsLieAlongDepth && problem.multipliesPairs) {
       change = 0; // pairs lie side by side already
     }
@@ -61,8 +61,7 @@ double attn::getDotCost(const DotProblem &problem, DotForm form, int64_t rows) {
 FewRows attn::chooseFewRows(const DotProblem &problem, int64_t mostRows,
                             int64_t rowStep) {
   FewRows few;
-  few.form =
-      problem.columnsLieAlongDepth ? DotForm::rowLanes : DotForm::direct;
+  few.form = problem.columnsLieAlongDepth ? DotForm::rowLanes : DotForm::direct;
   int64_t pair = 1 + problem.multipliesPairs;
   bool divides = few.form == DotForm::rowLanes
                      ? problem.columns % getRowLanes(problem) == 0 &&

@@ -117,8 +117,8 @@ Value KernelLowering::multiplyAdd(const DotPlan &plan, Value x, Value y,
     return vector::FMAOp::create(b, x, y, sum);
   }
   auto type = cast<VectorType>(sum.getType());
-  std::string name = "llvm.x86.avx512bf16.dpbf16ps." +
-                     std::to_string(32 * type.getDimSize(0));
+  std::string name =
+      "llvm.x86.avx512bf16.dpbf16ps." + std::to_string(32 * type.getDimSize(0));
   return LLVM::CallIntrinsicOp::create(b, type, b.getStringAttr(name),
                                        ValueRange{sum, x, y})
       .getResult(0);
@@ -199,15 +199,14 @@ void KernelLowering::lanesAlongColumns(DotOp op, DotForm form, const Buffer &c,
     }
     for (Value r : rowAt) {
       for (Value col : columnAt) {
-        init.push_back(
-            accumulate
-                ? Value(vector::LoadOp::create(b, vec, c.memref,
-                                               ValueRange{r, col}))
-                : broadcast(zeroOf(type.getElementType()), w));
+        init.push_back(accumulate
+                           ? Value(vector::LoadOp::create(b, vec, c.memref,
+                                                          ValueRange{r, col}))
+                           : broadcast(zeroOf(type.getElementType()), w));
       }
     }
-    SmallVector<Value> sums = loop(
-        index(0), index(k), step, init, [&](Value kk, ValueRange accs) {
+    SmallVector<Value> sums =
+        loop(index(0), index(k), step, init, [&](Value kk, ValueRange accs) {
           SmallVector<Value> bs = rightVectors(kk, vectors, p, columnAt), next;
           for (int64_t r = 0; r < height; ++r) {
             SmallVector<Value> idx{rowAt[r], kk};
@@ -217,8 +216,8 @@ void KernelLowering::lanesAlongColumns(DotOp op, DotForm form, const Buffer &c,
             Value spread;
             if (plan.pairs) {
               auto pair = VectorType::get({2}, plan.element);
-              spread = pairLane(
-                  vector::LoadOp::create(b, pair, a.memref, idx), w);
+              spread =
+                  pairLane(vector::LoadOp::create(b, pair, a.memref, idx), w);
             } else {
               Value x = memref::LoadOp::create(b, a.memref, idx);
               spread = vector::BroadcastOp::create(b, vec, x);

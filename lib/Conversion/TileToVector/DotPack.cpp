@@ -205,8 +205,8 @@ void KernelLowering::packRows(DotOp op) {
       loop(index(0), index(depth), step, [&](Value k) {
         Value at0 = arith::DivUIOp::create(b, k, index(step));
         for (int64_t r = 0; r < w; ++r) {
-          Value x = convert(at(plan.a, Point{{rowAt[r], k}, 1, step}),
-                            plan.element);
+          Value x =
+              convert(at(plan.a, Point{{rowAt[r], k}, 1, step}), plan.element);
           storeBuffer(x, pack, Point{{group, at0, index(step * r)}});
         }
       });

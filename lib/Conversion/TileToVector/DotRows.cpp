@@ -19,7 +19,7 @@ using namespace attn::tile;
 /// Steps along the depth in the body of the loop. Addresses of columns are too
 /// many for the registers, so each is used for two steps; for more, too few of
 /// the sums would be in sight of the scheduler at the same time.
-static constexpr int64_t unrolled = 8, stepsPerAddress = 2;
+static constexpr int64_t unrolled = 4, stepsPerAddress = 2;
 
 void KernelLowering::lanesAlongRows(DotOp op, const Buffer &c,
                                     bool accumulate) {

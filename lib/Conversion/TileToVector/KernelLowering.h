@@ -287,7 +287,7 @@ private:
   DenseMap<std::pair<Value, Type>, Buffer> converted; // operands of dots
   DenseMap<Operation *, Buffer> tables;               // addresses of a load
   DenseMap<Operation *, Buffer> nextTables; // the same of the next tile
-  DenseMap<Operation *, bool> decided;                // scf.if -> the arm taken
+  DenseMap<Operation *, bool> decided;      // scf.if -> the arm taken
   DenseMap<Value, Operation *> rowSource;
   DenseMap<Operation *, std::pair<Value, Value>> counts; // exact, rounded
   DenseMap<Operation *, unsigned> number;

@@ -105,9 +105,9 @@ void KernelLowering::lookAhead(FoldOp op, const Ahead &ahead, Value tile,
     Value at = arith::MulIOp::create(b, turn, index(bytes));
     at = arith::AddIOp::create(b, at, index(offset));
     Buffer now = table;
-    now.memref = memref::ViewOp::create(b, cast<MemRefType>(
-                                               table.memref.getType()),
-                                        scratchBase, at, ValueRange());
+    now.memref =
+        memref::ViewOp::create(b, cast<MemRefType>(table.memref.getType()),
+                               scratchBase, at, ValueRange());
     return now;
   };
   Value number = op.getStep().front().getArgument(0);
@@ -166,8 +166,7 @@ void KernelLowering::prefetchShare(Value v, Value trip, int64_t trips) {
     return;
   }
   auto type = cast<VectorType>(load.getResult().getType());
-  int64_t rowBytes =
-      type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
+  int64_t rowBytes = type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
   int64_t inRow = (rowBytes + lineBytes - 1) / lineBytes;
   int64_t lines = type.getDimSize(0) * inRow;
   // Whole rows, or parts that a row is a multiple of.
@@ -187,8 +186,8 @@ void KernelLowering::prefetchShare(Value v, Value trip, int64_t trips) {
     Value row = arith::DivUIOp::create(b, here, index(inRow));
     Value byte = arith::MulIOp::create(
         b, arith::RemUIOp::create(b, here, index(inRow)), index(lineBytes));
-    Value p = LLVM::IntToPtrOp::create(b, ptr,
-                                       loadBuffer(it->second, Point{{row}}));
+    Value p =
+        LLVM::IntToPtrOp::create(b, ptr, loadBuffer(it->second, Point{{row}}));
     p = LLVM::GEPOp::create(b, ptr, b.getI8Type(), p,
                             ArrayRef<LLVM::GEPArg>{toI64(byte)});
     prefetch(p, std::min(share, inRow) * lineBytes, /*ahead=*/true);
@@ -199,9 +198,8 @@ void KernelLowering::prefetchShare(Value v, Value trip, int64_t trips) {
 /// misses in flight, what is read a tile later.
 void KernelLowering::prefetch(Value p, int64_t bytes, bool ahead) {
   for (int64_t k = 0; k < bytes; k += lineBytes) {
-    Value line =
-        LLVM::GEPOp::create(b, p.getType(), b.getI8Type(), p,
-                            ArrayRef<LLVM::GEPArg>{int32_t(k)});
+    Value line = LLVM::GEPOp::create(b, p.getType(), b.getI8Type(), p,
+                                     ArrayRef<LLVM::GEPArg>{int32_t(k)});
     LLVM::Prefetch::create(b, line, /*rw=*/0, ahead ? 2 : 3, /*cache=*/1);
   }
 }

@@ -258,8 +258,8 @@ void KernelLowering::materialise(Value v) {
       continue;
     }
     auto user = dyn_cast<DotOp>(use.getOwner());
-    Type other = user && use.getOperandNumber() == 0 ? planOf(user).element
-                                                     : element;
+    Type other =
+        user && use.getOperandNumber() == 0 ? planOf(user).element : element;
     wanted = !wanted || wanted == other ? other : element;
   }
   bool narrows = wanted && plan == planned.end() && isa<FloatType>(element);
