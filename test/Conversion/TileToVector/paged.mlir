@@ -9,8 +9,9 @@
 // CHECK-NOT: math.
 // The tiles:
 // CHECK: scf.for
+// CHECK: %[[PARTIAL:[0-9]+]] = arith.ori
 // The maximum, once with and once without mask.
-// CHECK: scf.if %[[PARTIAL:[0-9]+]] {
+// CHECK: scf.if %[[PARTIAL]] {
 // CHECK: arith.cmpi sge, {{.*}} : vector<16xi32>
 // CHECK: arith.maximumf
 // CHECK: } else {
