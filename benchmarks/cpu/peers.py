@@ -16,6 +16,7 @@ asserted about speed; a result that is wrong is an error.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -35,7 +36,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OURS = "attn_mlir"
 # Seconds that the samples of one contender may take for a case, and how many.
-BUDGET_S, FEWEST, MOST = 8.0, 3, 15
+BUDGET_S, QUICK_BUDGET_S, FEWEST, MOST = 8.0, 2.0, 3, 15
 SAMPLE_S = 0.05  # calls are repeated until a sample takes as long
 PAUSE_S = 0.02  # between contenders: threads that wait actively come to rest
 
@@ -59,7 +60,7 @@ class Benchmark:
         python, path = remote.interpreter(self.options.peers_python), []
         if name == OURS:
             python, path = sys.executable, [str(self.options.build / "python")]
-        return remote.Remote(name, python, self.threads, self.cpus, path, log)
+        return remote.Remote(name, python, self.threads, self.cpus, path, log, self.hardware["memory_bytes"] // 3)
 
     def start_workers(self):
         names = [OURS] if self.options.no_peers else list(worker.CONTENDERS)
@@ -108,24 +109,49 @@ class Benchmark:
             errors.append(check.check(case, np.load(path), rows, case.element))
         return {"seconds": [], "error": max(errors), **found}
 
-    def add_samples(self, case, entries, first):
+    def plan_samples(self, name, case):
+        """[calls of a sample, samples, first set, calls that are not timed]"""
+        once = self.workers[name].ask("run", first=0, calls=1, warm=1)["seconds"]
+        if self.options.smoke:
+            return [1, 2, 0, 1]
+        calls = max(1, round(SAMPLE_S / max(once, 1e-6)))
+        budget = QUICK_BUDGET_S if self.options.quick else BUDGET_S
+        return [calls, min(max(int(budget / (once * calls)), FEWEST), MOST), 0, 0 if once > 1 else 1]
+
+    def add_samples(self, case, row):
         """Samples of all contenders, in turns; the order moves on by one each time."""
-        plan = {}
-        for name in entries:
-            once = self.workers[name].ask("run", first=first, calls=1, warm=1)["seconds"]
-            calls = max(1, round(SAMPLE_S / max(once, 1e-6))) if not self.options.smoke else 1
-            rounds = int(BUDGET_S / max(once * calls, 1e-6))
-            rounds = 2 if self.options.smoke else min(max(rounds, FEWEST), MOST)
-            plan[name] = [calls, rounds, first, 0 if once > 1 else 1]
-        names = list(entries)
-        for turn in range(max(p[1] for p in plan.values())):
+        plans = {}
+        for name in list(row["entries"]):
+            with self.guard(name, row):
+                plans[name] = self.plan_samples(name, case)
+        names = list(plans)
+        for turn in range(max((p[1] for p in plans.values()), default=0)):
             for name in names[turn % len(names):] + names[:turn % len(names)]:
-                calls, rounds, at, warm = plan[name]
-                if turn < rounds:
-                    time.sleep(PAUSE_S)
-                    taken = self.workers[name].ask("run", first=at, calls=calls, warm=warm)["seconds"]
-                    entries[name]["seconds"].append(taken / calls)
-                    plan[name][2] += calls + warm
+                calls, samples, first, warm = plans[name]
+                if turn >= samples or name not in row["entries"]:
+                    continue
+                time.sleep(PAUSE_S)
+                with self.guard(name, row):
+                    taken = self.workers[name].ask("run", first=first, calls=calls, warm=warm)["seconds"]
+                    row["entries"][name]["seconds"].append(taken / calls)
+                    plans[name][2] += calls + warm
+
+    @contextlib.contextmanager
+    def guard(self, name, row):
+        """What a contender does wrong takes it out of the row, and stops nothing."""
+        try:
+            yield
+            return
+        except check.Mismatch as error:
+            reason = f"WRONG: {error}"
+            self.failed.append(f"{name}, {row['case']}: {error}")
+        except remote.Failed as error:
+            reason = str(error)
+        except remote.Gone as error:
+            reason = str(error)
+            self.restart(name, reason)
+        row["entries"].pop(name, None)
+        row["missing"][name] = reason
 
     def run_case(self, case):
         sets = self.sets(case)
@@ -139,24 +165,14 @@ class Benchmark:
         del data
         entries = row["entries"]
         for name in list(self.workers):
-            try:
+            print(f"{name} ", end="", flush=True)
+            with self.guard(name, row):
                 entries[name] = self.open(name, case, sets, want)
-            except check.Mismatch as error:
-                row["missing"][name] = f"WRONG: {error}"
-                self.failed.append(f"{name}, {case.name}: {error}")
-            except remote.Failed as error:
-                row["missing"][name] = str(error)
-            except remote.Gone as error:
-                row["missing"][name] = str(error)
-                self.restart(name, str(error))
-        if entries:
-            self.add_samples(case, entries, 0)
-        for name, one in list(self.workers.items()):
-            try:
-                closed = one.ask("close")
-                self.permitted[name] = closed["amx_permitted"]
-            except (remote.Gone, remote.Failed) as error:
-                self.restart(name, str(error))
+        print("| ", end="", flush=True)
+        self.add_samples(case, row)
+        for name in list(self.workers):
+            with self.guard(name, row):
+                self.permitted[name] = self.workers[name].ask("close")["amx_permitted"]
         self.rows.append(row)
         report.finish(row, case, self.peaks, self.threads)
         parts = [f"{name} {entry['rate']:.1f} {row['unit']} {entry['of_ceiling'] or 0:.0%}"
@@ -234,7 +250,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=0, help="of each; 0: the CPUs that the process may use")
     parser.add_argument("--only", default="", help="cases whose name has this text")
     sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument("--quick", action="store_true", help="up to 4k keys, some minutes")
+    sizes.add_argument("--quick", action="store_true", help="up to 4k keys and fewer runs, some minutes")
     sizes.add_argument("--smoke", action="store_true", help="tiny sizes: only shows that everything runs")
     options = parser.parse_args()
     options.build = options.build.resolve()

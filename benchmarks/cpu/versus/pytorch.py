@@ -90,7 +90,9 @@ class Flex(PyTorch):
         elif case.causal:
             def mask(b, h, row, key):
                 return row >= key
-        block = mask and create_block_mask(mask, None, None, case.queries, case.keys, device="cpu")
+        # Not compiled it holds several integers per point of the mask.
+        long = {"_compile": True} if case.keys > 4096 else {}
+        block = mask and create_block_mask(mask, None, None, case.queries, case.keys, device="cpu", **long)
         self.masks = [block]
 
     def open_pages(self, data):

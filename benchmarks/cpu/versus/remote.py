@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import resource
 import select
 import subprocess
 import sys
@@ -35,23 +36,38 @@ def environment(threads, python_path, log):
     return env
 
 
+def before_start(cpus, most_bytes):
+    """In the child: its CPUs, and an end to its memory. A contender that holds all
+    scores of a long case gets an error, and nobody else on the machine is stopped."""
+    def limit():
+        os.sched_setaffinity(0, cpus)
+        if most_bytes:
+            resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
+        try:
+            pathlib.Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
+        except OSError:
+            pass
+
+    return limit
+
+
 class Remote:
-    def __init__(self, name, python, threads, cpus, python_path=(), log=False):
+    def __init__(self, name, python, threads, cpus, python_path=(), log=False, most_bytes=0):
         self.name = name
         # A file and not a pipe: nobody reads it while the worker writes.
         self.log = tempfile.TemporaryFile("w+")  # pylint: disable=consider-using-with
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with
             [python, "-m", "versus.worker", name, str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self.log, text=True, env=environment(threads, python_path, log),
-            preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+            preexec_fn=before_start(cpus, most_bytes))
         self.hello = self.read()
 
     def read(self):
         ready, _, _ = select.select([self.process.stdout], [], [], LIMIT_S)
         line = self.process.stdout.readline() if ready else None
         if not line:
+            how = f"no answer in {LIMIT_S} s" if line is None else f"the process ended with {self.process.wait()}"
             self.stop()
-            how = "no answer" if line is None else f"the process ended with {self.process.returncode}"
             raise Gone(f"{how}: {self.tail()}"[:300])
         answer = json.loads(line)
         if "error" in answer:
