@@ -109,21 +109,26 @@ class Benchmark:
             errors.append(check.check(case, np.load(path), rows, case.element))
         return {"seconds": [], "error": max(errors), **found}
 
-    def plan_samples(self, name, case):
+    def plan_samples(self, name, row):
         """[calls of a sample, samples, first set, calls that are not timed]"""
-        once = self.workers[name].ask("run", first=0, calls=1, warm=1)["seconds"]
+        once = self.workers[name].ask("run", first=0, calls=1, warm=0)["seconds"]
         if self.options.smoke:
             return [1, 2, 0, 1]
         calls = max(1, round(SAMPLE_S / max(once, 1e-6)))
         budget = QUICK_BUDGET_S if self.options.quick else BUDGET_S
-        return [calls, min(max(int(budget / (once * calls)), FEWEST), MOST), 0, 0 if once > 1 else 1]
+        samples = min(max(int(budget / (once * calls)), FEWEST), MOST)
+        if once < 1:
+            return [calls, samples, 0, 1]
+        # Calls that take seconds need none before them that is not timed.
+        row["entries"][name]["seconds"].append(once)
+        return [calls, samples - 1, 0, 0]
 
-    def add_samples(self, case, row):
+    def add_samples(self, row):
         """Samples of all contenders, in turns; the order moves on by one each time."""
         plans = {}
         for name in list(row["entries"]):
             with self.guard(name, row):
-                plans[name] = self.plan_samples(name, case)
+                plans[name] = self.plan_samples(name, row)
         names = list(plans)
         for turn in range(max((p[1] for p in plans.values()), default=0)):
             for name in names[turn % len(names):] + names[:turn % len(names)]:
@@ -169,7 +174,7 @@ class Benchmark:
             with self.guard(name, row):
                 entries[name] = self.open(name, case, sets, want)
         print("| ", end="", flush=True)
-        self.add_samples(case, row)
+        self.add_samples(row)
         for name in list(self.workers):
             with self.guard(name, row):
                 self.permitted[name] = self.workers[name].ask("close")["amx_permitted"]
