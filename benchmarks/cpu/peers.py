@@ -7,15 +7,14 @@
 
 Each contender is a process on the same CPUs with as many threads; runs take turns.
 Every case of every contender is first held against attention in f64. Prefill is in
-GFLOP/s (masked pairs are no work), decode in GB/s of keys and values. The dashed
-ceiling is what cpu-peaks reached on the same threads, before and after.
+GFLOP/s (masked pairs are no work), decode in GB/s of keys and values. Ceilings are
+what cpu-peaks and cpu-ceilings reach on the same threads, before and after.
 
 It writes peers-<date>-<cpu>.json and plots (roofline, speed over length, decode over
 batch) after each case, so a run that is stopped leaves what it has. Nothing is
 asserted about speed; a result that is wrong is an error.
 """
 
-import argparse
 import contextlib
 import dataclasses
 import json
@@ -31,6 +30,7 @@ import machine
 import numpy as np
 
 from versus import amx, cases, check, install, remote, report, worker
+from versus.options import parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -84,12 +84,13 @@ class Benchmark:
 
     def run_peaks(self):
         sizes = (8, 1) if self.options.smoke else (512, 3)  # MiB, samples
-        command = [self.options.build / "bin" / "cpu-peaks", *map(str, (self.threads, *sizes))]
-        done = subprocess.run(command, check=True, text=True,
-                              capture_output=True, preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
-        for name, values in json.loads(done.stdout).items():
-            if isinstance(values, list):
-                self.peaks.setdefault(name, []).extend(values)
+        for tool in ("cpu-peaks", "cpu-ceilings"):
+            command = [self.options.build / "bin" / tool, *map(str, (self.threads, *sizes))]
+            done = subprocess.run(command, check=True, text=True, capture_output=True,
+                                  preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
+            for name, values in json.loads(done.stdout).items():
+                if isinstance(values, list):
+                    self.peaks.setdefault(name, []).extend(values)
 
     def sets(self, case):
         if self.options.smoke:
@@ -242,34 +243,8 @@ class Benchmark:
         return self.result()
 
 
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", required=True, type=pathlib.Path, help="build folder, with the Python package")
-    parser.add_argument("--out", default=ROOT / "benchmarks" / "results", type=pathlib.Path)
-    parser.add_argument("--install-peers", nargs="?", const=",".join(install.DEFAULT), metavar="NAMES",
-                        help=f"gets peers first, of {', '.join(install.KNOWN)} (default: {', '.join(install.DEFAULT)})")
-    parser.add_argument("--peers-folder", type=pathlib.Path, help="of their environment (default: BUILD/peers)")
-    parser.add_argument("--peers-python", type=pathlib.Path, help="a Python that has peers already")
-    parser.add_argument("--peers", type=lambda text: text.split(","), help=f"only these of {', '.join(worker.CONTENDERS)}")
-    parser.add_argument("--no-peers", action="store_true", help="this project alone")
-    parser.add_argument("--threads", type=int, default=0, help="of each; 0: the CPUs that the process may use")
-    parser.add_argument("--only", default="", help="cases whose name has this text")
-    sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument("--quick", action="store_true", help="up to 4k keys and fewer runs, some minutes")
-    sizes.add_argument("--smoke", action="store_true", help="tiny sizes: only shows that everything runs")
-    options = parser.parse_args()
-    options.build = options.build.resolve()
-    # As anyone calls it: where this tree and its environments lie says nothing.
-    hidden = ("--build", "--out", "--peers-python", "--peers-folder")
-    options.shown = [a for a in sys.argv[1:] if not a.startswith(hidden)]
-    unknown = [p for p in options.peers or [] if p not in worker.CONTENDERS]
-    if unknown:
-        parser.error(f"expects peers of {', '.join(worker.CONTENDERS)}, but got {', '.join(unknown)}")
-    return options
-
-
 def main():
-    options = parse()
+    options = parse(__doc__, ROOT)
     everything = cases.smoke() if options.smoke else cases.quick() if options.quick else cases.full()
     chosen = [case for case in everything if options.only in case.name]
     if not chosen:
