@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Attention of this project on a CPU beside what else one would take, in one run.
 
-    peers.py --build=BUILD --install-peers        gets the peers, says how much it is
-    peers.py --build=BUILD [--quick]              checks and times everything
-    peers.py --build=BUILD --no-peers             this project alone
+    scripts/bench peers --install-peers       gets the peers, says how much it is, measures
+    scripts/bench peers [--quick]             checks and times everything
+    scripts/bench peers --no-peers            this project alone
+    peers.py --build=BUILD ..                 the same without building anything
 
 Each contender is a process on the same CPUs with as many threads; runs take turns.
 Every case of every contender is first held against attention in f64. Prefill is in
@@ -51,7 +52,7 @@ class Benchmark:
         self.workers, self.missing, self.amx = {}, {}, {}
         self.rows, self.failed, self.peaks = [], [], {}
         self.permitted, self.kernels = {}, {}
-        self.start = time.perf_counter()
+        self.start, self.commit = time.perf_counter(), machine.commit(ROOT)
 
     def say(self, text, end="\n"):
         print(f"[{time.perf_counter() - self.start:6.0f} s] {text}", end=end, flush=True)
@@ -171,6 +172,8 @@ class Benchmark:
         del data
         entries = row["entries"]
         for name in list(self.workers):
+            if name in worker.FOR_PAGES and not case.page:
+                continue
             print(f"{name} ", end="", flush=True)
             with self.guard(name, row):
                 entries[name] = self.open(name, case, sets, want)
@@ -213,8 +216,8 @@ class Benchmark:
 
     def result(self):
         return {
-            "date": machine.today(), "commit": machine.commit(ROOT),
-            "command": shlex.join(["benchmarks/cpu/peers.py", *self.options.shown]),
+            "date": machine.today(), "commit": self.commit,
+            "command": shlex.join(["scripts/bench", "peers", *self.options.shown]),
             "smoke": self.options.smoke, "hardware": self.hardware, "load_average": self.load,
             "threads": self.threads, "cpus": self.cpus, "contenders": list(worker.CONTENDERS),
             "versions": {name: one.hello["versions"] for name, one in self.workers.items()},

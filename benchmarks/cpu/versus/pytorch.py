@@ -149,8 +149,3 @@ class Flex(PyTorch):
 
 class FlexPage128(Flex):
     page = 128
-
-    def open(self, case, data):
-        if not case.page:
-            raise Missing("as FlexAttention")
-        super().open(case, data)

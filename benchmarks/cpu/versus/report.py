@@ -51,7 +51,9 @@ def finish(row, case, peaks, workers):
         entry["of_ceiling"] = entry["rate"] / ceiling if ceiling else None
     own = row["entries"].get("attn_mlir")
     if own:
-        row["ratios"] = {name: entry["median_s"] / own["median_s"]
+        # Of runs that stood beside each other: what slows a machine down for a while
+        # slows both.
+        row["ratios"] = {name: statistics.median(theirs / ours for theirs, ours in zip(entry["seconds"], own["seconds"]))
                          for name, entry in row["entries"].items() if name != "attn_mlir"}
 
 
@@ -61,7 +63,7 @@ def table(result):
     yield ""
     yield (f"{hardware['cpu']}, {result['threads']} threads on CPUs {result['cpus']}; {result['date']}, "
            f"commit {result['commit']}")
-    yield "rates by the median; (x): time of the peer by that of attn_mlir; ~: half of its times spread by over 10 %"
+    yield "rates by the median; (x): time of the peer by that of attn_mlir, run by run; ~: half of its times spread by over 10 %"
     yield f"{'':36} {'':8} {'ceiling':>8}" + "".join(f" {name:>18}" for name in names)
     for row in result["rows"]:
         line = f"{row['case']:36} {row['unit']:8} {row['ceiling']:8.1f}"

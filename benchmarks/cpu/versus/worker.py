@@ -29,6 +29,9 @@ CONTENDERS = {
     "vLLM": ("vllm_cpu", "Vllm"),
 }
 
+# Names beside another one, for cases with pages alone.
+FOR_PAGES = ("FlexAttention 128",)
+
 
 class Worker:
     def __init__(self, name, threads):
