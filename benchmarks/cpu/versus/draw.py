@@ -64,7 +64,7 @@ class Panel:
 def steps(top, log=False):
     """Round values of an axis."""
     if log:
-        return [10.0**e for e in range(-3, 7)]
+        return [f * 10.0**e for e in range(-3, 7) for f in (1, 2, 5)]
     size = 10.0 ** math.floor(math.log10(max(top, 1e-9)))
     size = next(size * f for f in (0.2, 0.5, 1, 2) if top / (size * f) <= 6)
     return [round(size * i, 6) for i in range(1, 9)]
@@ -76,6 +76,7 @@ def page(result, panels, columns):
     rows = -(-len(panels) // columns)
     width, height = columns * step_x + 8, 54 + rows * step_y
     names = [name for name in result["contenders"] if any(name in row["entries"] for row in result["rows"])]
+    width = max(width, 122 * len(names) + 16)
     body = [f'<text x="10" y="18">{escape(result["hardware"]["cpu"])}, {result["threads"]} threads, '
             f'{result["date"]}, commit {escape(result["commit"])}</text>']
     for number, name in enumerate(names):
