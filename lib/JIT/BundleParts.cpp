@@ -57,7 +57,8 @@ static std::string describe(const ProgramInfo &info, const PtxCode &code,
                                     {"fold", l.fold},
                                     {"rows", l.rows},
                                     {"cols", l.cols},
-                                    {"ordered", l.ordered}});
+                                    {"ordered", l.ordered},
+                                    {"shares", l.shares}});
   }
   json::Object program{{"name", info.name},
                        {"chip", chip},

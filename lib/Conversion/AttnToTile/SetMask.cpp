@@ -31,7 +31,14 @@ bool SetMask::collect(AffineExpr e, int64_t factor, ArrayRef<TileValue> symbols,
       return collect(binary.getLHS(), factor * c.getValue(), symbols, into);
     }
   }
-  TileValue value = t.affine(e, dims, symbols);
+  TileValue value;
+  {
+    OpBuilder::InsertionGuard guard(t.b);
+    if (isOutside(e, symbols)) {
+      t.b.restoreInsertionPoint(outside);
+    }
+    value = t.affine(e, dims, symbols);
+  }
   if (!value) {
     return false;
   }
@@ -91,21 +98,37 @@ LogicalResult SetMask::add(ArrayRef<IntegerSet> sets,
   return success();
 }
 
-/// factor * (the sum without a term), added up on as few axes as possible.
-TileValue SetMask::total(const Constraint &sum, int64_t factor,
-                         const Term *without) {
-  SmallVector<Term> terms;
-  for (const Term &term : sum.terms) {
-    if (&term != without) {
-      terms.push_back({factor * term.factor, term.value});
-    }
+/// Known in front of the loop.
+bool SetMask::isOutside(TileValue value) const {
+  return outside.isSet() &&
+         value.value.getParentBlock() == outside.getBlock();
+}
+
+bool SetMask::isOutside(AffineExpr e, ArrayRef<TileValue> symbols) const {
+  if (!outside.isSet()) {
+    return false;
   }
+  bool all = true;
+  e.walk([&](AffineExpr x) {
+    if (auto d = dyn_cast<AffineDimExpr>(x)) {
+      all &= d.getPosition() < dims.size() && dims[d.getPosition()] &&
+             isOutside(dims[d.getPosition()]);
+    } else if (auto s = dyn_cast<AffineSymbolExpr>(x)) {
+      all &= s.getPosition() < symbols.size() &&
+             isOutside(symbols[s.getPosition()]);
+    }
+  });
+  return all;
+}
+
+/// A sum, added up on as few axes as possible.
+TileValue SetMask::total(ArrayRef<Term> given, int64_t constant) {
+  SmallVector<Term> terms(given);
   // Scalars first, and what is subtracted behind what it is subtracted from.
   llvm::stable_sort(terms, [](const Term &x, const Term &y) {
     return std::make_pair(x.value.axes.size(), x.factor < 0) <
            std::make_pair(y.value.axes.size(), y.factor < 0);
   });
-  int64_t constant = factor * sum.constant;
   TileValue result;
   if (constant || terms.empty() || terms.front().factor < 0) {
     result = t.index(constant);
@@ -146,81 +169,172 @@ const SetMask::Term *SetMask::findCoordinate(const Constraint &c) {
   return best;
 }
 
-TileValue SetMask::tightest(StringRef op, SmallVector<TileValue> bounds) {
+TileValue SetMask::tightest(bool isLower, SmallVector<TileValue> bounds) {
   llvm::stable_sort(bounds, [](const TileValue &x, const TileValue &y) {
     return x.axes.size() < y.axes.size();
   });
   TileValue result;
   for (const TileValue &bound : bounds) {
-    result = result ? t.integer(op, result, bound) : bound;
+    result = result ? t.integer(isLower ? "arith.maxsi" : "arith.minsi", result,
+                                bound)
+                    : bound;
   }
   return result;
 }
 
-TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
-  using P = arith::CmpIPredicate;
-  SmallVector<Bounds> bounds;
-  SmallVector<TileValue> conditions;
-  for (const Constraint &c : all) {
-    const Term *term = findCoordinate(c);
-    if (!term) {
-      conditions.push_back(
-          t.cmpi(c.isEq ? P::eq : P::sge, total(c, 1, nullptr), t.index(0)));
+// No coordinate in a tile is below 0, nor is one the largest integer.
+int32_t SetMask::Comparison::never() const {
+  return isLower ? std::numeric_limits<int32_t>::max() : -1;
+}
+
+/// coordinate * factor + rest >= 0, factor 1 or -1.
+void SetMask::addBound(const Constraint &c, const Term &coordinate,
+                       SmallVectorImpl<Comparison> &comparisons) {
+  bool isLower = coordinate.factor > 0;
+  auto *known = llvm::find_if(comparisons, [&](const Comparison &x) {
+    return x.coordinate.value == coordinate.value.value && x.isLower == isLower;
+  });
+  if (known == comparisons.end()) {
+    comparisons.push_back({coordinate.value, isLower, {}});
+    known = &comparisons.back();
+  }
+  int64_t sign = isLower ? -1 : 1;
+  SmallVector<Term> fixed, moving;
+  for (const Term &term : c.terms) {
+    if (&term != &coordinate) {
+      bool isFixed = !outside.isSet() || isOutside(term.value);
+      (isFixed ? fixed : moving).push_back({sign * term.factor, term.value});
+    }
+  }
+  auto *bound = llvm::find_if(known->bounds, [&](const Bound &x) {
+    return x.moving == moving;
+  });
+  if (bound == known->bounds.end()) {
+    known->bounds.push_back({moving, {}});
+    bound = &known->bounds.back();
+  }
+  OpBuilder::InsertionGuard guard(t.b);
+  if (outside.isSet()) {
+    t.b.restoreInsertionPoint(outside);
+  }
+  bound->fixed.push_back(total(fixed, sign * c.constant));
+}
+
+/// Rows for which `condition` does not hold meet the bound nowhere.
+bool SetMask::restrictRows(Comparison &comparison, TileValue condition) {
+  if (!comparison.coordinate.value.getDefiningOp<tile::CoordOp>() ||
+      condition.axes.size() != 1 ||
+      condition.axes == comparison.coordinate.axes) {
+    return false;
+  }
+  bool isFixed = !outside.isSet() || isOutside(condition);
+  for (Bound &bound : comparison.bounds) {
+    // What moves must not bring the impossible bound back: a tile's place is
+    // not negative, and is subtracted.
+    bool fits = isFixed && llvm::all_of(bound.moving, [&](const Term &term) {
+                  return term.factor < 0 &&
+                         llvm::any_of(dims, [&](const TileValue &d) {
+                           return d.value == term.value.value;
+                         });
+                });
+    SmallVector<int64_t, 3> axes = TileBuilder::join(bound.fixed);
+    if (!fits || (!axes.empty() && axes != condition.axes)) {
       continue;
     }
-    Bounds *known = llvm::find_if(bounds, [&](const Bounds &b) {
-      return b.coordinate.value == term->value.value;
-    });
-    if (known == bounds.end()) {
-      known = &bounds.emplace_back();
-      known->coordinate = term->value;
+    OpBuilder::InsertionGuard guard(t.b);
+    if (outside.isSet()) {
+      t.b.restoreInsertionPoint(outside);
     }
-    if (term->factor > 0) {
-      known->lower.push_back(total(c, -1, term));
-    } else {
-      known->upper.push_back(total(c, 1, term));
-    }
+    TileValue tight =
+        t.cast(tightest(comparison.isLower, bound.fixed), t.b.getI32Type());
+    TileValue never =
+        t.constant(t.b.getI32IntegerAttr(comparison.never()), {});
+    bound.fixed.assign(1, t.select(condition, tight, never));
+    return true;
   }
-  struct Comparison {
-    TileValue coordinate, bound;
-    P predicate;
-  };
+  return false;
+}
+
+TileValue SetMask::emit(const Comparison &comparison) {
+  SmallVector<TileValue> bounds;
+  for (const Bound &bound : comparison.bounds) {
+    TileValue fixed;
+    {
+      OpBuilder::InsertionGuard guard(t.b);
+      if (outside.isSet()) {
+        t.b.restoreInsertionPoint(outside);
+      }
+      fixed = tightest(comparison.isLower, bound.fixed);
+    }
+    SmallVector<Term> terms{{1, fixed}};
+    llvm::append_range(terms, bound.moving);
+    bounds.push_back(bound.moving.empty() ? fixed : total(terms, 0));
+  }
+  return tightest(comparison.isLower, bounds);
+}
+
+TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
+  using P = arith::CmpIPredicate;
   SmallVector<Comparison> comparisons;
-  for (const Bounds &b : bounds) {
-    std::pair<TileValue, P> tight[] = {
-        {tightest("arith.maxsi", b.lower), P::sge},
-        {tightest("arith.minsi", b.upper), P::sle}};
-    for (auto [bound, predicate] : tight) {
-      if (!bound) {
-        continue;
-      }
-      if (TileBuilder::join({b.coordinate, bound}).size() < 2) {
-        conditions.push_back(t.cmpi(predicate, b.coordinate, bound));
-      } else {
-        comparisons.push_back({b.coordinate, bound, predicate});
-      }
+  SmallVector<TileValue> conditions;
+  for (auto [i, c] : llvm::enumerate(all)) {
+    // Terms that different values hand on may say the same.
+    if (llvm::is_contained(all.take_front(i), c)) {
+      continue;
     }
+    if (const Term *term = findCoordinate(c)) {
+      addBound(c, *term, comparisons);
+      continue;
+    }
+    bool isFixed = llvm::all_of(
+        c.terms, [&](const Term &term) { return isOutside(term.value); });
+    OpBuilder::InsertionGuard guard(t.b);
+    if (isFixed && outside.isSet()) {
+      t.b.restoreInsertionPoint(outside);
+    }
+    conditions.push_back(
+        t.cmpi(c.isEq ? P::eq : P::sge, total(c.terms, c.constant), t.index(0)));
   }
-  // No coordinate in a tile is below 0, nor is one the largest integer.
-  for (Comparison &c : comparisons) {
-    llvm::erase_if(conditions, [&](const TileValue &condition) {
-      bool isInBound = c.coordinate.value.getDefiningOp<tile::CoordOp>() &&
-                       c.bound.elementType().isInteger(32) &&
-                       ArrayRef(condition.axes) == ArrayRef(c.bound.axes);
-      if (isInBound) {
-        int32_t never =
-            c.predicate == P::sle ? -1 : std::numeric_limits<int32_t>::max();
-        c.bound =
-            t.select(condition, c.bound,
-                     t.constant(t.b.getI32IntegerAttr(never), c.bound.axes));
-      }
-      return isInBound;
+  // A bound that is the same for all rows is a condition on columns.
+  auto isOfColumns = [](const Comparison &c) {
+    return llvm::all_of(c.bounds, [&](const Bound &bound) {
+      return llvm::all_of(bound.fixed,
+                          [](const TileValue &v) { return v.isScalar(); }) &&
+             llvm::all_of(bound.moving,
+                          [](const Term &x) { return x.value.isScalar(); });
     });
+  };
+  llvm::erase_if(conditions, [&](const TileValue &condition) {
+    return llvm::any_of(comparisons, [&](Comparison &c) {
+      return !isOfColumns(c) && restrictRows(c, condition);
+    });
+  });
+  for (const Comparison &c : comparisons) {
+    if (isOfColumns(c)) {
+      conditions.push_back(
+          t.cmpi(c.isLower ? P::sge : P::sle, c.coordinate, emit(c)));
+    }
   }
   TileValue result;
   auto join = [&](TileValue v) { result = result ? t.andi(result, v) : v; };
   for (const Comparison &c : comparisons) {
-    join(t.cmpi(c.predicate, c.coordinate, c.bound));
+    if (isOfColumns(c)) {
+      continue;
+    }
+    TileValue coordinate = c.coordinate, bound = emit(c);
+    llvm::erase_if(conditions, [&](const TileValue &condition) {
+      bool isOfColumn =
+          coordinate.value.getDefiningOp() && condition.axes == coordinate.axes;
+      if (isOfColumn) {
+        // A column of which the condition does not hold meets no bound.
+        int32_t never = c.isLower ? std::numeric_limits<int32_t>::min()
+                                  : std::numeric_limits<int32_t>::max();
+        coordinate = t.select(condition, coordinate,
+                              t.constant(t.b.getI32IntegerAttr(never), {}));
+      }
+      return isOfColumn;
+    });
+    join(t.cmpi(c.isLower ? P::sge : P::sle, coordinate, bound));
   }
   for (const TileValue &condition : conditions) {
     join(condition);

@@ -7,9 +7,14 @@
 //
 // A constraint in which a coordinate of the tile has coefficient 1 or -1 bounds
 // that coordinate by the rest, which has one axis less. Of several bounds of a
-// coordinate only the tightest is compared, and a condition on rows makes the
-// bound of a row one that nothing meets: so a causal mask with a length and
-// absent rows is one comparison for each element, and a window two.
+// coordinate only the tightest is compared, a condition on rows makes the bound
+// of a row one that nothing meets, and a condition on columns makes a column one
+// that meets no bound: so a causal mask with a length, absent rows and a first
+// column is one comparison for each element, and a window two.
+//
+// In a loop over tiles, the part of a bound that does not move with the tile is
+// computed in front of the loop: one number for each row, whatever it is made
+// of.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_CONVERSION_ATTNTOTILE_SETMASK_H
@@ -23,7 +28,11 @@ namespace attn {
 class SetMask {
 public:
   /// `dims`: the value of each rank; those that sets name must have one.
-  SetMask(TileBuilder &t, ArrayRef<TileValue> dims) : t(t), dims(dims) {}
+  /// `outside`: the place in front of the loop, if there is one; values of its
+  /// block are known there.
+  SetMask(TileBuilder &t, ArrayRef<TileValue> dims,
+          OpBuilder::InsertPoint outside = {})
+      : t(t), dims(dims), outside(outside) {}
 
   /// Failure: a set names a rank without a value.
   LogicalResult add(ArrayRef<IntegerSet> sets, ArrayRef<TileValue> symbols);
@@ -35,30 +44,53 @@ private:
   struct Term {
     int64_t factor;
     TileValue value;
+    bool operator==(const Term &other) const {
+      return factor == other.factor && value.value == other.value.value;
+    }
   };
   /// The sum of its terms and a constant is 0, or not negative.
   struct Constraint {
     SmallVector<Term> terms;
     int64_t constant = 0;
     bool isEq = false;
+    bool operator==(const Constraint &other) const {
+      return terms == other.terms && constant == other.constant &&
+             isEq == other.isEq;
+    }
   };
   using Conjunction = SmallVector<Constraint>;
-  /// What a coordinate is not below, and not above.
-  struct Bounds {
+  /// Bounds that move alike from tile to tile: the tightest of `fixed`, and
+  /// `moving`.
+  struct Bound {
+    SmallVector<Term> moving;
+    SmallVector<TileValue> fixed;
+  };
+  /// All that bounds a coordinate from one side.
+  struct Comparison {
     TileValue coordinate;
-    SmallVector<TileValue> lower, upper;
+    bool isLower;
+    SmallVector<Bound> bounds;
+    /// A bound that no coordinate of a tile meets.
+    int32_t never() const;
   };
 
   bool collect(AffineExpr e, int64_t factor, ArrayRef<TileValue> symbols,
                Constraint &into);
-  TileValue total(const Constraint &sum, int64_t factor, const Term *without);
+  bool isOutside(TileValue value) const;
+  bool isOutside(AffineExpr e, ArrayRef<TileValue> symbols) const;
+  TileValue total(ArrayRef<Term> terms, int64_t constant);
   const Term *findCoordinate(const Constraint &c);
-  TileValue tightest(StringRef op, SmallVector<TileValue> bounds);
+  void addBound(const Constraint &c, const Term &coordinate,
+                SmallVectorImpl<Comparison> &comparisons);
+  bool restrictRows(Comparison &comparison, TileValue condition);
+  TileValue tightest(bool isLower, SmallVector<TileValue> bounds);
+  TileValue emit(const Comparison &comparison);
   TileValue emitAll(ArrayRef<Constraint> all);
   TileValue emitAny(ArrayRef<Conjunction> any);
 
   TileBuilder &t;
   ArrayRef<TileValue> dims;
+  OpBuilder::InsertPoint outside;
   /// Coordinates of the tile by those that count from elsewhere.
   DenseMap<Operation *, Value> fromZero;
   /// All of these hold, each as a union.

@@ -54,11 +54,9 @@ public:
     case Field::sub_count:
       return pick(OFFSET(item, sub_count), OFFSET(merge, sub_count), 16);
     case Field::param:
-      // A merge of rows has no segment; its rows name the same coordinate.
-      return kernel.merges ? row(get(Field::row_begin), OFFSET(row, sym))
-                           : segment(OFFSET(segment, param));
+      return kernel.merges ? Value() : segment(OFFSET(segment, param));
     case Field::coord0:
-      return segment(OFFSET(segment, coord0));
+      return kernel.merges ? Value() : segment(OFFSET(segment, coord0));
     case Field::row_first:
       return row(get(Field::row_begin), OFFSET(row, coord));
     case Field::row_last: {
@@ -69,6 +67,10 @@ public:
     }
     case Field::part_count:
       return pick(kNone, OFFSET(merge, count), 32);
+    case Field::sym_first:
+      return row(get(Field::row_begin), OFFSET(row, sym));
+    case Field::flags:
+      return pick(OFFSET(item, flags), kNone, 32);
     }
     llvm_unreachable("a field");
   }
@@ -94,7 +96,7 @@ private:
 
   Value segment(int64_t offset) {
     Value segments = array(OFFSET(args, segments));
-    Value index = pick(OFFSET(item, seg), OFFSET(merge, seg), 32);
+    Value index = pick(OFFSET(item, seg), kNone, 32);
     return loadIndex(b, recordAt(b, segments, index, sizeof(attnrt_segment)),
                      offset, 32);
   }
@@ -268,7 +270,7 @@ public:
     Value rows = record.array(OFFSET(args, rows));
     Value first = arith::AddIOp::create(b, toI32(b, adaptor.getFirst()),
                                         kernel.thread.locate(b, layout, 0));
-    SmallVector<Value> coords, minors;
+    SmallVector<Value> coords, minors, syms;
     for (int64_t i = 0, e = layout.getNumRegisters(); i < e; ++i) {
       Value own = constantI32(b, layout.locateRegister(i)[0]);
       Value packed = arith::AddIOp::create(b, first, own);
@@ -281,8 +283,13 @@ public:
       Value at = recordAt(b, rows, index, sizeof(attnrt_row));
       coords.push_back(loadField(b, at, OFFSET(row, coord), b.getI32Type()));
       minors.push_back(arith::AddIOp::create(b, sub, head));
+      // Loads that nobody wants are no code.
+      syms.push_back(op.getSym().use_empty()
+                         ? minors.back()
+                         : loadField(b, at, OFFSET(row, sym), b.getI32Type()));
     }
-    rewriter.replaceOp(op, {pack(b, coords), pack(b, minors), count});
+    rewriter.replaceOp(
+        op, {pack(b, coords), pack(b, minors), count, pack(b, syms)});
     return success();
   }
 };

@@ -100,7 +100,7 @@ void KernelOp::print(OpAsmPrinter &p) {
 void RowsOp::build(OpBuilder &b, OperationState &state, Value first,
                    int64_t rows) {
   Type t = VectorType::get({rows}, b.getI32Type());
-  build(b, state, {t, t, b.getIndexType()}, first);
+  build(b, state, {t, t, b.getIndexType(), t}, first);
 }
 
 LogicalResult ExpandOp::verify() {
