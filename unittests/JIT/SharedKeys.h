@@ -61,7 +61,7 @@ public:
   float scale;
   int64_t mostQueries, tableWidth, pages;
 
-private:
+  /// Where a key of a request lies in k or v.
   float *find(std::vector<float> &cache, int64_t request, int64_t key,
               int64_t head);
 };

@@ -99,10 +99,10 @@ LogicalResult FoldLowering::setItem(TileEmitter &em) {
 
 /// Coordinates of rows; with `ofManySegments` those of the segments' ranks too.
 FailureOr<Value> FoldLowering::setRows(TileEmitter &em, Value first,
-                                       bool ofManySegments) {
+                                       bool ofManySegments, bool again) {
   OpBuilder &b = em.b;
   int64_t size = em.sizes.lookup(kRowAxis);
-  auto op = tile::RowsOp::create(b, em.t.loc, first, size);
+  auto op = tile::RowsOp::create(b, em.t.loc, first, size, again);
   if (binding.row >= 0) {
     em.coords[binding.row] = {op.getCoord(), {kRowAxis}};
   }
@@ -443,6 +443,9 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
   auto finish = tile::FinishOp::create(b, loc, field(tile::Field::slot), count,
                                        loop.getResults(), memory);
   b.createBlock(&finish.getEpilogue());
+  if (failed(setRows(em, zero, binding.shares, /*again=*/true))) {
+    return failure();
+  }
   return emitEpilogue(em, count);
 }
 

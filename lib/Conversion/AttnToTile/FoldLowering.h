@@ -48,7 +48,8 @@ private:
   SmallVector<int64_t, 3> stateAxes(unsigned i);
   void setAxes(TileEmitter &em);
   LogicalResult setItem(TileEmitter &em);
-  FailureOr<Value> setRows(TileEmitter &em, Value first, bool ofManySegments);
+  FailureOr<Value> setRows(TileEmitter &em, Value first, bool ofManySegments,
+                           bool again = false);
   LogicalResult setSides(TileEmitter &em, SmallVector<TileValue> &firstRow);
   void setCovered(TileEmitter &em, Value begin, Value end);
   LogicalResult loadSymbols(TileEmitter &em);

@@ -270,6 +270,12 @@ public:
     Value rows = record.array(OFFSET(args, rows));
     Value first = arith::AddIOp::create(b, toI32(b, adaptor.getFirst()),
                                         kernel.thread.locate(b, layout, 0));
+    // What may be read once is kept; `again` says that it is not worth it.
+    auto read = [&](Value at, int64_t offset) {
+      Value value = loadField(b, at, offset, b.getI32Type());
+      value.getDefiningOp<LLVM::LoadOp>().setInvariant(!op.getAgain());
+      return value;
+    };
     SmallVector<Value> coords, minors, syms;
     for (int64_t i = 0, e = layout.getNumRegisters(); i < e; ++i) {
       Value own = constantI32(b, layout.locateRegister(i)[0]);
@@ -281,12 +287,12 @@ public:
       Value index = arith::IndexCastOp::create(b, b.getIndexType(), row);
       index = arith::AddIOp::create(b, begin, index);
       Value at = recordAt(b, rows, index, sizeof(attnrt_row));
-      coords.push_back(loadField(b, at, OFFSET(row, coord), b.getI32Type()));
+      coords.push_back(read(at, OFFSET(row, coord)));
       minors.push_back(arith::AddIOp::create(b, sub, head));
       // Loads that nobody wants are no code.
       syms.push_back(op.getSym().use_empty()
                          ? minors.back()
-                         : loadField(b, at, OFFSET(row, sym), b.getI32Type()));
+                         : read(at, OFFSET(row, sym)));
     }
     rewriter.replaceOp(
         op, {pack(b, coords), pack(b, minors), count, pack(b, syms)});

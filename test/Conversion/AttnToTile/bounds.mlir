@@ -6,7 +6,7 @@
 // each row, and no flag of a row is spread over keys.
 // CHECK-LABEL: tile.kernel items @window(
 // CHECK:         %[[M:.+]] = tile.coord %{{.+}} : vector<16xi32>
-// CHECK:         %[[P:.+]], %{{.+}}, %{{.+}} = tile.rows
+// CHECK:         %[[P:.+]], %{{.+}}, %{{.+}}, %[[SYM:.+]] = tile.rows
 // CHECK:         scf.if
 // CHECK-DAG:       %[[LOW:.+]] = arith.select %[[HERE:.+]], %{{.+}}, %{{.+}} : vector<[[R:[0-9]+]]xi1>
 // CHECK-DAG:       %[[NEAR:.+]] = arith.minsi {{.+}} : vector<[[R]]xi32>

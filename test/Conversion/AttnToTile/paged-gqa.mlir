@@ -6,7 +6,7 @@
 // CHECK-SAME:    rows(64) cols(64)
 // CHECK-DAG:     %[[B:.+]] = tile.item param
 // CHECK-DAG:     %[[G:.+]] = tile.item head
-// CHECK-DAG:     %[[P:.+]], %[[R:.+]], %[[COUNT:.+]] = tile.rows
+// CHECK-DAG:     %[[P:.+]], %[[R:.+]], %[[COUNT:.+]], %[[SYM:.+]] = tile.rows
 // CHECK:         tile.load %{{.+}}[%[[B]], %[[P]], %[[G]], %[[R]], %{{.+}}] axes [-1, 0, -1, 0, 1]
 // CHECK:         tile.fold from
 // CHECK:         step

@@ -7,7 +7,7 @@
 // CHECK-SAME:      rows(64) cols(1)
 // CHECK-DAG:     %[[M:.+]] = tile.coord %{{.+}} : vector<16xi32>
 // CHECK-DAG:     %[[E:.+]] = tile.coord %{{.+}} : vector<8xi32>
-// CHECK:         %[[B:.+]], %[[R:.+]], %{{.+}} = tile.rows
+// CHECK:         %[[B:.+]], %[[R:.+]], %{{.+}}, %{{.+}} = tile.rows
 // CHECK:         tile.load %{{.+}}[%[[B]], %[[R]], %[[E]]] axes [0, 0, 1]
 // CHECK:         tile.fold from(%{{[^,]+}}) to(%{{[^,]+}})
 // CHECK:         step

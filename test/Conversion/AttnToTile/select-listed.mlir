@@ -20,7 +20,7 @@
 // A tile is visited if any row of the item lists its block; it is partial then.
 // CHECK-LABEL: tile.kernel items @listed.1(
 // CHECK-DAG:     %[[TRUE:.+]] = arith.constant true
-// CHECK:         %[[P:.+]], %{{.+}}, %{{.+}} = tile.rows
+// CHECK:         %[[P:.+]], %{{.+}}, %{{.+}}, %[[SYM:.+]] = tile.rows
 // CHECK:         tile.fold
 // CHECK:         ^bb0(%[[K:.+]]: index):
 // CHECK:           %[[ANY:.+]] = scf.for %[[ROW:[^ ]+]] = {{.+}} -> (i1) {

@@ -450,8 +450,9 @@ static LogicalResult verifyBlockRows(Operation *op, Value addresses, Value live,
 }
 
 void sm::RowsOp::build(OpBuilder &b, OperationState &state, Type rows,
-                       Value item, Value first) {
-  build(b, state, {rows, rows, b.getIndexType(), rows}, ValueRange{item, first});
+                       Value item, Value first, bool again) {
+  build(b, state, {rows, rows, b.getIndexType(), rows}, item, first,
+        again ? b.getUnitAttr() : UnitAttr());
 }
 
 LogicalResult LoadRowsOp::verify() {

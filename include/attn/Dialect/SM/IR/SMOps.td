@@ -142,11 +142,12 @@ def SM_PartOp : SM_Op<"part", [Pure]> {
 
 def SM_RowsOp : SM_Op<"rows", [Pure, AllTypesMatch<["coord", "minor", "sym"]>]> {
   let summary = "coordinates of the packed rows of a record (tile.rows)";
-  let arguments = (ins SM_ItemType:$item, Index:$first);
+  let arguments = (ins SM_ItemType:$item, Index:$first, UnitAttr:$again);
   let results = (outs SM_FragmentOf<[I32]>:$coord, SM_FragmentOf<[I32]>:$minor, Index:$count,
                       SM_FragmentOf<[I32]>:$sym);
-  let assemblyFormat = "$item `,` $first attr-dict `:` type($coord)";
-  let builders = [OpBuilder<(ins "::mlir::Type":$rows, "::mlir::Value":$item, "::mlir::Value":$first)>];
+  let assemblyFormat = "$item `,` $first (`again` $again^)? attr-dict `:` type($coord)";
+  let builders = [OpBuilder<(ins "::mlir::Type":$rows, "::mlir::Value":$item, "::mlir::Value":$first,
+                             CArg<"bool", "false">:$again)>];
 }
 
 def SM_AddressOp : SM_Op<"address", [Pure]> {

@@ -129,13 +129,17 @@ def Tile_RowsOp : Tile_Op<"rows", [Pure, AllTypesMatch<["coord", "minor", "sym"]
     Rows past the live ones repeat the last live row. `first` is the number of
     the first packed row of this tile (merge kernels walk several tiles; 0 in
     kernels of items). count is clamped to the size of the row axis.
+
+    `again`: what an op before this one gives is not to be kept for this one: the
+    records are read again. For the end of an item, so that a long fold holds no
+    registers for it.
   }];
-  let arguments = (ins Index:$first);
+  let arguments = (ins Index:$first, UnitAttr:$again);
   let results = (outs VectorOfRankAndType<[1], [I32]>:$coord,
                       VectorOfRankAndType<[1], [I32]>:$minor, Index:$count,
                       VectorOfRankAndType<[1], [I32]>:$sym);
-  let assemblyFormat = "$first attr-dict `:` type($coord)";
-  let builders = [OpBuilder<(ins "::mlir::Value":$first, "int64_t":$rows)>];
+  let assemblyFormat = "$first (`again` $again^)? attr-dict `:` type($coord)";
+  let builders = [OpBuilder<(ins "::mlir::Value":$first, "int64_t":$rows, CArg<"bool", "false">:$again)>];
 }
 
 def Tile_CoordOp : Tile_Op<"coord", [Pure]> {
