@@ -314,6 +314,32 @@ TEST(SharedKeys, FixedPartsDoNotDependOnTheBatch) {
   }
 }
 
+TEST(SharedKeys, NoOtherRequestsKeysReachARow) {
+  // Both requests share 70 keys; what either has alone may be anything.
+  Shape shape;
+  Compiled compiled(shape, /*withPtx=*/true);
+  for (DLDevice device : {kCpu, kSim}) {
+    for (int64_t broken : {0, 1}) {
+      Batch batch(shape, {{-1, 70}}, {0, 0}, {90, 90}, {1, 1}, 4);
+      std::vector<double> want = batch.dense();
+      for (int64_t key = 70; key < 90; ++key) {
+        for (int64_t g = 0; g < shape.heads; ++g) {
+          *batch.find(batch.k, broken, key, g) = NAN;
+          *batch.find(batch.v, broken, key, g) = INFINITY;
+        }
+      }
+      How how;
+      how.device = device;
+      std::vector<float> got = compiled.run(batch, how).out;
+      size_t half = got.size() / 2, whole = size_t(1 - broken) * half;
+      std::vector<float> other(got.begin() + whole, got.begin() + whole + half);
+      want.erase(want.begin() + size_t(broken) * half,
+                 want.begin() + size_t(broken) * half + half);
+      EXPECT_LT(distance(other, want), kTolerance) << "broken: " << broken;
+    }
+  }
+}
+
 TEST(SharedKeys, ASkippedKeyShows) {
   // If this passes with a key less, the other tests prove nothing.
   Shape shape;

@@ -167,6 +167,7 @@ void FoldLowering::setCovered(TileEmitter &em, Value begin, Value end) {
   AffineExpr first = getAffineSymbolExpr(0, ctx);
   AffineExpr behind = getAffineSymbolExpr(1, ctx);
   em.covered.rank = binding.inner;
+  em.covered.fold = binding.fold;
   em.covered.set =
       IntegerSet::get(cascade.getNumRanks(), 2,
                       {point - first, behind - 1 - point}, {false, false});

@@ -295,7 +295,7 @@ TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
     conditions.push_back(
         t.cmpi(c.isEq ? P::eq : P::sge, total(c.terms, c.constant), t.index(0)));
   }
-  // A bound that is the same for all rows is a condition on columns.
+  // A bound that is the same for all is a condition on the coordinate alone.
   auto isOfColumns = [](const Comparison &c) {
     return llvm::all_of(c.bounds, [&](const Bound &bound) {
       return llvm::all_of(bound.fixed,
@@ -304,23 +304,29 @@ TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
                           [](const Term &x) { return x.value.isScalar(); });
     });
   };
+  llvm::erase_if(comparisons, [&](const Comparison &c) {
+    if (!isOfColumns(c)) {
+      return false;
+    }
+    bool isFixed = isOutside(c.coordinate) && llvm::all_of(c.bounds, [](auto &b) {
+      return b.moving.empty();
+    });
+    OpBuilder::InsertionGuard guard(t.b);
+    if (isFixed) {
+      t.b.restoreInsertionPoint(outside);
+    }
+    conditions.push_back(
+        t.cmpi(c.isLower ? P::sge : P::sle, c.coordinate, emit(c)));
+    return true;
+  });
   llvm::erase_if(conditions, [&](const TileValue &condition) {
     return llvm::any_of(comparisons, [&](Comparison &c) {
-      return !isOfColumns(c) && restrictRows(c, condition);
+      return restrictRows(c, condition);
     });
   });
-  for (const Comparison &c : comparisons) {
-    if (isOfColumns(c)) {
-      conditions.push_back(
-          t.cmpi(c.isLower ? P::sge : P::sle, c.coordinate, emit(c)));
-    }
-  }
   TileValue result;
   auto join = [&](TileValue v) { result = result ? t.andi(result, v) : v; };
   for (const Comparison &c : comparisons) {
-    if (isOfColumns(c)) {
-      continue;
-    }
     TileValue coordinate = c.coordinate, bound = emit(c);
     llvm::erase_if(conditions, [&](const TileValue &condition) {
       bool isOfColumn =

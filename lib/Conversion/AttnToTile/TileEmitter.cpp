@@ -304,6 +304,19 @@ FailureOr<TileValue> TileEmitter::load(Value source, AffineMap map, Side side) {
   }
   Type element = table ? Type(b.getI1Type()) : shaped.getElementType();
   Type type = axes.empty() ? element : Type(t.vectorType(axes, element));
+  if (isSegments && covered.rank >= 0 && !axes.empty() &&
+      axes[0] == covered.rank &&
+      (!liveEnd || liveAxis == covered.rank)) {
+    // Behind the item may be keys of one request alone: not even their NaN may
+    // reach the others.
+    TileValue end =
+        t.subi(covered.symbols[1],
+               t.muli(coords[covered.fold], t.index(t.size(covered.rank))));
+    liveAxis = covered.rank;
+    liveEnd = liveEnd ? arith::MinSIOp::create(b, t.loc, liveEnd, end.value)
+                            .getResult()
+                      : end.value;
+  }
   if (liveEnd) {
     liveBegin = arith::ConstantIndexOp::create(b, t.loc, 0);
     liveAxis = llvm::find(axes, liveAxis) - axes.begin();

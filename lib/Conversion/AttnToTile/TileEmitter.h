@@ -84,10 +84,10 @@ public:
   /// i1: the tile has absent points. Null: evaluate masks always.
   Value partial;
   /// The points that the item covers: a set over the ranks and two symbols, the
-  /// first point and the one behind the last. It bounds `rank` inside a tile;
-  /// -1: items cover whole tiles.
+  /// first point and the one behind the last. It bounds `rank` inside a tile of
+  /// `fold`; -1: items cover whole tiles.
   struct Covered {
-    int64_t rank = -1;
+    int64_t rank = -1, fold = -1;
     IntegerSet set;
     SmallVector<TileValue, 2> symbols;
   } covered;
