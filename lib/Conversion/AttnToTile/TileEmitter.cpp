@@ -673,7 +673,8 @@ FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
   if (!actions.empty()) {
     FailureOr<TileValue> m = mask(
         presence,
-        covered.rank >= 0 && e.getReducedRanks().test(unsigned(covered.rank)));
+        covered.rank >= 0 && e.getReducedRanks().test(unsigned(covered.rank)),
+        TileBuilder::join(operands));
     if (failed(m)) {
       return failure();
     }
@@ -803,7 +804,7 @@ FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms,
 }
 
 FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms,
-                                       bool isCut) {
+                                       bool isCut, ArrayRef<int64_t> within) {
   TileValue all;
   if (isCut || llvm::any_of(terms, [](const PresenceTerm &p) {
         return !p.sets.empty();
@@ -826,6 +827,10 @@ FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms,
           return failure();
         }
         inner = *m;
+        if (inner.axes.size() == 1 && inner.axes[0] != kRowAxis &&
+            llvm::is_contained(within, kRowAxis)) {
+          inner = t.spread(inner, {kRowAxis, inner.axes[0]});
+        }
         b.setInsertionPoint(home);
         auto choice =
             scf::IfOp::create(b, t.loc, inner.value.getType(), partial,

@@ -103,8 +103,10 @@ public:
   FailureOr<TileValue> load(Value source, AffineMap map,
                             Side side = Side::data);
   /// Where all terms hold, `isCut`: of the points that the item covers; null if
-  /// that is everywhere.
-  FailureOr<TileValue> mask(ArrayRef<PresenceTerm> terms, bool isCut = false);
+  /// that is everywhere. `within`: axes of what it masks; sets are spread over
+  /// rows where they are evaluated, so that full tiles know of no flags.
+  FailureOr<TileValue> mask(ArrayRef<PresenceTerm> terms, bool isCut = false,
+                            ArrayRef<int64_t> within = {});
   /// The symbols of a term at the current coordinates.
   FailureOr<SmallVector<TileValue>> symbols(const PresenceTerm &term);
   /// Stores `v` at the coordinates of `ranks` (one per axis of the memory).

@@ -104,12 +104,12 @@ static TileProblem getProblem(tile::KernelOp kernel) {
   problem.scoreChannels = problem.valueChannels = 0;
   problem.elementBytes = 1;
   // Masks of tiles that are not full stand in branches; those that are the same
-  // for all rows take next to nothing.
+  // for all rows take less.
   kernel.walk([&](tile::FoldOp fold) {
     for (auto branch : fold.getStep().getOps<scf::IfOp>()) {
-      for (Type type : branch.getResultTypes()) {
-        auto vector = dyn_cast<VectorType>(type);
-        problem.masked |= !vector || vector.getRank() > 1;
+      for (Value mask : branch.thenYield().getResults()) {
+        auto spread = mask.getDefiningOp<tile::ExpandOp>();
+        problem.masked |= !spread || spread.getDims() != ArrayRef<int64_t>(1);
       }
     }
   });
