@@ -358,6 +358,14 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     begin = arith::DivUIOp::create(b, loc, kvBegin, tile);
     end = arith::CeilDivUIOp::create(b, loc, kvEnd, tile);
   }
+  // Tiles that the item covers whole; none, where rows of several segments make
+  // all tiles partial.
+  Value wholeBegin = begin, wholeEnd = end;
+  if (binding.inner >= 0) {
+    wholeBegin = arith::CeilDivUIOp::create(b, loc, kvBegin, tile);
+    wholeEnd = arith::DivUIOp::create(b, loc, kvEnd, tile);
+  }
+  wholeEnd = arith::SelectOp::create(b, loc, isRun, wholeEnd, zero);
   SmallVector<Value> begins, ends;
   mask.intervals(b, loc, begin, end, begins, ends);
   mask.widen(b, loc, isRun, begin, end, begins, ends);
@@ -387,21 +395,16 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     auto either = [&](Value x, Value y) -> Value {
       return arith::OrIOp::create(b, loc, x, y);
     };
-    Value isMixed = arith::XOrIOp::create(
-        b, loc, isRun, arith::ConstantIntOp::create(b, loc, 1, 1));
     if (!matchPattern(visit, m_One())) {
+      Value isMixed = arith::XOrIOp::create(
+          b, loc, isRun, arith::ConstantIntOp::create(b, loc, 1, 1));
       visit = either(visit, isMixed);
     }
-    partial = either(partial, isMixed);
-    if (binding.inner >= 0) {
-      Value first = arith::MulIOp::create(b, loc, k, tile);
-      Value behind = arith::AddIOp::create(b, loc, first, tile);
-      using P = arith::CmpIPredicate;
-      partial = either(
-          partial,
-          either(arith::CmpIOp::create(b, loc, P::slt, first, kvBegin),
-                 arith::CmpIOp::create(b, loc, P::sgt, behind, kvEnd)));
-    }
+    using P = arith::CmpIPredicate;
+    partial =
+        either(partial,
+               either(arith::CmpIOp::create(b, loc, P::slt, k, wholeBegin),
+                      arith::CmpIOp::create(b, loc, P::sge, k, wholeEnd)));
     tile::YieldOp::create(b, loc, ValueRange{visit, partial});
     em.loads = saved;
 

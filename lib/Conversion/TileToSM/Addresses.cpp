@@ -421,7 +421,9 @@ void RowLocator::limitRows(const BlockAccess &access, Value &live) {
       live = both(live, compare(predicate, {limit, {}}));
     }
   };
-  limit(access.liveBegin, arith::CmpIPredicate::sge);
+  if (!access.liveBegin || !matchPattern(access.liveBegin, m_Zero())) {
+    limit(access.liveBegin, arith::CmpIPredicate::sge);
+  }
   limit(access.liveEnd, arith::CmpIPredicate::slt);
 }
 

@@ -16,11 +16,11 @@
 // CHECK:           tile.dot %{{.+}} {transposeB} : (vector<64x8xf32>, vector<16x8xf32>) -> vector<64x16xf32>
 // CHECK:           tile.load %{{.+}}[%[[N]], %[[M]], %[[E]]] axes [-1, 0, 1]
 // The mask varies along m only.
-// CHECK:           scf.if %[[PARTIAL]] -> (vector<16xi1>) {
+// CHECK:           scf.if %[[PARTIAL]] -> (vector<64x16xi1>) {
 // CHECK:           tile.dot %{{.+}} : (vector<64x16xf32>, vector<16x8xf32>) -> vector<64x8xf32>
 // CHECK-LABEL: tile.program @nodes.program
 // CHECK:         tile.extent "argument 0, axis 0" rank "b"
-// CHECK:         tile.launch @nodes {fold = {{.+}}, row = 0 : i64, states = {{.+}}, subs = array<i64: 1>}
+// CHECK:         tile.launch @nodes {fold = {{.+}}, row = 0 : i64, shares, states = {{.+}}, subs = array<i64: 1>}
 func.func @nodes(%q: tensor<?x4x8xf32>, %k: tensor<?x16x8xf32>, %v: tensor<?x16x8xf32>,
                  %len: index) -> tensor<?x4x8xf32> {
   %o = attn.cascade ranks(b, r, n, m, e, f) -> tensor<?x4x8xf32> {
