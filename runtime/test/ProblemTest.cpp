@@ -101,11 +101,11 @@ TEST(Problem, SegmentsOfAForest) {
   struct Want {
     int32_t begin, end, param, first, last;
   };
-  const Want wanted[] = {{0, 30, 3, 2, 12},    // nodes 0 and 1
-                         {30, 40, 0, 8, 12},   // node 3; request 4 is shorter
-                         {0, 100, 1, 0, 2},    // what is left for each
-                         {30, 100, 3, 2, 4},   {30, 100, 5, 4, 6},
-                         {30, 100, 2, 6, 8},   {40, 100, 0, 8, 10},
+  const Want wanted[] = {{0, 30, 3, 2, 12},  // nodes 0 and 1
+                         {30, 40, 0, 8, 12}, // node 3; request 4 is shorter
+                         {0, 100, 1, 0, 2},  // what is left for each
+                         {30, 100, 3, 2, 4},  {30, 100, 5, 4, 6},
+                         {30, 100, 2, 6, 8},  {40, 100, 0, 8, 10},
                          {40, 100, 4, 10, 12}};
   ASSERT_EQ(std::size(wanted), launch.segments.size());
   for (size_t s = 0; s < launch.segments.size(); ++s) {
@@ -149,6 +149,7 @@ TEST(Problem, ForestsThatAreNone) {
          "expects a node below 1 or -1 for request 1, but got 1");
   refuse({{-1, 10}}, {0, -2},
          "expects a node below 1 or -1 for request 1, but got -2");
-  refuse({{-1, 10}}, {0, 0, 0}, "expects the node of each of 2 requests, but "
-                                "got 3");
+  refuse({{-1, 10}}, {0, 0, 0},
+         "expects the node of each of 2 requests, but "
+         "got 3");
 }

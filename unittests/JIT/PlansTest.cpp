@@ -5,12 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Problems as an engine could pose them: any rows in any order, each with a list
-// of segments, which are runs of any request's keys from any coordinate on, for
-// all KV heads or one, at coordinates that may overlap; states that come from
-// elsewhere and states that stay. The planner cuts them, the verifier accepts
-// the plan, and the kernel's rows are those of attention over the union of their
-// segments in f64. What no row sees is NaN.
+// Problems as an engine could pose them: any rows in any order, each with a
+// list of segments, which are runs of any request's keys from any coordinate
+// on, for all KV heads or one, at coordinates that may overlap; states that
+// come from elsewhere and states that stay. The planner cuts them, the verifier
+// accepts the plan, and the kernel's rows are those of attention over the union
+// of their segments in f64. What no row sees is NaN.
 //
 //===----------------------------------------------------------------------===//
 #include "SharedKeys.h"
@@ -119,11 +119,10 @@ public:
         tensors.push_back(tensorOf(out.data(), rows));
         break;
       case tile::BufferKind::state:
-        tensors.push_back(tensorOf(
-            states[index].data(), index < 2
-                                      ? std::vector<int64_t>{plan->slots}
-                                      : std::vector<int64_t>{plan->slots,
-                                                             s.width}));
+        tensors.push_back(
+            tensorOf(states[index].data(),
+                     index < 2 ? std::vector<int64_t>{plan->slots}
+                               : std::vector<int64_t>{plan->slots, s.width}));
         break;
       case tile::BufferKind::scalar:
         cells.push_back(0);
@@ -231,10 +230,10 @@ void World::drawRows() {
     int32_t last = coord[r] + length - batch.queries[sym[r]];
     bool isAll = batch.shape.mask == Mask::none;
     limit.push_back(isAll ? length : last + 1);
-    lo.push_back(batch.shape.mask == Mask::window
-                     ? std::max<int32_t>(last + 1 - int32_t(batch.shape.window),
-                                         0)
-                     : 0);
+    lo.push_back(
+        batch.shape.mask == Mask::window
+            ? std::max<int32_t>(last + 1 - int32_t(batch.shape.window), 0)
+            : 0);
   }
 }
 
@@ -319,17 +318,18 @@ Sums World::sumsOf(size_t row, int64_t head, int64_t sub) {
       sums.weighted[size_t(f)] += scale * given[2][slot * s.width + f];
     }
   }
-  const float *q = batch.q.data() +
-                   (((sym[row] * batch.mostQueries + coord[row]) * s.heads +
-                     head) *
-                        s.group +
-                    sub) *
-                       s.width;
+  const float *q =
+      batch.q.data() +
+      (((sym[row] * batch.mostQueries + coord[row]) * s.heads + head) *
+           s.group +
+       sub) *
+          s.width;
   for (size_t g = 0; g < segments.size(); ++g) {
     const attnrt_segment &segment = segments[g];
     bool reads = segment.head < 0 || segment.head == head;
-    reads &= std::find(rowList.begin() + rowBegin[g], rowList.begin() + rowEnd[g],
-                       int32_t(row)) != rowList.begin() + rowEnd[g];
+    reads &=
+        std::find(rowList.begin() + rowBegin[g], rowList.begin() + rowEnd[g],
+                  int32_t(row)) != rowList.begin() + rowEnd[g];
     for (int32_t m = segment.coord0;
          reads && m < segment.coord0 + segment.count; ++m) {
       if (m < lo[row] || m >= limit[row]) {
@@ -380,10 +380,9 @@ void World::check() {
       int64_t head = h / s.group, sub = h % s.group;
       Sums want = sumsOf(r, head, sub);
       const float *got =
-          out.data() + ((sym[r] * batch.mostQueries + coord[r]) * s.heads *
-                            s.group +
-                        h) *
-                           s.width;
+          out.data() +
+          ((sym[r] * batch.mostQueries + coord[r]) * s.heads * s.group + h) *
+              s.width;
       double scale = 1, all = want.all;
       if (keep[r] >= 0) {
         size_t slot = size_t(slotOf(extCount + keep[r], head, sub));
@@ -404,8 +403,8 @@ void World::check() {
     }
   }
   // Nothing else was written.
-  EXPECT_EQ(written, int64_t(out.size()) -
-                         std::count(out.begin(), out.end(), -1.0f));
+  EXPECT_EQ(written,
+            int64_t(out.size()) - std::count(out.begin(), out.end(), -1.0f));
   attnrt_planner_destroy(planner);
 }
 

@@ -71,8 +71,8 @@ func.func @attend(
   return %o : tensor<?x?xGxRxWxf32>
 }
 )mlir";
-  std::string mask = shape.mask == Mask::none ? " and len > 0"
-                                              : " and m <= p + len - queries";
+  std::string mask =
+      shape.mask == Mask::none ? " and len > 0" : " and m <= p + len - queries";
   if (shape.mask == Mask::window) {
     mask += " and m > p + len - queries - " + std::to_string(shape.window);
   }
@@ -128,8 +128,7 @@ Batch::Batch(const Shape &shape, std::vector<Node> nodesGiven,
   for (auto &[owner, number] : pageOf) {
     number = numbers[next++];
   }
-  size_t elements =
-      size_t(pages * shape.page * shape.heads * shape.width);
+  size_t elements = size_t(pages * shape.page * shape.heads * shape.width);
   k.assign(elements, NAN);
   v.assign(elements, NAN);
   std::normal_distribution<float> normal;
@@ -137,10 +136,10 @@ Batch::Batch(const Shape &shape, std::vector<Node> nodesGiven,
   std::map<std::pair<int64_t, int64_t>, std::vector<float>> content;
   for (int64_t r = 0; r < requests(); ++r) {
     for (int64_t key = 0; key < lengths[r]; ++key) {
-      int32_t node = nodeOf(r, key), first = nodeOf(r, key / shape.page *
-                                                            shape.page);
-      bool isWhole = first >= 0 && (key / shape.page + 1) * shape.page <=
-                                       nodes[first].end;
+      int32_t node = nodeOf(r, key),
+              first = nodeOf(r, key / shape.page * shape.page);
+      bool isWhole =
+          first >= 0 && (key / shape.page + 1) * shape.page <= nodes[first].end;
       table[size_t(r * tableWidth + key / shape.page)] =
           pageOf.at({isWhole ? first : -1 - r, key / shape.page});
       std::vector<float> &row = content[{node >= 0 ? node : -1 - r, key}];
@@ -188,14 +187,12 @@ std::vector<double> Batch::dense() const {
     for (int64_t p = 0; p < queries[r]; ++p) {
       int64_t last = p + lengths[r] - queries[r];
       int64_t to = shape.mask == Mask::none ? lengths[r] : last + 1;
-      int64_t from =
-          shape.mask == Mask::window ? last + 1 - shape.window : 0;
+      int64_t from = shape.mask == Mask::window ? last + 1 - shape.window : 0;
       from = std::max<int64_t>(from, 0);
       to = std::min<int64_t>(to, lengths[r]);
       for (int64_t h = 0; h < shape.heads * shape.group; ++h) {
-        int64_t row =
-            ((r * mostQueries + p) * shape.heads * shape.group + h) *
-            shape.width;
+        int64_t row = ((r * mostQueries + p) * shape.heads * shape.group + h) *
+                      shape.width;
         weights.clear();
         double most = -INFINITY, sum = 0;
         for (int64_t m = from; m < to; ++m) {
@@ -265,8 +262,7 @@ Ran attn::test::run(rt::Context &, rt::Bundle &bundle, Batch &batch,
   std::vector<const DLTensor *> arguments{
       &q.tensor,      &k.tensor,       &v.tensor,    &table.tensor,
       &length.tensor, &queries.tensor, &scale.tensor};
-  std::vector<const DLTensor *> lows(arguments.size()),
-      highs(arguments.size());
+  std::vector<const DLTensor *> lows(arguments.size()), highs(arguments.size());
   lows[4] = &low.tensor;
   highs[4] = &high.tensor;
   auto step = rt::params<attnrt_step>();

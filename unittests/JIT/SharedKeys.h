@@ -81,8 +81,7 @@ struct Ran {
 };
 
 /// Plans, verifies and runs `batch` with a kernel of makeProgram(shape).
-Ran run(rt::Context &context, rt::Bundle &bundle, Batch &batch,
-        const How &how);
+Ran run(rt::Context &context, rt::Bundle &bundle, Batch &batch, const How &how);
 
 /// The largest difference, relative to 1 + |want|; NaN where one of the two is.
 double distance(const std::vector<float> &got, const std::vector<double> &want);

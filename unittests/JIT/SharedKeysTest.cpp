@@ -67,8 +67,9 @@ uint64_t testSeed() {
 }
 
 const char *nameOf(Mask mask) {
-  return mask == Mask::none ? "none" : mask == Mask::causal ? "causal"
-                                                            : "window";
+  return mask == Mask::none     ? "none"
+         : mask == Mask::causal ? "causal"
+                                : "window";
 }
 
 /// Flat and shared, with every strategy, against f64.
@@ -79,7 +80,8 @@ void checkAll(Compiled &compiled, Batch &batch, DLDevice device) {
     bool shares;
     int32_t strategy, split;
   };
-  for (const Way &way : {Way{"flat", false, 0, 0}, {"forest", true, 0, 0},
+  for (const Way &way : {Way{"flat", false, 0, 0},
+                         {"forest", true, 0, 0},
                          {"even", true, ATTNRT_STRATEGY_EVEN, 0},
                          {"three parts", true, ATTNRT_STRATEGY_FIXED, 3},
                          {"uncut", true, ATTNRT_STRATEGY_FIXED, 1}}) {
@@ -106,7 +108,8 @@ TEST(SharedKeys, OneKernelRunsEveryStrategy) {
     Compiled compiled(shape);
     for (int32_t most : {1, 7}) {
       Batch batch(shape, {{-1, 131}, {0, 150}, {0, 263}, {-1, 64}},
-                  {1, 0, 2, 3, -1, 2, -1, 3}, {170, 131, 300, 77, 0, 263, 90, 64},
+                  {1, 0, 2, 3, -1, 2, -1, 3},
+                  {170, 131, 300, 77, 0, 263, 90, 64},
                   {most, 1, most, 1, 0, most, most, 1}, 11);
       checkAll(compiled, batch, kCpu);
     }
@@ -171,8 +174,8 @@ TEST(SharedKeys, RandomForests) {
             int32_t leaf = batch.leaf[r], length = batch.lengths[r];
             int32_t least = std::max(leaf < 0 ? 0 : batch.nodes[leaf].end,
                                      batch.queries[r]);
-            how.low.push_back(
-                least + int32_t(random() % uint64_t(length - least + 1)));
+            how.low.push_back(least +
+                              int32_t(random() % uint64_t(length - least + 1)));
             how.high.push_back(length + int32_t(random() % 70));
           }
         }
@@ -258,8 +261,7 @@ TEST(SharedKeys, WhatIsRead) {
         int32_t parent = nodes[n].parent;
         int64_t keys =
             nodes[n].end - (parent < 0 ? 0 : nodes[size_t(parent)].end);
-        together +=
-            keys * ((below[n] * shape.group + packed - 1) / packed);
+        together += keys * ((below[n] * shape.group + packed - 1) / packed);
       }
       int64_t reads = countReads(compiled, shape, nodes, leaf, own);
       EXPECT_EQ(together * shape.heads, reads);
@@ -304,7 +306,8 @@ TEST(SharedKeys, FixedPartsDoNotDependOnTheBatch) {
       one.queries = {queries[r]};
       one.table.assign(all.table.begin() + r * all.tableWidth,
                        all.table.begin() + (r + 1) * all.tableWidth);
-      one.q.assign(all.q.begin() + r * rowsOf, all.q.begin() + (r + 1) * rowsOf);
+      one.q.assign(all.q.begin() + r * rowsOf,
+                   all.q.begin() + (r + 1) * rowsOf);
       how.workers = 1 + int32_t(r);
       Ran alone = compiled.run(one, how);
       EXPECT_EQ(0, std::memcmp(alone.out.data(),

@@ -314,9 +314,8 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     return done;
   };
   TileEmitter::Loads classLoads;
-  if (failed(ofFirstRow(classLoads, [&] {
-        return mask.prepare(em, rowFirst, rowCount);
-      }))) {
+  if (failed(ofFirstRow(
+          classLoads, [&] { return mask.prepare(em, rowFirst, rowCount); }))) {
     return failure();
   }
   Value runFlag = constantIndex(b, loc, ATTNRT_ITEM_RUN);
@@ -346,9 +345,8 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     return failure();
   }
   // Tiles of the item that hold a point.
-  Value kvBegin =
-      arith::AddIOp::create(b, loc, field(tile::Field::kv_begin),
-                            field(tile::Field::coord0));
+  Value kvBegin = arith::AddIOp::create(b, loc, field(tile::Field::kv_begin),
+                                        field(tile::Field::coord0));
   Value kvEnd =
       arith::AddIOp::create(b, loc, kvBegin, field(tile::Field::kv_count));
   setCovered(em, kvBegin, kvEnd);
@@ -401,10 +399,9 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
       visit = either(visit, isMixed);
     }
     using P = arith::CmpIPredicate;
-    partial =
-        either(partial,
-               either(arith::CmpIOp::create(b, loc, P::slt, k, wholeBegin),
-                      arith::CmpIOp::create(b, loc, P::sge, k, wholeEnd)));
+    partial = either(
+        partial, either(arith::CmpIOp::create(b, loc, P::slt, k, wholeBegin),
+                        arith::CmpIOp::create(b, loc, P::sge, k, wholeEnd)));
     tile::YieldOp::create(b, loc, ValueRange{visit, partial});
     em.loads = saved;
 
@@ -589,12 +586,12 @@ LogicalResult FoldLowering::emitMerge(OpBuilder &b, Kernel &kernel,
   }
   // A state that stays one, or outputs.
   Value slot = field(tile::Field::slot);
-  Value keeps = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, slot,
-                                      zero);
+  Value keeps =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, slot, zero);
   slot = arith::SelectOp::create(
       b, loc, keeps, arith::AddIOp::create(b, loc, slot, first), slot);
-  auto finish = tile::FinishOp::create(b, loc, slot, count, loop.getResults(),
-                                       memory);
+  auto finish =
+      tile::FinishOp::create(b, loc, slot, count, loop.getResults(), memory);
   b.createBlock(&finish.getEpilogue());
   if (failed(emitEpilogue(em, count))) {
     return failure();

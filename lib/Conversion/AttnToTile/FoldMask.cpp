@@ -377,11 +377,10 @@ static FailureOr<Value> anySelected(TileEmitter &em, const RankBinding &binding,
   SmallVector<AffineExpr> at(term.selectionMap.getResults());
   AffineExpr n = term.selectedCoordinate;
   at.push_back(block == 1 ? n : n.floorDiv(block));
-  FailureOr<TileValue> in =
-      em.load(term.selection,
-              AffineMap::get(term.selectionMap.getNumDims(), 0, at,
-                             b.getContext()),
-              Side::rows);
+  FailureOr<TileValue> in = em.load(
+      term.selection,
+      AffineMap::get(term.selectionMap.getNumDims(), 0, at, b.getContext()),
+      Side::rows);
   em.coords = saved;
   em.loads = std::move(loads);
   if (failed(in)) {

@@ -54,7 +54,8 @@ void attn::findSharing(RankBinding &binding, ArrayRef<Presence> points) {
       binding.row >= 0 && (binding.tile == 1 || binding.inner >= 0);
   auto namesAny = [](ArrayRef<AffineExpr> exprs, ArrayRef<int64_t> ranks) {
     return llvm::any_of(exprs, [&](AffineExpr e) {
-      return llvm::any_of(ranks, [&](int64_t r) { return e.isFunctionOfDim(r); });
+      return llvm::any_of(ranks,
+                          [&](int64_t r) { return e.isFunctionOfDim(r); });
     });
   };
   SmallVector<int64_t> rows(binding.subs);

@@ -100,8 +100,7 @@ LogicalResult SetMask::add(ArrayRef<IntegerSet> sets,
 
 /// Known in front of the loop.
 bool SetMask::isOutside(TileValue value) const {
-  return outside.isSet() &&
-         value.value.getParentBlock() == outside.getBlock();
+  return outside.isSet() && value.value.getParentBlock() == outside.getBlock();
 }
 
 bool SetMask::isOutside(AffineExpr e, ArrayRef<TileValue> symbols) const {
@@ -206,9 +205,8 @@ void SetMask::addBound(const Constraint &c, const Term &coordinate,
       (isFixed ? fixed : moving).push_back({sign * term.factor, term.value});
     }
   }
-  auto *bound = llvm::find_if(known->bounds, [&](const Bound &x) {
-    return x.moving == moving;
-  });
+  auto *bound = llvm::find_if(
+      known->bounds, [&](const Bound &x) { return x.moving == moving; });
   if (bound == known->bounds.end()) {
     known->bounds.push_back({moving, {}});
     bound = &known->bounds.back();
@@ -231,12 +229,14 @@ bool SetMask::restrictRows(Comparison &comparison, TileValue condition) {
   for (Bound &bound : comparison.bounds) {
     // What moves must not bring the impossible bound back: a tile's place is
     // not negative, and is subtracted.
-    bool fits = isFixed && llvm::all_of(bound.moving, [&](const Term &term) {
-                  return term.factor < 0 &&
-                         llvm::any_of(dims, [&](const TileValue &d) {
-                           return d.value == term.value.value;
-                         });
-                });
+    bool fits =
+        isFixed && llvm::all_of(bound.moving, [&](const Term &term) {
+          return term.factor < 0 && llvm::any_of(
+                                        dims,
+                                        [&](const TileValue &d) {
+                                          return d.value == term.value.value;
+                                        });
+        });
     SmallVector<int64_t, 3> axes = TileBuilder::join(bound.fixed);
     if (!fits || (!axes.empty() && axes != condition.axes)) {
       continue;
@@ -247,8 +247,7 @@ bool SetMask::restrictRows(Comparison &comparison, TileValue condition) {
     }
     TileValue tight =
         t.cast(tightest(comparison.isLower, bound.fixed), t.b.getI32Type());
-    TileValue never =
-        t.constant(t.b.getI32IntegerAttr(comparison.never()), {});
+    TileValue never = t.constant(t.b.getI32IntegerAttr(comparison.never()), {});
     bound.fixed.assign(1, t.select(condition, tight, never));
     return true;
   }
@@ -292,8 +291,8 @@ TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
     if (isFixed && outside.isSet()) {
       t.b.restoreInsertionPoint(outside);
     }
-    conditions.push_back(
-        t.cmpi(c.isEq ? P::eq : P::sge, total(c.terms, c.constant), t.index(0)));
+    conditions.push_back(t.cmpi(c.isEq ? P::eq : P::sge,
+                                total(c.terms, c.constant), t.index(0)));
   }
   // A bound that is the same for all is a condition on the coordinate alone.
   auto isOfColumns = [](const Comparison &c) {
@@ -308,9 +307,9 @@ TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
     if (!isOfColumns(c)) {
       return false;
     }
-    bool isFixed = isOutside(c.coordinate) && llvm::all_of(c.bounds, [](auto &b) {
-      return b.moving.empty();
-    });
+    bool isFixed =
+        isOutside(c.coordinate) &&
+        llvm::all_of(c.bounds, [](auto &b) { return b.moving.empty(); });
     OpBuilder::InsertionGuard guard(t.b);
     if (isFixed) {
       t.b.restoreInsertionPoint(outside);
@@ -320,9 +319,8 @@ TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
     return true;
   });
   llvm::erase_if(conditions, [&](const TileValue &condition) {
-    return llvm::any_of(comparisons, [&](Comparison &c) {
-      return restrictRows(c, condition);
-    });
+    return llvm::any_of(
+        comparisons, [&](Comparison &c) { return restrictRows(c, condition); });
   });
   TileValue result;
   auto join = [&](TileValue v) { result = result ? t.andi(result, v) : v; };

@@ -8,9 +8,9 @@
 // A constraint in which a coordinate of the tile has coefficient 1 or -1 bounds
 // that coordinate by the rest, which has one axis less. Of several bounds of a
 // coordinate only the tightest is compared, a condition on rows makes the bound
-// of a row one that nothing meets, and a condition on columns makes a column one
-// that meets no bound: so a causal mask with a length, absent rows and a first
-// column is one comparison for each element, and a window two.
+// of a row one that nothing meets, and a condition on columns makes a column
+// one that meets no bound: so a causal mask with a length, absent rows and a
+// first column is one comparison for each element, and a window two.
 //
 // In a loop over tiles, the part of a bound that does not move with the tile is
 // computed in front of the loop: one number for each row, whatever it is made

@@ -305,17 +305,17 @@ FailureOr<TileValue> TileEmitter::load(Value source, AffineMap map, Side side) {
   Type element = table ? Type(b.getI1Type()) : shaped.getElementType();
   Type type = axes.empty() ? element : Type(t.vectorType(axes, element));
   if (isSegments && covered.rank >= 0 && !axes.empty() &&
-      axes[0] == covered.rank &&
-      (!liveEnd || liveAxis == covered.rank)) {
+      axes[0] == covered.rank && (!liveEnd || liveAxis == covered.rank)) {
     // Behind the item may be keys of one request alone: not even their NaN may
     // reach the others.
     TileValue end =
         t.subi(covered.symbols[1],
                t.muli(coords[covered.fold], t.index(t.size(covered.rank))));
     liveAxis = covered.rank;
-    liveEnd = liveEnd ? arith::MinSIOp::create(b, t.loc, liveEnd, end.value)
-                            .getResult()
-                      : end.value;
+    liveEnd =
+        liveEnd
+            ? arith::MinSIOp::create(b, t.loc, liveEnd, end.value).getResult()
+            : end.value;
   }
   if (liveEnd) {
     liveBegin = arith::ConstantIndexOp::create(b, t.loc, 0);
@@ -653,10 +653,9 @@ FailureOr<TileValue> TileEmitter::dot(EinsumOp e, ArrayRef<TileValue> factors,
 FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
                                          ArrayRef<PresenceTerm> presence) {
   // Without a rank of the rows a value of the fold may still be one of rows.
-  llvm::SaveAndRestore scope(ofSegment,
-                             rowRanks.any() &&
-                                 !e.getReducedRanks().anyCommon(foldRanks) &&
-                                 isOfSegment(e.getIterationRanks()));
+  llvm::SaveAndRestore scope(
+      ofSegment, rowRanks.any() && !e.getReducedRanks().anyCommon(foldRanks) &&
+                     isOfSegment(e.getIterationRanks()));
   SmallVector<TileValue> operands;
   for (unsigned i = 0; i < e.getInputs().size(); ++i) {
     FailureOr<TileValue> v = load(e.getInputs()[i], e.getInputMap(i));
@@ -803,8 +802,8 @@ FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms,
   return sets.emit();
 }
 
-FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms,
-                                       bool isCut, ArrayRef<int64_t> within) {
+FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms, bool isCut,
+                                       ArrayRef<int64_t> within) {
   TileValue all;
   if (isCut || llvm::any_of(terms, [](const PresenceTerm &p) {
         return !p.sets.empty();
@@ -880,11 +879,10 @@ FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms,
       SmallVector<AffineExpr> at(term.selectionMap.getResults());
       AffineExpr n = term.selectedCoordinate;
       at.push_back(block == 1 ? n : n.floorDiv(block));
-      FailureOr<TileValue> v =
-          load(term.selection,
-               AffineMap::get(term.selectionMap.getNumDims(), 0, at,
-                              b.getContext()),
-               Side::rows);
+      FailureOr<TileValue> v = load(
+          term.selection,
+          AffineMap::get(term.selectionMap.getNumDims(), 0, at, b.getContext()),
+          Side::rows);
       if (failed(v)) {
         return failure();
       }

@@ -15,10 +15,10 @@
 // Stage kernels use the same class with scalar coordinates only.
 //
 // Ranks that are bound to segments have two values in a kernel of items. What a
-// point is belongs to its row: queries, outputs, symbols and masks are looked up
-// at the row's own coordinates, which differ from row to row where several
-// requests share an item. What is read along the fold for all rows at once (keys
-// and values, and what is computed from them alone) is looked up at the
+// point is belongs to its row: queries, outputs, symbols and masks are looked
+// up at the row's own coordinates, which differ from row to row where several
+// requests share an item. What is read along the fold for all rows at once
+// (keys and values, and what is computed from them alone) is looked up at the
 // coordinates of the segment, one set for the item: that the rows of a segment
 // agree on it is what makes it a segment.
 //

@@ -290,9 +290,8 @@ public:
       coords.push_back(read(at, OFFSET(row, coord)));
       minors.push_back(arith::AddIOp::create(b, sub, head));
       // Loads that nobody wants are no code.
-      syms.push_back(op.getSym().use_empty()
-                         ? minors.back()
-                         : read(at, OFFSET(row, sym)));
+      syms.push_back(op.getSym().use_empty() ? minors.back()
+                                             : read(at, OFFSET(row, sym)));
     }
     rewriter.replaceOp(
         op, {pack(b, coords), pack(b, minors), count, pack(b, syms)});

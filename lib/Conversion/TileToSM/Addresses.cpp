@@ -405,12 +405,12 @@ Value RowLocator::compare(arith::CmpIPredicate predicate, RowInteger limit) {
   RankedTensorType narrow = wide.clone(b.getI32Type());
   Value most = arith::ConstantIntOp::create(b, wide.getDimSize(0), 64);
   Value near = arith::MinSIOp::create(b, limit.scalar, most);
-  near = arith::MaxSIOp::create(b, near,
-                                arith::ConstantIntOp::create(b, -1, 64));
+  near =
+      arith::MaxSIOp::create(b, near, arith::ConstantIntOp::create(b, -1, 64));
   near = arith::TruncIOp::create(b, b.getI32Type(), near);
-  return arith::CmpIOp::create(
-      b, predicate, sm::CoordOp::create(b, narrow, c.index(0)),
-      sm::SplatOp::create(b, narrow, near));
+  return arith::CmpIOp::create(b, predicate,
+                               sm::CoordOp::create(b, narrow, c.index(0)),
+                               sm::SplatOp::create(b, narrow, near));
 }
 
 void RowLocator::limitRows(const BlockAccess &access, Value &live) {

@@ -213,8 +213,8 @@ Value KernelConversion::makeFragment(Value value, Attribute layout) {
     return sm::CoordOp::create(b, type, scalar(o.getBase()));
   }
   if (auto o = dyn_cast<tile::RowsOp>(op)) {
-    auto rows = sm::RowsOp::create(b, type, item, scalar(o.getFirst()),
-                                   o.getAgain());
+    auto rows =
+        sm::RowsOp::create(b, type, item, scalar(o.getFirst()), o.getAgain());
     return value == o.getCoord()   ? rows.getCoord()
            : value == o.getMinor() ? rows.getMinor()
                                    : rows.getSym();

@@ -41,9 +41,8 @@ Schedule::Schedule(std::shared_ptr<Kernel> given, const attnrt_schedule_caps &c)
           "strategy %d with split %d",
           caps.strategy, caps.split);
   }
-  if (caps.flags || caps.workers < 0 ||
-      caps.workers > 1 << 16 || caps.split < 0 || caps.steps_in_flight < 0 ||
-      caps.steps_in_flight > 64) {
+  if (caps.flags || caps.workers < 0 || caps.workers > 1 << 16 ||
+      caps.split < 0 || caps.steps_in_flight < 0 || caps.steps_in_flight > 64) {
     raise(ATTNRT_INVALID_ARGUMENT,
           "expects flags 0, 0..65536 workers, a split of at least 0 and 0..64 "
           "steps in flight, but got 0x%x, %d, %d and %d",

@@ -89,10 +89,11 @@ attnrt_status Verifier::checkItemRows(int32_t i, Range &all) const {
     if (item.flags & ATTNRT_ITEM_RUN &&
         (syms[row] != syms[first] ||
          int64_t(problem.coord[row]) != int64_t(problem.coord[first]) + k)) {
-      REJECT("I8: item %d is called a run, but row %d is at %d of %d and row %d "
-             "at %d of %d",
-             i, first, problem.coord[first], syms[first], row,
-             problem.coord[row], syms[row]);
+      REJECT(
+          "I8: item %d is called a run, but row %d is at %d of %d and row %d "
+          "at %d of %d",
+          i, first, problem.coord[first], syms[first], row, problem.coord[row],
+          syms[row]);
     }
     bool alike = range.from == own.from && range.to == own.to;
     if (options.split && !alike && syms[row] != syms[first]) {
