@@ -328,6 +328,20 @@ std::pair<Value, Value> FoldMask::hull(OpBuilder &b, Location loc, Value begin,
   return {lo, hi};
 }
 
+void FoldMask::widen(OpBuilder &b, Location loc, Value isRun, Value begin,
+                     Value end, SmallVector<Value> &begins,
+                     SmallVector<Value> &ends) {
+  auto choose = [&](Value run, Value other) -> Value {
+    return arith::SelectOp::create(b, loc, isRun, run, other);
+  };
+  begins[0] = choose(begins[0], begin);
+  ends[0] = choose(ends[0], end);
+  // The others begin behind what has been visited.
+  for (unsigned i = 1; i < ends.size(); ++i) {
+    ends[i] = choose(ends[i], begin);
+  }
+}
+
 /// Whether any row of the item selects a block that tile `k` touches. Only
 /// where a block holds whole tiles; else the tile is visited.
 static FailureOr<Value> anySelected(TileEmitter &em, const RankBinding &binding,
@@ -363,9 +377,10 @@ static FailureOr<Value> anySelected(TileEmitter &em, const RankBinding &binding,
   SmallVector<AffineExpr> at(term.selectionMap.getResults());
   AffineExpr n = term.selectedCoordinate;
   at.push_back(block == 1 ? n : n.floorDiv(block));
-  FailureOr<TileValue> in =
-      em.load(term.selection, AffineMap::get(term.selectionMap.getNumDims(), 0,
-                                             at, b.getContext()));
+  FailureOr<TileValue> in = em.load(
+      term.selection,
+      AffineMap::get(term.selectionMap.getNumDims(), 0, at, b.getContext()),
+      Side::rows);
   em.coords = saved;
   em.loads = std::move(loads);
   if (failed(in)) {

@@ -33,6 +33,10 @@ public:
   /// The hull of the intervals; lo >= hi: no tile.
   std::pair<Value, Value> hull(OpBuilder &b, Location loc, Value begin,
                                Value end);
+  /// Of an item whose rows are not known to be a run of one segment's, all
+  /// tiles: intervals for `isRun`, an i1.
+  void widen(OpBuilder &b, Location loc, Value isRun, Value begin, Value end,
+             SmallVector<Value> &begins, SmallVector<Value> &ends);
   /// visit and partial of tile `k`.
   FailureOr<std::pair<Value, Value>> classify(TileEmitter &em, Value k,
                                               Value rowFirst, Value rowCount);

@@ -30,6 +30,64 @@ static int64_t tileOf(AffineExpr e, AffineExpr fold) {
   return found;
 }
 
+/// r of an index `fold * tile + r`; -1: none.
+static int64_t innerOf(AffineExpr e, AffineExpr fold, int64_t tile) {
+  int64_t found = -1;
+  e.walk([&](AffineExpr x) {
+    auto sum = dyn_cast<AffineBinaryOpExpr>(x);
+    if (!sum || x.getKind() != AffineExprKind::Add) {
+      return;
+    }
+    for (auto [outer, inner] : {std::pair(sum.getLHS(), sum.getRHS()),
+                                std::pair(sum.getRHS(), sum.getLHS())}) {
+      auto dim = dyn_cast<AffineDimExpr>(inner);
+      if (dim && outer == fold * tile) {
+        found = dim.getPosition();
+      }
+    }
+  });
+  return found;
+}
+
+void attn::findSharing(RankBinding &binding, ArrayRef<Presence> points) {
+  binding.shares =
+      binding.row >= 0 && (binding.tile == 1 || binding.inner >= 0);
+  auto namesAny = [](ArrayRef<AffineExpr> exprs, ArrayRef<int64_t> ranks) {
+    return llvm::any_of(exprs, [&](AffineExpr e) {
+      return llvm::any_of(ranks,
+                          [&](int64_t r) { return e.isFunctionOfDim(r); });
+    });
+  };
+  SmallVector<int64_t> rows(binding.subs);
+  rows.push_back(binding.row);
+  auto look = [&](ArrayRef<AffineExpr> at) {
+    if (namesAny(at, binding.segments) && namesAny(at, binding.axes) &&
+        !namesAny(at, rows)) {
+      binding.shares = false;
+    }
+  };
+  for (const Presence &presence : points) {
+    for (const PresenceTerm &term : presence) {
+      if (term.data) {
+        look(term.dataMap.getResults());
+      }
+      if (term.data2) {
+        look(term.data2Map.getResults());
+      }
+      if (term.selection) {
+        SmallVector<AffineExpr> at(term.selectionMap.getResults());
+        int64_t block = cast<CoordsType>(term.selection.getType()).getBlock();
+        AffineExpr n = term.selectedCoordinate;
+        at.push_back(block == 1 ? n : n.floorDiv(block));
+        look(at);
+      }
+      for (AffineMap map : term.symbolMaps) {
+        look(map.getResults());
+      }
+    }
+  }
+}
+
 FailureOr<RankBinding> attn::bindRanks(Program &program, CascadeOp cascade,
                                        FoldOp fold) {
   int64_t n = cascade.getNumRanks();
@@ -165,6 +223,18 @@ FailureOr<RankBinding> attn::bindRanks(Program &program, CascadeOp cascade,
   inStep.reset(binding.fold);
   for (int64_t r : llvm::concat<int64_t>(bound, rows)) {
     inStep.reset(r);
+  }
+  if (binding.tile != 1) {
+    fold.getStep().walk([&](EinsumOp e) {
+      for (unsigned i = 0; i < e.getInputs().size(); ++i) {
+        for (AffineExpr x : e.getInputMap(i).getResults()) {
+          int64_t r = innerOf(x, foldDim, binding.tile);
+          if (r >= 0 && program.getStaticExtent(cascade, r) == binding.tile) {
+            binding.inner = r;
+          }
+        }
+      }
+    });
   }
   // Together in one index, or in everything that is streamed.
   llvm::SmallBitVector group(n);

@@ -54,11 +54,9 @@ public:
     case Field::sub_count:
       return pick(OFFSET(item, sub_count), OFFSET(merge, sub_count), 16);
     case Field::param:
-      // A merge of rows has no segment; its rows name the same coordinate.
-      return kernel.merges ? row(get(Field::row_begin), OFFSET(row, sym))
-                           : segment(OFFSET(segment, param));
+      return kernel.merges ? Value() : segment(OFFSET(segment, param));
     case Field::coord0:
-      return segment(OFFSET(segment, coord0));
+      return kernel.merges ? Value() : segment(OFFSET(segment, coord0));
     case Field::row_first:
       return row(get(Field::row_begin), OFFSET(row, coord));
     case Field::row_last: {
@@ -69,6 +67,10 @@ public:
     }
     case Field::part_count:
       return pick(kNone, OFFSET(merge, count), 32);
+    case Field::sym_first:
+      return row(get(Field::row_begin), OFFSET(row, sym));
+    case Field::flags:
+      return pick(OFFSET(item, flags), kNone, 32);
     }
     llvm_unreachable("a field");
   }
@@ -92,7 +94,7 @@ private:
 
   Value segment(int64_t offset) {
     Value segments = array(OFFSET(plan, segments));
-    Value index = pick(OFFSET(item, seg), OFFSET(merge, seg), 32);
+    Value index = pick(OFFSET(item, seg), kNone, 32);
     return loadIndex(b, recordAt(b, segments, index, sizeof(attnrt_segment)),
                      offset, 32);
   }
@@ -265,7 +267,13 @@ public:
     Value rows = record.array(OFFSET(plan, rows));
     Value first = arith::AddIOp::create(b, toI32(b, adaptor.getFirst()),
                                         kernel.thread.locate(b, layout, 0));
-    SmallVector<Value> coords, minors;
+    // What may be read once is kept; `again` says that it is not worth it.
+    auto read = [&](Value at, int64_t offset) {
+      Value value = loadField(b, at, offset, b.getI32Type());
+      value.getDefiningOp<LLVM::LoadOp>().setInvariant(!op.getAgain());
+      return value;
+    };
+    SmallVector<Value> coords, minors, syms;
     for (int64_t i = 0, e = layout.getNumRegisters(); i < e; ++i) {
       Value own = constantI32(b, layout.locateRegister(i)[0]);
       Value packed = arith::AddIOp::create(b, first, own);
@@ -276,10 +284,14 @@ public:
       Value index = arith::IndexCastOp::create(b, b.getIndexType(), row);
       index = arith::AddIOp::create(b, begin, index);
       Value at = recordAt(b, rows, index, sizeof(attnrt_row));
-      coords.push_back(loadField(b, at, OFFSET(row, coord), b.getI32Type()));
+      coords.push_back(read(at, OFFSET(row, coord)));
       minors.push_back(arith::AddIOp::create(b, sub, head));
+      // Loads that nobody wants are no code.
+      syms.push_back(op.getSym().use_empty() ? minors.back()
+                                             : read(at, OFFSET(row, sym)));
     }
-    rewriter.replaceOp(op, {pack(b, coords), pack(b, minors), count});
+    rewriter.replaceOp(
+        op, {pack(b, coords), pack(b, minors), count, pack(b, syms)});
     return success();
   }
 };

@@ -103,9 +103,15 @@ static TileProblem getProblem(tile::KernelOp kernel) {
   problem.packedRows = kernel.getRows();
   problem.scoreChannels = problem.valueChannels = 0;
   problem.elementBytes = 1;
-  // Masks of tiles that are not full stand in branches.
+  // Masks of tiles that are not full stand in branches; those that are the same
+  // for all rows take less.
   kernel.walk([&](tile::FoldOp fold) {
-    problem.masked |= !fold.getStep().getOps<scf::IfOp>().empty();
+    for (auto branch : fold.getStep().getOps<scf::IfOp>()) {
+      for (Value mask : branch.thenYield().getResults()) {
+        auto spread = mask.getDefiningOp<tile::ExpandOp>();
+        problem.masked |= !spread || spread.getDims() != ArrayRef<int64_t>(1);
+      }
+    }
   });
   kernel.walk([&](tile::DotOp dot) {
     auto left = cast<VectorType>(dot.getA().getType());

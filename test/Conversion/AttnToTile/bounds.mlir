@@ -2,14 +2,20 @@
 // A mask compares an element more often than the axes of its sets ask for, or a row
 // that is not there sees keys, if this fails.
 
-// A window, a length and absent rows: of the keys one lower and one upper bound for
-// each row, and no flag of a row is spread over keys.
+// A window, a length, absent rows and the ends of the item: of the keys one lower and
+// one upper bound for each row, computed in front of the fold, and no flag of a row is
+// spread over keys.
 // CHECK-LABEL: tile.kernel items @window(
 // CHECK:         %[[M:.+]] = tile.coord %{{.+}} : vector<16xi32>
-// CHECK:         %[[P:.+]], %{{.+}}, %{{.+}} = tile.rows
+// CHECK:         %[[P:[^,]+]], %{{[^,]+}}, %{{[^,]+}}, %{{[^,]+}} = tile.rows
+// CHECK-DAG:     %[[HERE:.+]] = arith.cmpi sle, %[[P]], %{{.+}} : vector<[[R:[0-9]+]]xi32>
+// CHECK-DAG:     %[[LATE:.+]] = arith.maxsi {{.+}} : vector<[[R]]xi32>
+// CHECK-DAG:     %[[LOW:.+]] = arith.select %[[HERE]], %[[LATE]], %{{.+}} : vector<[[R]]xi1>
+// CHECK-DAG:     %[[NEAR:.+]] = arith.minsi %{{.+}}, %[[P]] : vector<[[R]]xi32>
+// CHECK:         tile.fold
 // CHECK:         scf.if
-// CHECK-DAG:       %[[LOW:.+]] = arith.select %[[HERE:.+]], %{{.+}}, %{{.+}} : vector<[[R:[0-9]+]]xi1>
-// CHECK-DAG:       %[[NEAR:.+]] = arith.minsi {{.+}} : vector<[[R]]xi32>
+// CHECK-DAG:       arith.addi %{{.+}}, %[[LOW]] : vector<[[R]]xi32>
+// CHECK-DAG:       arith.addi %{{.+}}, %[[NEAR]] : vector<[[R]]xi32>
 // CHECK-DAG:       arith.cmpi sge, %{{.+}}, %{{.+}} : vector<[[R]]x16xi32>
 // CHECK-DAG:       arith.cmpi sle, %{{.+}}, %{{.+}} : vector<[[R]]x16xi32>
 // CHECK-NOT:       arith.cmpi {{.+}} : vector<[[R]]x16xi32>
