@@ -41,7 +41,7 @@ Schedule::Schedule(std::shared_ptr<Kernel> given, const attnrt_schedule_caps &c)
           "strategy %d with split %d",
           caps.strategy, caps.split);
   }
-  if ((caps.flags & ~uint32_t(ATTNRT_SCHEDULE_CAPTURE)) || caps.reserved ||
+  if ((caps.flags & ~uint32_t(ATTNRT_SCHEDULE_CAPTURE)) ||
       caps.workers < 0 || caps.workers > 1 << 16 || caps.split < 0 ||
       caps.steps_in_flight < 0 || caps.steps_in_flight > 64) {
     raise(ATTNRT_INVALID_ARGUMENT,
