@@ -31,6 +31,8 @@ using namespace attn::test;
 
 namespace {
 
+constexpr int64_t kTile = 32;
+
 attnrt_tensor tensorOf(void *data, std::vector<int64_t> sizes) {
   attnrt_tensor t{};
   t.data = data;
@@ -57,7 +59,7 @@ public:
     CompileOptions options;
     options.lanes = unit.lanes;
     options.registers = unit.registers;
-    options.tile = 32;
+    options.tile = kTile;
     options.rows = 24;
     EXPECT_TRUE(succeeded(compileToTile(*module, "attend", options)));
     std::string extentsName, itemName, mergeName;
@@ -246,8 +248,10 @@ void World::drawSegments() {
     segment.select = segment.len_ref = -1;
     segment.head = draw(0, 3) ? -1 : int32_t(draw(0, batch.shape.heads - 1));
     segment.param = int32_t(b);
-    segment.coord0 = int32_t(draw(0, batch.lengths[b]));
-    segment.count = int32_t(draw(0, batch.lengths[b] - segment.coord0));
+    // Whole tiles: kernels know of no other border than those of masks.
+    int64_t tiles = batch.lengths[b] / kTile, first = draw(0, tiles);
+    segment.coord0 = int32_t(first * kTile);
+    segment.count = int32_t(draw(0, tiles - first) * kTile);
     segments.push_back(segment);
     rowBegin.push_back(int32_t(rowList.size()));
     int64_t share = draw(0, 4);

@@ -156,24 +156,6 @@ LogicalResult FoldLowering::setSides(TileEmitter &em,
   return success();
 }
 
-/// Items may begin and end inside a tile.
-void FoldLowering::setCovered(TileEmitter &em, Value begin, Value end) {
-  if (binding.inner < 0) {
-    return;
-  }
-  MLIRContext *ctx = em.b.getContext();
-  AffineExpr point = getAffineDimExpr(binding.fold, ctx) * binding.tile +
-                     getAffineDimExpr(binding.inner, ctx);
-  AffineExpr first = getAffineSymbolExpr(0, ctx);
-  AffineExpr behind = getAffineSymbolExpr(1, ctx);
-  em.covered.rank = binding.inner;
-  em.covered.fold = binding.fold;
-  em.covered.set =
-      IntegerSet::get(cascade.getNumRanks(), 2,
-                      {point - first, behind - 1 - point}, {false, false});
-  em.covered.symbols = {{begin, {}}, {end, {}}};
-}
-
 /// What masks look up and does not move with the fold: once per item.
 LogicalResult FoldLowering::loadSymbols(TileEmitter &em) {
   WalkResult done = fold.getStep().walk([&](EinsumOp e) {
@@ -349,21 +331,12 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
                                         field(tile::Field::coord0));
   Value kvEnd =
       arith::AddIOp::create(b, loc, kvBegin, field(tile::Field::kv_count));
-  setCovered(em, kvBegin, kvEnd);
   Value tile = constantIndex(b, loc, binding.tile);
   Value begin = kvBegin, end = kvEnd;
   if (binding.tile != 1) {
     begin = arith::DivUIOp::create(b, loc, kvBegin, tile);
     end = arith::CeilDivUIOp::create(b, loc, kvEnd, tile);
   }
-  // Tiles that the item covers whole; none, where rows of several segments make
-  // all tiles partial.
-  Value wholeBegin = begin, wholeEnd = end;
-  if (binding.inner >= 0) {
-    wholeBegin = arith::CeilDivUIOp::create(b, loc, kvBegin, tile);
-    wholeEnd = arith::DivUIOp::create(b, loc, kvEnd, tile);
-  }
-  wholeEnd = arith::SelectOp::create(b, loc, isRun, wholeEnd, zero);
   SmallVector<Value> begins, ends;
   mask.intervals(b, loc, begin, end, begins, ends);
   mask.widen(b, loc, isRun, begin, end, begins, ends);
@@ -393,15 +366,13 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     auto either = [&](Value x, Value y) -> Value {
       return arith::OrIOp::create(b, loc, x, y);
     };
+    // Of rows of several segments all tiles are visited and partial.
+    Value isMixed = arith::XOrIOp::create(
+        b, loc, isRun, arith::ConstantIntOp::create(b, loc, 1, 1));
     if (!matchPattern(visit, m_One())) {
-      Value isMixed = arith::XOrIOp::create(
-          b, loc, isRun, arith::ConstantIntOp::create(b, loc, 1, 1));
       visit = either(visit, isMixed);
     }
-    using P = arith::CmpIPredicate;
-    partial = either(
-        partial, either(arith::CmpIOp::create(b, loc, P::slt, k, wholeBegin),
-                        arith::CmpIOp::create(b, loc, P::sge, k, wholeEnd)));
+    partial = either(partial, isMixed);
     tile::YieldOp::create(b, loc, ValueRange{visit, partial});
     em.loads = saved;
 
@@ -423,7 +394,6 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     em.coords[binding.fold] = {};
     em.partial = {};
     em.outside = {};
-    em.covered = {};
   }
   // Rows are looked up again for the epilogue: nothing of it has to be kept
   // while the fold runs.

@@ -51,7 +51,6 @@ private:
   FailureOr<Value> setRows(TileEmitter &em, Value first, bool ofManySegments,
                            bool again = false);
   LogicalResult setSides(TileEmitter &em, SmallVector<TileValue> &firstRow);
-  void setCovered(TileEmitter &em, Value begin, Value end);
   LogicalResult loadSymbols(TileEmitter &em);
   LogicalResult emitItems(OpBuilder &b, Kernel &kernel, FoldMask &mask);
   LogicalResult emitMerge(OpBuilder &b, Kernel &kernel, StringRef name);

@@ -30,28 +30,8 @@ static int64_t tileOf(AffineExpr e, AffineExpr fold) {
   return found;
 }
 
-/// r of an index `fold * tile + r`; -1: none.
-static int64_t innerOf(AffineExpr e, AffineExpr fold, int64_t tile) {
-  int64_t found = -1;
-  e.walk([&](AffineExpr x) {
-    auto sum = dyn_cast<AffineBinaryOpExpr>(x);
-    if (!sum || x.getKind() != AffineExprKind::Add) {
-      return;
-    }
-    for (auto [outer, inner] : {std::pair(sum.getLHS(), sum.getRHS()),
-                                std::pair(sum.getRHS(), sum.getLHS())}) {
-      auto dim = dyn_cast<AffineDimExpr>(inner);
-      if (dim && outer == fold * tile) {
-        found = dim.getPosition();
-      }
-    }
-  });
-  return found;
-}
-
 void attn::findSharing(RankBinding &binding, ArrayRef<Presence> points) {
-  binding.shares =
-      binding.row >= 0 && (binding.tile == 1 || binding.inner >= 0);
+  binding.shares = binding.row >= 0;
   auto namesAny = [](ArrayRef<AffineExpr> exprs, ArrayRef<int64_t> ranks) {
     return llvm::any_of(exprs, [&](AffineExpr e) {
       return llvm::any_of(ranks,
@@ -223,18 +203,6 @@ FailureOr<RankBinding> attn::bindRanks(Program &program, CascadeOp cascade,
   inStep.reset(binding.fold);
   for (int64_t r : llvm::concat<int64_t>(bound, rows)) {
     inStep.reset(r);
-  }
-  if (binding.tile != 1) {
-    fold.getStep().walk([&](EinsumOp e) {
-      for (unsigned i = 0; i < e.getInputs().size(); ++i) {
-        for (AffineExpr x : e.getInputMap(i).getResults()) {
-          int64_t r = innerOf(x, foldDim, binding.tile);
-          if (r >= 0 && program.getStaticExtent(cascade, r) == binding.tile) {
-            binding.inner = r;
-          }
-        }
-      }
-    });
   }
   // Together in one index, or in everything that is streamed.
   llvm::SmallBitVector group(n);

@@ -31,9 +31,6 @@ struct RankBinding {
   /// Axes of the tile that the fold streams over together with its rank (m0
   /// beside m1, or m beside n): reductions over them meet the mask.
   SmallVector<int64_t> group;
-  /// The axis that counts inside a tile: the point is fold * tile + inner. -1:
-  /// tiles are single points, or it is not known.
-  int64_t inner = -1;
   /// Whether an item may hold rows of several segments. Not where there is no
   /// rank of rows, and not where presence is looked up along the tile for all
   /// rows of a segment at once.

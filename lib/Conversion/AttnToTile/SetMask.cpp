@@ -379,8 +379,14 @@ TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
         // A column of which the condition does not hold meets no bound.
         int32_t never = c.isLower ? std::numeric_limits<int32_t>::min()
                                   : std::numeric_limits<int32_t>::max();
-        coordinate = t.select(condition, coordinate,
-                              t.constant(t.b.getI32IntegerAttr(never), {}));
+        auto constant = [&](int32_t value) {
+          return t.constant(t.b.getI32IntegerAttr(value), {});
+        };
+        coordinate = t.select(condition, coordinate, constant(never));
+        // Data may be that bound. It bounds nothing, nor does the one beside.
+        bound = c.isLower
+                    ? t.integer("arith.maxsi", bound, constant(never + 1))
+                    : t.integer("arith.minsi", bound, constant(never - 1));
       }
       return isOfColumn;
     });
@@ -393,9 +399,21 @@ TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
 }
 
 TileValue SetMask::emitAny(ArrayRef<Conjunction> any) {
+  // A mask that is handed on twice meets itself: what asks for more than
+  // another set of the union adds nothing.
+  auto isInOther = [&](const Conjunction &all) {
+    return llvm::any_of(any, [&](const Conjunction &x) {
+      auto isOf = [](const Conjunction &x, const Conjunction &y) {
+        return llvm::all_of(
+            x, [&](const Constraint &c) { return llvm::is_contained(y, c); });
+      };
+      return isOf(x, all) && (&x < &all || !isOf(all, x));
+    });
+  };
   SmallVector<Conjunction> united;
   for (const Conjunction &all : any) {
-    if (llvm::none_of(united, [&](Conjunction &x) { return unite(x, all); })) {
+    if (!isInOther(all) &&
+        llvm::none_of(united, [&](Conjunction &x) { return unite(x, all); })) {
       united.push_back(all);
     }
   }

@@ -304,19 +304,6 @@ FailureOr<TileValue> TileEmitter::load(Value source, AffineMap map, Side side) {
   }
   Type element = table ? Type(b.getI1Type()) : shaped.getElementType();
   Type type = axes.empty() ? element : Type(t.vectorType(axes, element));
-  if (isSegments && covered.rank >= 0 && !axes.empty() &&
-      axes[0] == covered.rank && (!liveEnd || liveAxis == covered.rank)) {
-    // Behind the item may be keys of one request alone: not even their NaN may
-    // reach the others.
-    TileValue end =
-        t.subi(covered.symbols[1],
-               t.muli(coords[covered.fold], t.index(t.size(covered.rank))));
-    liveAxis = covered.rank;
-    liveEnd =
-        liveEnd
-            ? arith::MinSIOp::create(b, t.loc, liveEnd, end.value).getResult()
-            : end.value;
-  }
   if (liveEnd) {
     liveBegin = arith::ConstantIndexOp::create(b, t.loc, 0);
     liveAxis = llvm::find(axes, liveAxis) - axes.begin();
@@ -670,10 +657,7 @@ FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
   // is masked by the reader.
   TileValue where;
   if (!actions.empty()) {
-    FailureOr<TileValue> m = mask(
-        presence,
-        covered.rank >= 0 && e.getReducedRanks().test(unsigned(covered.rank)),
-        TileBuilder::join(operands));
+    FailureOr<TileValue> m = mask(presence, TileBuilder::join(operands));
     if (failed(m)) {
       return failure();
     }
@@ -779,13 +763,9 @@ TileEmitter::symbols(const PresenceTerm &term) {
   return values;
 }
 
-FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms,
-                                          bool isCut) {
+FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms) {
   SmallVector<TileValue> at = coordsOf(ofSegment);
   SetMask sets(t, at, outside);
-  if (isCut && failed(sets.add(covered.set, covered.symbols))) {
-    return failure();
-  }
   for (const PresenceTerm &term : terms) {
     if (term.sets.empty()) {
       continue;
@@ -802,10 +782,10 @@ FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms,
   return sets.emit();
 }
 
-FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms, bool isCut,
+FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms,
                                        ArrayRef<int64_t> within) {
   TileValue all;
-  if (isCut || llvm::any_of(terms, [](const PresenceTerm &p) {
+  if (llvm::any_of(terms, [](const PresenceTerm &p) {
         return !p.sets.empty();
       })) {
     if (partial) {
@@ -820,7 +800,7 @@ FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms, bool isCut,
         auto home = scf::ExecuteRegionOp::create(b, t.loc, TypeRange());
         home.getRegion().push_back(block);
         b.setInsertionPointToEnd(block);
-        FailureOr<TileValue> m = setMask(terms, isCut);
+        FailureOr<TileValue> m = setMask(terms);
         if (failed(m)) {
           home.erase();
           return failure();
@@ -846,7 +826,7 @@ FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms, bool isCut,
       }
       loads = std::move(saved);
     } else {
-      FailureOr<TileValue> m = setMask(terms, isCut);
+      FailureOr<TileValue> m = setMask(terms);
       if (failed(m)) {
         return failure();
       }

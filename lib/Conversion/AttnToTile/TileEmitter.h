@@ -83,14 +83,6 @@ public:
   Loads loads;
   /// i1: the tile has absent points. Null: evaluate masks always.
   Value partial;
-  /// The points that the item covers: a set over the ranks and two symbols, the
-  /// first point and the one behind the last. It bounds `rank` inside a tile of
-  /// `fold`; -1: items cover whole tiles.
-  struct Covered {
-    int64_t rank = -1, fold = -1;
-    IntegerSet set;
-    SmallVector<TileValue, 2> symbols;
-  } covered;
 
   /// Makes `rank` an axis of the tile with coordinates 0 .. size - 1.
   void addAxis(int64_t rank, int64_t size);
@@ -102,10 +94,9 @@ public:
   FailureOr<TileValue> mapPart(EinsumOp e);
   FailureOr<TileValue> load(Value source, AffineMap map,
                             Side side = Side::data);
-  /// Where all terms hold, `isCut`: of the points that the item covers; null if
-  /// that is everywhere. `within`: axes of what it masks; sets are spread over
+  /// Where all terms hold; null if that is everywhere. `within`: axes of what it masks; sets are spread over
   /// rows where they are evaluated, so that full tiles know of no flags.
-  FailureOr<TileValue> mask(ArrayRef<PresenceTerm> terms, bool isCut = false,
+  FailureOr<TileValue> mask(ArrayRef<PresenceTerm> terms,
                             ArrayRef<int64_t> within = {});
   /// The symbols of a term at the current coordinates.
   FailureOr<SmallVector<TileValue>> symbols(const PresenceTerm &term);
@@ -127,7 +118,7 @@ private:
                               SmallVectorImpl<TileValue> *factors = nullptr);
   FailureOr<TileValue> product(EinsumOp e, ArrayRef<TileValue> operands);
   TileValue extend(TileValue v, Type element);
-  FailureOr<TileValue> setMask(ArrayRef<PresenceTerm> terms, bool isCut);
+  FailureOr<TileValue> setMask(ArrayRef<PresenceTerm> terms);
   bool isOfSegment(const llvm::SmallBitVector &ranks) const;
   SmallVector<TileValue> coordsOf(bool segment) const;
   LogicalResult accessIndices(Operation *where, Value memory, AffineMap map,

@@ -49,18 +49,27 @@ static void shareKeys(PlannedLaunch &launch, const LaunchSizes &sizes,
     launch.rowBegin.push_back(int32_t(first * sizes.rows));
     launch.rowEnd.push_back(int32_t(last * sizes.rows));
   };
+  // Kernels mask no point for the sake of a border: what is left of a tile is
+  // read with what follows, from each request's own tables.
+  auto toTile = [&](int32_t key) {
+    return int32_t(key / sizes.tile * sizes.tile);
+  };
   launch.segments.clear();
   launch.rowBegin.clear();
   for (const SharedRuns::Run &run : shared.runs) {
+    int32_t begin = toTile(run.begin), end = toTile(run.end);
+    if (begin == end) {
+      continue;
+    }
     size_t longest = size_t(run.first * sizes.rows);
     for (size_t row = longest; row < size_t(run.last * sizes.rows); ++row) {
       longest = high[row] > high[longest] ? row : longest;
     }
-    add(run.begin, run.end, launch.segmentOfRow[longest], run.first, run.last);
+    add(begin, end, launch.segmentOfRow[longest], run.first, run.last);
   }
   for (size_t i = 0; i < shared.order.size(); ++i) {
     int32_t request = shared.order[i];
-    add(shared.own[size_t(request)], sizes.ordinals, request, int64_t(i),
+    add(toTile(shared.own[size_t(request)]), sizes.ordinals, request, int64_t(i),
         int64_t(i) + 1);
   }
 }

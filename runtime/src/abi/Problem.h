@@ -19,6 +19,8 @@ namespace attnrt {
 /// Sizes of a launch.
 struct LaunchSizes {
   int64_t segments, rows, heads, subs, ordinals;
+  /// Keys of a tile: shared runs end where tiles do.
+  int64_t tile = 1;
 };
 
 /// Of a fold: one segment for each coordinate of the segment ranks, all with

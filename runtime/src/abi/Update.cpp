@@ -290,7 +290,7 @@ void Schedule::Updater::plan(size_t number) {
     LaunchSizes sizes{step.product(launch.segments),
                       launch.row < 0 ? 1 : step.extents[size_t(launch.row)],
                       step.product(launch.heads), step.product(launch.subs),
-                      ordinals};
+                      ordinals, launch.cols};
     std::vector<attnrt_args> args;
     for (auto &corner : corners) {
       args.push_back(argsOf(corner));
