@@ -270,7 +270,9 @@ public:
     // What may be read once is kept; `again` says that it is not worth it.
     auto read = [&](Value at, int64_t offset) {
       Value value = loadField(b, at, offset, b.getI32Type());
-      value.getDefiningOp<LLVM::LoadOp>().setInvariant(!op.getAgain());
+      auto load = value.getDefiningOp<LLVM::LoadOp>();
+      load.setInvariant(!op.getAgain());
+      load.setVolatile_(op.getAgain());
       return value;
     };
     SmallVector<Value> coords, minors, syms;
