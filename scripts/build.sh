@@ -21,10 +21,27 @@ job_count() {
   echo $((jobs < 1 ? 1 : jobs))
 }
 
+# nanobind, for the Python package: Debian 12 has no package of it. Without a
+# network the Python package is not built, and its tests say UNSUPPORTED.
+nanobind_version=3.1.0
+get_nanobind() {
+  local python
+  python=$(system_python)
+  if PYTHONPATH=$build/pip "$python" -c 'import nanobind' 2>/dev/null; then
+    return
+  fi
+  echo "setup: installs nanobind $nanobind_version into $build/pip"
+  if ! "$python" -m pip --quiet --disable-pip-version-check --retries=1 --timeout=15 install \
+    --root-user-action=ignore --target "$build/pip" "nanobind==$nanobind_version"; then
+    echo "setup: without nanobind the Python package is not built" >&2
+  fi
+}
+
 # configure_and_build TARGET...
 configure_and_build() {
   "$root/scripts/setup"
   mkdir -p "$build"
+  get_nanobind
   if [ ! -f "$build/build.ninja" ]; then
     echo "configure: $build"
     if ! cmake -S "$root" -B "$build" -G Ninja >"$build/configure.log" 2>&1; then

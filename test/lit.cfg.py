@@ -58,6 +58,10 @@ config.substitutions += [
     ("%mlir_include_dirs", " ".join(config.mlir_include_dirs)),
 ]
 
+# The Python package is built where nanobind was found.
+if config.attn_python_folder:
+    config.available_features.add("python-package")
+
 # Not needed to build; their tests say UNSUPPORTED without them.
 for feature, programs in {
     "clang-format": ["clang-format-22", os.path.join(config.llvm_tools_dir, "clang-format")],

@@ -7,10 +7,9 @@
 #include "Lowering.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace attn;
-
-static constexpr double kLog2E = 1.4426950408889634, kLn2 = 0.6931471805599453;
 
 /// The type with elements of 32 bits.
 static Type widen(Type type, Type f32) {
@@ -111,7 +110,7 @@ void sm::populateMath(const LLVMTypeConverter &converter,
                ApproximationLowering<math::CosOp, LLVM::CosOp>>(converter,
                                                                 context);
   patterns.add<ApproximationLowering<math::ExpOp, LLVM::Exp2Op>>(
-      converter, context, kLog2E, 1.0);
+      converter, context, llvm::numbers::log2e, 1.0);
   patterns.add<ApproximationLowering<math::LogOp, BinaryLogarithm>>(
-      converter, context, 1.0, kLn2);
+      converter, context, 1.0, llvm::numbers::ln2);
 }

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace attn;
 using namespace attn::sm;
@@ -199,22 +200,22 @@ struct ExponentialOfDifference : OpRewritePattern<math::ExpOp> {
     };
     Value x = difference.getLhs(), y = difference.getRhs(), exponent;
     if (Value narrow = getNarrow(y)) {
-      Value factor = makeSplat(rewriter, loc, x.getType(),
-                               rewriter.getF32FloatAttr(float(kLog2E)));
+      Value factor =
+          makeSplat(rewriter, loc, x.getType(),
+                    rewriter.getF32FloatAttr(float(llvm::numbers::log2e)));
       exponent = math::FmaOp::create(
-          rewriter, loc, x, factor, widen(rewriter, times(narrow, -kLog2E), y));
+          rewriter, loc, x, factor,
+          widen(rewriter, times(narrow, -llvm::numbers::log2e), y));
     } else if (cast<RankedTensorType>(op.getType()).getRank() == 1) {
-      exponent = arith::AddFOp::create(rewriter, loc, times(x, kLog2E),
-                                       times(y, -kLog2E));
+      exponent =
+          arith::AddFOp::create(rewriter, loc, times(x, llvm::numbers::log2e),
+                                times(y, -llvm::numbers::log2e));
     } else {
       return failure();
     }
     rewriter.replaceOpWithNewOp<math::Exp2Op>(op, exponent);
     return success();
   }
-
-private:
-  static constexpr double kLog2E = 1.4426950408889634;
 };
 
 } // namespace

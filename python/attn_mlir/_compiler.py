@@ -1,0 +1,44 @@
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Where the compiler is, and calls to it."""
+
+import os
+import pathlib
+
+from . import _native
+from ._errors import Error
+
+
+def _library() -> str:
+    """ATTN_JIT_LIBRARY, else beside the package, else the loader's path."""
+    named = os.environ.get("ATTN_JIT_LIBRARY")
+    if named:
+        return named
+    beside = pathlib.Path(__file__).parent / "libattnjit.so"
+    return str(beside) if beside.exists() else "libattnjit.so"
+
+
+def compile(text, targets="cpu", *, entry=None, rows=0, tile=0, cache_dir=None):
+    """Compiles the text of cascades to a bundle.
+
+    `targets`, separated by commas: "cpu" (this machine), "x86-64-v2" ..
+    "x86-64-v4", chips as "sm_80". `entry`: the only function to take. `rows` and
+    `tile`: most packed rows of a work item and keys of a tile, 0: chosen.
+    `cache_dir`: a folder of bundles that is shared by processes; what lies in it
+    is run.
+
+    Returns a `Compiled` with `bundle` (bytes), `diagnostics` and `origin`. Error
+    (invalid argument) has all diagnostics with line and column; unavailable
+    without a compiler. Releases the GIL.
+    """
+    return _native.compile(_library(), text, targets, entry, rows, tile, cache_dir)
+
+
+def compiler_version():
+    """Version of the compiler and of LLVM; None where there is no compiler."""
+    try:
+        return _native.compiler_version(_library())
+    except Error as error:
+        if error.status == "unavailable":
+            return None
+        raise

@@ -1,0 +1,126 @@
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Integer expressions as text of a cascade, as coefficients, and as intervals."""
+
+from . import expr, ops
+
+# Coordinates of the user's functions, in the order of the ranks of a cascade.
+COORDS = ("b", "h", "q", "kv")
+
+
+def coords_of(value, found=None):
+    """The coordinates that an expression depends on, in the order of COORDS."""
+    found = set() if found is None else found
+    if value.op == "coord":
+        found.add(value.data)
+    for arg in value.args:
+        coords_of(arg, found)
+    return tuple(c for c in COORDS if c in found)
+
+
+def linear(value):
+    """{coordinate: factor, None: constant}, or None if it is no such sum."""
+    if value.kind != expr.INT:
+        return None
+    if value.op == "const":
+        return {None: value.data}
+    if value.op == "coord":
+        return {value.data: 1, None: 0}
+    if value.op not in ("add", "sub", "mul"):
+        return None
+    a, b = (linear(x) for x in value.args)
+    if a is None or b is None:
+        return None
+    if value.op == "mul":
+        for one, other in ((a, b), (b, a)):
+            if len(one) == 1:
+                return {k: v * one[None] for k, v in other.items()}
+        return None
+    sign = 1 if value.op == "add" else -1
+    return {k: a.get(k, 0) + sign * b.get(k, 0) for k in {**a, **b}}
+
+
+def affine_text(value, space):
+    """The expression in the words of attn-spec.md, or None if it is not affine.
+
+    `space.coord` names coordinates; `space.symbol` names integers that are read
+    at the query's side, or gives None.
+    """
+    if value.kind != expr.INT:
+        return None
+    if value.op == "const":
+        return str(value.data) if value.data >= 0 else f"({value.data})"
+    if value.op == "coord":
+        return space.coord(value.data)
+    if value.op == "read":
+        return space.symbol(value)
+    if value.op not in ("add", "sub", "mul", "floordiv", "mod"):
+        return None
+    a, b = value.args
+    if value.op == "mul" and not (ops.is_const(a) or ops.is_const(b)):
+        return None
+    if value.op in ("floordiv", "mod") and not ops.is_const(b):
+        return None
+    left = affine_text(a, space)
+    if left is None:
+        return None
+    if value.op in ("floordiv", "mod"):
+        # x // -n is (-x) // n, and x % -n is -((-x) % n).
+        if b.data < 0:
+            left = f"(0 - {left})"
+        text = f"({left} {value.op} {abs(b.data)})"
+        return f"(0 - {text})" if b.data < 0 and value.op == "mod" else text
+    right = affine_text(b, space)
+    if right is None:
+        return None
+    sign = {"add": "+", "sub": "-", "mul": "*"}[value.op]
+    return f"({left} {sign} {right})"
+
+
+def interval(value, extents, read_range, positions):
+    """(least, largest) value, or None if unknown.
+
+    `extents` of coordinates; `positions`: the least and largest of queries.
+    """
+    if value.op == "const":
+        return (value.data, value.data)
+    if value.op == "coord" and value.data == "q":
+        return positions
+    if value.op == "coord":
+        return (0, max(extents[value.data] - 1, 0))
+    if value.op == "read":
+        return read_range(value)
+    if value.op == "convert" and value.args[0].kind == expr.BOOL:
+        return (0, 1)
+    parts = [interval(a, extents, read_range, positions) for a in value.args if a.kind == expr.INT]
+    if None in parts or value.kind != expr.INT:
+        return None
+    if value.op == "where":
+        return _hull(parts[0] + parts[1])
+    if value.op == "abs":
+        low, high = parts[0]
+        return (0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high)))
+    if len(parts) != 2:
+        return None
+    (a, b), (c, d) = parts
+    if value.op == "add":
+        return (a + c, b + d)
+    if value.op == "sub":
+        return (a - d, b - c)
+    if value.op == "mul":
+        return _hull((a * c, a * d, b * c, b * d))
+    if value.op == "min":
+        return (min(a, c), min(b, d))
+    if value.op == "max":
+        return (max(a, c), max(b, d))
+    if c <= 0 <= d:
+        return None
+    if value.op == "floordiv":
+        return _hull((a // c, a // d, b // c, b // d))
+    if value.op == "mod":
+        return (0, d - 1) if c > 0 else (c + 1, 0)
+    return None
+
+
+def _hull(numbers):
+    return (min(numbers), max(numbers))

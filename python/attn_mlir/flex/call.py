@@ -1,0 +1,258 @@
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""From a cascade to a call on tensors."""
+
+import dataclasses
+import threading
+
+from .._compiler import compile as compile_text
+from .._errors import Error
+from .._native import Context, Tensor
+from .affine import interval
+from .space import Access, Shape
+
+_lock = threading.Lock()
+_context = None
+
+
+def default_context():
+    """One per process, so that all calls share its threads."""
+    global _context
+    with _lock:
+        if _context is None:
+            _context = Context()
+        return _context
+
+
+def bad(what):
+    return Error("invalid argument", what)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """`extents` of the coordinates, keys of all requests, and what the text is for."""
+
+    extents: dict
+    kv_heads: int
+    tokens: int
+    shape: Shape
+
+
+class Problem:
+    """Tensors of one call: q [B, Hq, N, D], k [B, Hkv, M, D], v [B, Hkv, M, Dv]."""
+
+    def __init__(self, q, k, v):
+        self.q, self.k, self.v = Tensor(q), Tensor(k), Tensor(v)
+        given = {"q": self.q, "k": self.k, "v": self.v}
+        for name, tensor in given.items():
+            if len(tensor.shape) != 4:
+                raise bad(f"expects {name} with 4 axes [B, H, N, D], but got {len(tensor.shape)}")
+            if tensor.dtype not in ("f16", "bf16", "f32") or tensor.dtype != self.q.dtype:
+                raise bad(
+                    "expects q, k and v of one type of f16, bf16 and f32, but got "
+                    f"{', '.join(t.dtype for t in given.values())}"
+                )
+            if tensor.device != (1, 0):
+                raise bad(f"expects {name} in host memory, but got device {tensor.device}")
+        batch, heads, rows, head_dim = self.q.shape
+        kv_heads, keys = self.k.shape[1:3]
+        if (
+            self.k.shape[0] != batch
+            or self.k.shape[3] != head_dim
+            or self.v.shape[:3] != self.k.shape[:3]
+        ):
+            raise bad(
+                "expects q [B, Hq, N, D], k [B, Hkv, M, D] and v [B, Hkv, M, Dv], but got "
+                f"{self.q.shape}, {self.k.shape} and {self.v.shape}"
+            )
+        if kv_heads < 1 or heads % kv_heads:
+            raise bad(f"expects query heads in groups of {kv_heads} KV heads, but got {heads}")
+        self.kv_heads = kv_heads
+        self.extents = {"b": batch, "h": heads, "q": rows, "kv": keys}
+        self.shape = Shape(head_dim, self.v.shape[3], heads // kv_heads, self.q.dtype)
+        self.out_shape = (batch, heads, rows, self.v.shape[3])
+        self.positions = (0, max(rows - 1, 0))  # of queries
+        self.tokens = batch * keys
+
+    def sizes(self):
+        return Sizes(self.extents, self.kv_heads, self.tokens, self.shape)
+
+    def is_empty(self):
+        return 0 in self.out_shape
+
+    def arguments(self):
+        return [self.rows(self.q), self.k, self.v]
+
+    def rows(self, tensor):
+        """A tensor with query heads as the cascade sees it."""
+        return tensor if self.shape.group == 1 else tensor.split(1, self.shape.group)
+
+
+class PagedProblem(Problem):
+    """q [B, Hq, N, D], pools [P, page, Hkv, D] and [P, page, Hkv, Dv], a table
+    [B, pages] and lengths [B] of i32."""
+
+    def __init__(self, q, k_pages, v_pages, table, lengths, first):
+        import numpy as np
+
+        self.q, self.k, self.v = Tensor(q), Tensor(k_pages), Tensor(v_pages)
+        self.table, self.lengths = Tensor(table), Tensor(lengths)
+        if len(self.q.shape) != 4 or len(self.k.shape) != 4 or len(self.v.shape) != 4:
+            raise bad(
+                "expects q [B, Hq, N, D] and pools [P, page, Hkv, D], but got "
+                f"{self.q.shape}, {self.k.shape} and {self.v.shape}"
+            )
+        batch, heads, rows, head_dim = self.q.shape
+        _, page, kv_heads, key_dim = self.k.shape
+        if key_dim != head_dim or self.v.shape[1:3] != [page, kv_heads]:
+            raise bad(
+                "expects pools [P, page, Hkv, D] and [P, page, Hkv, Dv], but got "
+                f"{self.k.shape} and {self.v.shape} for q {self.q.shape}"
+            )
+        if kv_heads < 1 or heads % kv_heads:
+            raise bad(f"expects query heads in groups of {kv_heads} KV heads, but got {heads}")
+        if self.q.dtype not in ("f16", "bf16", "f32") or not (
+            self.q.dtype == self.k.dtype == self.v.dtype
+        ):
+            raise bad(
+                "expects q and pools of one type of f16, bf16 and f32, but got "
+                f"{self.q.dtype}, {self.k.dtype} and {self.v.dtype}"
+            )
+        if self.table.dtype != "i32" or self.lengths.dtype != "i32":
+            raise bad(
+                "expects a table and lengths of i32, but got "
+                f"{self.table.dtype} and {self.lengths.dtype}"
+            )
+        if len(self.table.shape) != 2 or self.table.shape[0] != batch or self.lengths.shape != [batch]:
+            raise bad(
+                f"expects a table [{batch}, pages] and lengths [{batch}], but got "
+                f"{self.table.shape} and {self.lengths.shape}"
+            )
+        known = self.lengths.numpy()
+        most = self.table.shape[1] * page
+        if batch and not 0 <= known.min() <= known.max() <= most:
+            raise bad(f"expects lengths from 0 to {most}, but got {known.tolist()}")
+        first = known - rows if first is None else np.asarray(first)
+        if first.shape != (batch,):
+            raise bad(f"expects first [{batch}], but got {list(first.shape)}")
+        self.first = Tensor(np.ascontiguousarray(first, np.int32))
+        self.kv_heads = kv_heads
+        keys = int(known.max(initial=0))
+        self.tokens = int(known.sum())
+        self.extents = {"b": batch, "h": heads, "q": rows, "kv": keys}
+        self.positions = (int(first.min(initial=0)), int(first.max(initial=0)) + rows - 1)
+        self.shape = Shape(
+            head_dim, self.v.shape[3], heads // kv_heads, self.q.dtype, page=page
+        )
+        self.out_shape = (batch, heads, rows, self.v.shape[3])
+
+    def arguments(self):
+        return [self.rows(self.q), self.k, self.v, self.table, self.lengths, self.first]
+
+
+def view(access: Access, problem):
+    """The argument of an access: the user's memory with axes of coordinates."""
+    if access.coords == () and not access.tensor.shape:
+        return Tensor(access.tensor)
+    tensor = Tensor(access.tensor)
+    if access.coords is None:
+        return tensor
+    extents, group = problem.extents, problem.shape.group
+    offset = 0
+    steps = dict.fromkeys(access.coords, 0)
+    for axis, index in enumerate(access.indices):
+        low = high = index.get(None, 0)
+        for coord, factor in index.items():
+            if coord is not None:
+                span = factor * max(extents[coord] - 1, 0)
+                low, high = low + min(span, 0), high + max(span, 0)
+                steps[coord] = steps.get(coord, 0) + factor * tensor.strides[axis]
+        size = tensor.shape[axis]
+        if low < 0 or high >= size:
+            file, line = access.place
+            raise bad(
+                f"{file}:{line}: expects indices from 0 to {size - 1} on axis {axis} of a "
+                f"captured tensor, but got {low} to {high}: what the mask hides is read too"
+            )
+        offset += index.get(None, 0) * tensor.strides[axis]
+    sizes, strides = [], []
+    for coord in access.coords:
+        size, step = extents[coord], steps[coord]
+        if coord == "h" and group > 1:
+            sizes += [size // group, group]
+            strides += [step * group, step]
+        else:
+            sizes.append(size)
+            strides.append(step)
+    if access.padded:
+        sizes.append(1)
+        strides.append(1)
+    return tensor.restride(offset, sizes, strides)
+
+
+def check_extracts(values, problem):
+    """Indices of tensors that no view has, against the ends of the tensors."""
+    import numpy as np
+
+    def read_range(read):
+        array = np.asarray(read.data)
+        return (int(array.min()), int(array.max())) if array.size else (0, 0)
+
+    for value in values:
+        for axis, index in enumerate(value.args):
+            size = value.data.shape[axis]
+            found = interval(index, problem.extents, read_range, problem.positions)
+            if found is None or found[0] < 0 or found[1] >= size:
+                file, line = value.place
+                got = "one whose ends are unknown" if found is None else f"{found[0]} to {found[1]}"
+                raise bad(
+                    f"{file}:{line}: expects indices from 0 to {size - 1} on axis {axis} of "
+                    f"a captured tensor, but got {got}: what the mask hides is read too"
+                )
+
+
+class Program:
+    """A cascade, compiled, with room for one step."""
+
+    def __init__(self, cascade, extracts, materialize):
+        self.cascade, self.extracts, self.materialize = cascade, extracts, materialize
+        self.compiled = compile_text(cascade.text)
+        self.bundle = default_context().load(self.compiled.bundle)
+        self.kernel = self.bundle.kernel("flex")
+        self.schedule = self.kernel.schedule()
+        self.lock = threading.Lock()
+        self.stats = None
+        self.sizes = None  # of the last call
+
+    def run(self, problem, out):
+        arguments = problem.arguments()
+        arguments += [view(a, problem) for a in self.cascade.space.accesses]
+        check_extracts(self.extracts, problem)
+        with self.lock:
+            self.schedule.update(arguments)
+            stats = self.schedule.stats
+            stats["one_pass"] = any(l["fold"] for l in self.schedule.launches)
+            if not stats["one_pass"] and not self.materialize:
+                raise Error(
+                    "unavailable",
+                    "expects functions of which one pass over the keys can be made, but "
+                    f"this one would hold {stats['workspace_bytes']} bytes of scores, "
+                    "mostly because a captured tensor is read at an index that is not "
+                    "affine and varies with both q_idx and kv_idx; materialize=True allows it",
+                )
+            self.schedule.run([*arguments, problem.rows(out)])
+            self.stats, self.sizes = stats, problem.sizes()
+
+
+def make_out(q, problem):
+    """A tensor of q's framework for the result."""
+    if type(q).__module__.split(".")[0] == "torch":
+        return q.new_empty(problem.out_shape)
+    import numpy as np
+
+    names = {"f16": np.float16, "f32": np.float32}
+    if problem.shape.element not in names:
+        raise bad(
+            f"expects out= for {problem.shape.element} of {type(q).__module__}: NumPy has no such type"
+        )
+    return np.empty(problem.out_shape, names[problem.shape.element])

@@ -1,0 +1,41 @@
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Errors that name the line of the user's function."""
+
+import pathlib
+import sys
+
+from .._errors import Error
+
+_PACKAGE = str(pathlib.Path(__file__).resolve().parent)
+
+
+def _is_ours(frame) -> bool:
+    return str(pathlib.Path(frame.f_code.co_filename).resolve().parent) == _PACKAGE
+
+
+def find_line() -> tuple:
+    """File and line of the innermost frame that is not this package's."""
+    frame = sys._getframe(1)
+    while frame is not None and _is_ours(frame):
+        frame = frame.f_back
+    if frame is None:
+        return ("", 0)
+    return (frame.f_code.co_filename, frame.f_lineno)
+
+
+class TraceError(Error):
+    """A function does something that no cascade says.
+
+    `filename` and `lineno` are the place in the function.
+    """
+
+    def __init__(self, what: str, place=None):
+        self.filename, self.lineno = place or find_line()
+        self.what = what
+        super().__init__(
+            "invalid argument", f"{self.filename}:{self.lineno}: {what}"
+        )
+
+    def __reduce__(self):
+        return type(self), (self.what, (self.filename, self.lineno))

@@ -1,0 +1,236 @@
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Expressions that a traced function builds.
+
+A `Value` is a scalar at one point (b, h, q_idx, kv_idx): an operation, its
+operands and a kind. The functions are called once with Values; operators and
+functions of NumPy and PyTorch on them build a tree. Integers divide as in Python:
+`//` rounds down and `%` has the sign of the divisor.
+"""
+
+from .errors import TraceError, find_line
+
+INT, FLOAT, BOOL = "integer", "float", "bool"
+
+
+def kind_of_dtype(name: str) -> str:
+    """Of NumPy's "int64", PyTorch's "torch.int64" and DLPack's "i64"."""
+    name = name.rsplit(".", 1)[-1]
+    if name in ("bool", "bool_"):
+        return BOOL
+    return INT if name[0] in "iu" else FLOAT
+
+
+class Value:
+    """A node. `op` is what it does, `args` its operands, `data` what else it needs."""
+
+    __slots__ = ("op", "args", "kind", "data", "place")
+    # Of NumPy's scalars and arrays on the left-hand side.
+    __array_priority__ = 1000
+
+    def __init__(self, op, args, kind, data=None):
+        self.op, self.args, self.kind, self.data = op, tuple(args), kind, data
+        self.place = find_line()
+
+    # Identity: a comparison of Values is a condition, not an answer.
+    __hash__ = object.__hash__
+
+    def key(self):
+        """Equal for equal expressions."""
+        data = self.data if self.op != "read" else id(self.data)
+        return (self.op, self.kind, data, tuple(a.key() for a in self.args))
+
+    # Arithmetic
+    def __add__(self, other):
+        return ops.arithmetic("add", self, other)
+
+    def __radd__(self, other):
+        return ops.arithmetic("add", other, self)
+
+    def __sub__(self, other):
+        return ops.arithmetic("sub", self, other)
+
+    def __rsub__(self, other):
+        return ops.arithmetic("sub", other, self)
+
+    def __mul__(self, other):
+        return ops.arithmetic("mul", self, other)
+
+    def __rmul__(self, other):
+        return ops.arithmetic("mul", other, self)
+
+    def __floordiv__(self, other):
+        return ops.arithmetic("floordiv", self, other)
+
+    def __rfloordiv__(self, other):
+        return ops.arithmetic("floordiv", other, self)
+
+    def __mod__(self, other):
+        return ops.arithmetic("mod", self, other)
+
+    def __rmod__(self, other):
+        return ops.arithmetic("mod", other, self)
+
+    def __truediv__(self, other):
+        return ops.divide(self, other)
+
+    def __rtruediv__(self, other):
+        return ops.divide(other, self)
+
+    def __pow__(self, other):
+        return ops.power(self, other)
+
+    def __rpow__(self, other):
+        return ops.power(other, self)
+
+    def __neg__(self):
+        return ops.arithmetic("sub", 0, self)
+
+    def __pos__(self):
+        return self
+
+    def __abs__(self):
+        return ops.absolute(self)
+
+    def __lshift__(self, other):
+        return self * (1 << ops._shift(other))
+
+    def __rshift__(self, other):
+        return self // (1 << ops._shift(other))
+
+    # Comparisons
+    def __lt__(self, other):
+        return ops.compare("lt", self, other)
+
+    def __le__(self, other):
+        return ops.compare("le", self, other)
+
+    def __gt__(self, other):
+        return ops.compare("lt", other, self)
+
+    def __ge__(self, other):
+        return ops.compare("le", other, self)
+
+    def __eq__(self, other):
+        return ops.compare("eq", self, other)
+
+    def __ne__(self, other):
+        return ops.compare("ne", self, other)
+
+    # Logic
+    def __and__(self, other):
+        return ops.logic("and", self, other)
+
+    __rand__ = __and__
+
+    def __or__(self, other):
+        return ops.logic("or", self, other)
+
+    __ror__ = __or__
+
+    def __xor__(self, other):
+        return ops.compare("ne", ops.as_bool(self, "^"), ops.as_bool(ops.lift(other), "^"))
+
+    __rxor__ = __xor__
+
+    def __invert__(self):
+        return ops.negate(self)
+
+    # What would need the value while tracing
+    def __bool__(self):
+        raise TraceError(
+            "expects an expression, but got Python's if, and, or, not or a chained "
+            "comparison on one: use &, |, ~ and where"
+        )
+
+    def _no_number(self, *_):
+        raise TraceError(
+            "expects an expression, but got a use that needs its value (an index of "
+            "a list, range, int() or float()): captured tensors can be indexed, and "
+            ".float() converts"
+        )
+
+    __index__ = __int__ = __float__ = __len__ = __iter__ = _no_number
+    __contains__ = __getitem__ = _no_number
+
+    # Methods of tensors
+    def abs(self):
+        return ops.absolute(self)
+
+    def logical_and(self, other):
+        return ops.logic("and", self, other)
+
+    def logical_or(self, other):
+        return ops.logic("or", self, other)
+
+    def logical_not(self):
+        return ops.negate(self)
+
+    def exp(self):
+        return ops.unary("exp", self)
+
+    def log(self):
+        return ops.unary("log", self)
+
+    def sqrt(self):
+        return ops.unary("sqrt", self)
+
+    def tanh(self):
+        return ops.unary("tanh", self)
+
+    def sigmoid(self):
+        return 1 / (1 + ops.unary("exp", -self))
+
+    def pow(self, other):
+        return ops.power(self, other)
+
+    def float(self):
+        return ops.convert(self, FLOAT)
+
+    half = bfloat16 = double = float
+
+    def int(self):
+        return ops.convert(self, INT)
+
+    long = int
+
+    def bool(self):
+        return self if self.kind == BOOL else ops.compare("ne", self, 0)
+
+    def to(self, dtype=None, *_, **__):
+        kind = kind_of_dtype(getattr(dtype, "__name__", None) or str(dtype))
+        return self.bool() if kind == BOOL else ops.convert(self, kind)
+
+    type = astype = to
+
+    def clamp(self, min=None, max=None):
+        return ops.clamp(self, min, max)
+
+    clip = clamp
+
+    def where(self, condition, other):
+        return ops.where(condition, self, other)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise TraceError(f"expects a method that can be traced, but got .{name}")
+
+    # Functions of NumPy and PyTorch
+    def __array__(self, *_, **__):
+        raise TraceError("expects functions that can be traced, but got NumPy's array()")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        return functions.call_function(ufunc.__name__, method, inputs, options)
+
+    def __array_function__(self, function, types, inputs, options):
+        return functions.call_function(function.__name__, "__call__", inputs, options)
+
+    @classmethod
+    def __torch_function__(cls, function, types, inputs=(), options=None):
+        name = getattr(function, "__name__", str(function))
+        return functions.call_function(name, "__call__", inputs, options or {})
+
+
+# Values are made by functions that need the class.
+from . import functions, ops  # noqa: E402

@@ -1,0 +1,159 @@
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Attention from a score_mod and a mask_mod."""
+
+import threading
+
+from .. import _native
+from . import expr
+from .call import PagedProblem, Problem, Program, bad, make_out
+from .capture import Lifter
+from .emit import Cascade
+from .peel import peel
+from .space import Shape, Space
+from .trace import trace_mask, trace_score
+
+
+class Flex:
+    """What flex() gives: callable on tensors.
+
+    `mask` and `score` are the traced expressions (None: none), `text` the cascade.
+    Any thread may call it; calls of one shape of text run one after the other.
+    """
+
+    def __init__(self, score_mod=None, mask_mod=None, *, scale=None, materialize=False):
+        if scale is not None and not float("-inf") < scale < float("inf"):
+            raise bad(f"expects a finite scale, but got {scale}")
+        lifter = Lifter()
+        self.score_mod, self.mask_mod = score_mod, mask_mod
+        self.scale, self.materialize = scale, bool(materialize)
+        score = None if score_mod is None else trace_score(score_mod, lifter)
+        mask = None if mask_mod is None else trace_mask(mask_mod, lifter)
+        if score is not None:
+            keep, score = peel(score)
+            if keep is not None:
+                mask = keep if mask is None else mask & keep
+        self.mask, self.score = mask, score
+        self._lock = threading.Lock()
+        self._programs = {}
+        self._last = None
+        self.cascade(Shape())  # what has no text is an error here
+
+    def cascade(self, shape):
+        """The Cascade for head sizes, GQA group and element type of a Shape."""
+        scale = shape.head_dim**-0.5 if self.scale is None else self.scale
+        return Cascade(self.mask, self.score, shape, scale)
+
+    @property
+    def text(self):
+        """The cascade of the last call; before it, of f32 and heads of 64 channels."""
+        return self._last.cascade.text if self._last else self.cascade(Shape()).text
+
+    @property
+    def last(self):
+        """The Program of the last call, or None."""
+        return self._last
+
+    def program(self, shape):
+        """The compiled Program of a Shape; compiled once."""
+        with self._lock:
+            if shape not in self._programs:
+                self._programs[shape] = Program(
+                    self.cascade(shape), self._extracts(Space(shape)), self.materialize
+                )
+            return self._programs[shape]
+
+    def __call__(self, q, k, v, out=None):
+        """softmax over present keys of score_mod(scale * q k), times v.
+
+        q [B, Hq, N, D], k [B, Hkv, M, D], v [B, Hkv, M, Dv] of f32, f16 or bf16 in
+        host memory, Hkv a divisor of Hq, last axes of stride 1; NumPy, PyTorch or
+        any DLPack. Query head h reads KV head h // (Hq / Hkv). Nothing is copied:
+        captured tensors are read at each call, with their values of then. Returns
+        out, or a new tensor of q's framework, [B, Hq, N, Dv] of q's type; rows
+        that see no key are 0. Error: sizes or types that do not fit, indices of
+        captured tensors that lead outside. Releases the GIL while it computes.
+        """
+        return self._run(q, Problem(q, k, v), out)
+
+    def paged(self, q, k_pages, v_pages, table, lengths, *, first=None, out=None):
+        """The same over a paged cache, in place.
+
+        q [B, Hq, N, D]; k_pages [P, page, Hkv, D] and v_pages [P, page, Hkv, Dv] in
+        any order of memory with last axes of stride 1; table [B, pages] and lengths
+        [B] of i32: key j of request b is slot j % page of page table[b, j // page].
+        q_idx of a request's first query is `first[b]`; None: lengths[b] - N, so that
+        the queries are its last tokens. Keys count from 0. Entries of the table
+        behind a length, and slots of pages, may hold anything. Page numbers are
+        trusted. Captured tensors that are read at q_idx are indexed by position.
+        """
+        return self._run(q, PagedProblem(q, k_pages, v_pages, table, lengths, first), out)
+
+    def _run(self, q, problem, out):
+        if out is None:
+            out = make_out(q, problem)
+        result = _native.Tensor(out)
+        if tuple(result.shape) != problem.out_shape or result.dtype != problem.shape.element:
+            raise bad(
+                f"expects out of {problem.shape.element} {list(problem.out_shape)}, but got "
+                f"{result.dtype} {result.shape}"
+            )
+        if result.read_only:
+            raise bad("expects an out that can be written to, but got a read-only one")
+        program = self.program(problem.shape)
+        if not problem.is_empty():
+            program.run(problem, result)
+        self._last = program
+        return out
+
+    def _extracts(self, space):
+        """Reads at indices that no view has."""
+        found, seen = [], set()
+
+        def walk(value):
+            if id(value) in seen:
+                return
+            seen.add(id(value))
+            if value.op == "read" and not space.has_view(value):
+                found.append(value)
+            for arg in value.args:
+                walk(arg)
+
+        for root in (self.mask, self.score):
+            if isinstance(root, expr.Value):
+                walk(root)
+        return found
+
+    def __str__(self):
+        from .report import report
+
+        return report(self)
+
+    def tile_classes(self, rows, keys, *, tile=(128, 64), b=0, h=0):
+        """Classes of the tiles of `rows` queries and `keys` keys, as an array.
+
+        0: no point is present, 1: some are, 2: all. Looks at one tile at a time.
+        """
+        from .report import tile_classes
+
+        return tile_classes(self, rows, keys, tile, b, h)
+
+    def plot(self, rows, keys, *, tile=(128, 64), b=0, h=0, ax=None):
+        """Draws the tile map of the mask with matplotlib and returns the axes."""
+        from .report import plot
+
+        return plot(self, rows, keys, tile, b, h, ax)
+
+
+def flex(score_mod=None, mask_mod=None, *, scale=None, materialize=False):
+    """Traces functions as PyTorch's FlexAttention takes them.
+
+    `score_mod(score, b, h, q_idx, kv_idx)` gives a score, `mask_mod(b, h, q_idx,
+    kv_idx)` a bool that says whether the point takes part. Both are called once,
+    with expressions; they may capture tensors, which are read at every call.
+    `scale` multiplies q k first; None: 1 / sqrt(D). `materialize` allows functions
+    of which no one pass over the keys can be made: all scores are held then.
+
+    Returns a Flex. TraceError names the line of what cannot be traced.
+    """
+    return Flex(score_mod, mask_mod, scale=scale, materialize=materialize)

@@ -1,0 +1,56 @@
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Scores of minus infinity as absence.
+
+A score of -inf has the weight exp(-inf) = 0, as an absent point has; but absent
+points let the compiler leave out tiles, and a row of nothing but absent points is
+0 where one of -inf is NaN. So `where(c, score, -inf)` is a mask. -inf passes
+through sums with finite terms and through products with positive numbers.
+"""
+
+import math
+
+from . import ops
+
+_TRUE = None
+
+
+def peel(score):
+    """(condition, score): equal weights, and no constant -inf where possible.
+
+    The condition is None if all points are present.
+    """
+    if score.op == "const" and score.data == -math.inf:
+        return ops.lift(False), ops.lift(0.0)
+    if score.op == "where":
+        condition, a, b = score.args
+        (keep_a, a2), (keep_b, b2) = peel(a), peel(b)
+        if keep_a is _TRUE and keep_b is _TRUE:
+            return _TRUE, score
+        keep_a = ops.lift(True) if keep_a is _TRUE else keep_a
+        keep_b = ops.lift(True) if keep_b is _TRUE else keep_b
+        keep = (condition & keep_a) | (~condition & keep_b)
+        if ops.is_const(keep_b, False):
+            return keep, a2
+        if ops.is_const(keep_a, False):
+            return keep, b2
+        return keep, ops.where(condition, a2, b2)
+    if score.op in ("add", "sub"):
+        (keep_a, a), b = peel(score.args[0]), score.args[1]
+        keep_b = _TRUE
+        if score.op == "add":
+            keep_b, b = peel(b)
+        if keep_a is _TRUE and keep_b is _TRUE:
+            return _TRUE, score
+        keep = keep_b if keep_a is _TRUE else keep_a if keep_b is _TRUE else keep_a & keep_b
+        return keep, ops.arithmetic(score.op, a, b)
+    if score.op in ("mul", "div"):
+        a, b = score.args
+        if score.op == "mul" and ops.is_const(a):
+            a, b = b, a
+        if ops.is_const(b) and 0 < b.data < math.inf:
+            keep, a = peel(a)
+            if keep is not _TRUE:
+                remade = ops.arithmetic("mul", a, b) if score.op == "mul" else ops.divide(a, b)
+                return keep, remade
+    return _TRUE, score

@@ -1,0 +1,173 @@
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Expressions as the region of an einsum: integers are of type index, floats f32."""
+
+import math
+
+from . import expr, ops
+
+_TYPES = {expr.INT: "index", expr.FLOAT: "f32", expr.BOOL: "i1"}
+_INT = {"add": "addi", "sub": "subi", "mul": "muli", "floordiv": "floordivsi",
+        "min": "minsi", "max": "maxsi"}
+_FLOAT = {"add": "addf", "sub": "subf", "mul": "mulf", "div": "divf",
+          "min": "minimumf", "max": "maximumf"}
+_CMPI = {"lt": "slt", "le": "sle", "eq": "eq", "ne": "ne"}
+_CMPF = {"lt": "olt", "le": "ole", "eq": "oeq", "ne": "une"}
+_MATH = {"exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "floor": "floor"}
+
+
+class Region:
+    def __init__(self, space):
+        self.space = space
+        self.ops, self.inputs, self.done = [], [], {}
+        self.score = None
+
+    def take_score(self):
+        self.score = "%score"
+
+    def _op(self, text):
+        name = f"%v{len(self.ops)}"
+        self.ops.append(f"      {name} = {text}\n")
+        return name
+
+    def einsum(self, name, names, kind, inputs, result, element):
+        """Text of `name`: `inputs` are (operand, type, element), then the reads."""
+        operands = [o for o, _, _ in inputs] + [o for o, _, _, _ in self.inputs]
+        types = [t for _, t, _ in inputs] + [t for _, t, _, _ in self.inputs]
+        arguments = [f"{self.score}: {e}" for _, _, e in inputs]
+        arguments += [f"{a}: {e}" for _, _, e, a in self.inputs]
+        head = f" {', '.join(operands)}" if operands else ""
+        block = f"({', '.join(arguments)})" if arguments else ""
+        return (
+            f"    {name} = attn.einsum{head} -> [{names}]\n"
+            f"        : ({', '.join(types)}) -> {kind} {{\n"
+            f"    ^bb0{block}:\n{''.join(self.ops)}"
+            f"      attn.yield {result} : {element}\n    }}\n"
+        )
+
+    def value(self, value):
+        """The name that holds an expression; equal ones are computed once."""
+        key = value.key()
+        if key not in self.done:
+            self.done[key] = getattr(self, f"_{value.op}", self._plain)(value)
+        return self.done[key]
+
+    def _score(self, value):
+        return self.score
+
+    def _const(self, value):
+        if value.kind == expr.BOOL:
+            return self._op(f"arith.constant {'true' if value.data else 'false'}")
+        if value.kind == expr.INT:
+            return self._op(f"arith.constant {value.data} : index")
+        if math.isinf(value.data) or math.isnan(value.data):
+            bits = {math.inf: "0x7F800000", -math.inf: "0xFF800000"}.get(value.data, "0x7FC00000")
+            return self._op(f"arith.constant {bits} : f32")
+        return self._op(f"arith.constant {number(value.data)} : f32")
+
+    def _coord(self, value):
+        if value.data == "q" and self.space.shape.page:
+            p = self._op("attn.coord p")
+            found = [a for o, _, _, a in self.inputs if o == "%off[b]"]
+            if not found:
+                found = [f"%r{len(self.inputs)}"]
+                self.inputs.append(("%off[b]", "tensor<?xi32>", "i32", found[0]))
+            return self._op(f"arith.addi {p}, {self._widen(found[0], 'i32')} : index")
+        if value.data == "h" and self.space.shape.group > 1:
+            g, r = self._op("attn.coord g"), self._op("attn.coord r")
+            n = self._op(f"arith.constant {self.space.shape.group} : index")
+            return self._op(f"arith.addi {self._op(f'arith.muli {g}, {n} : index')}, {r} : index")
+        return self._op(f"attn.coord {self.space.coord(value.data)}")
+
+    def _read(self, value):
+        found = self.space.access(value)
+        if found is not None:
+            name, where, kind = found
+            element = self.space.accesses[int(name[2:])].element
+            argument = f"%r{len(self.inputs)}"
+            self.inputs.append((name + where, kind, element, argument))
+            return self._widen(argument, element)
+        name, kind = self.space.whole(value)
+        element = self.space.accesses[int(name[2:])].element
+        indices = ", ".join(self.value(i) for i in value.args)
+        return self._widen(self._op(f"tensor.extract {name}[{indices}] : {kind}"), element)
+
+    def _widen(self, name, element):
+        if element in ("i1", "f32"):
+            return name
+        if element[0] == "i":
+            return self._op(f"arith.index_cast {name} : {element} to index")
+        op = "truncf" if element == "f64" else "extf"
+        return self._op(f"arith.{op} {name} : {element} to f32")
+
+    def _mod(self, value):
+        # Of the divisor's sign: x - (x // y) * y.
+        x, y = (self.value(a) for a in value.args)
+        down = self._op(f"arith.floordivsi {x}, {y} : index")
+        back = self._op(f"arith.muli {down}, {y} : index")
+        return self._op(f"arith.subi {x}, {back} : index")
+
+    def _compare(self, value):
+        a, b = (self.value(x) for x in value.args)
+        if value.args[0].kind == expr.FLOAT:
+            return self._op(f"arith.cmpf {_CMPF[value.op]}, {a}, {b} : f32")
+        return self._op(f"arith.cmpi {_CMPI[value.op]}, {a}, {b} : index")
+
+    _lt = _le = _eq = _ne = _compare
+
+    def _not(self, value):
+        one = self._op("arith.constant true")
+        return self._op(f"arith.xori {self.value(value.args[0])}, {one} : i1")
+
+    def _and(self, value):
+        a, b = (self.value(x) for x in value.args)
+        return self._op(f"arith.{value.op}i {a}, {b} : i1")
+
+    _or = _and
+
+    def _where(self, value):
+        c, a, b = (self.value(x) for x in value.args)
+        return self._op(f"arith.select {c}, {a}, {b} : {_TYPES[value.kind]}")
+
+    def _abs(self, value):
+        x, kind = self.value(value.args[0]), _TYPES[value.kind]
+        return self._op(f"math.{'absf' if kind == 'f32' else 'absi'} {x} : {kind}")
+
+    def _convert(self, value):
+        source, x = value.args[0].kind, self.value(value.args[0])
+        if source == expr.BOOL:
+            if value.kind == expr.FLOAT:
+                return self._op(f"arith.uitofp {x} : i1 to f32")
+            one = self._op("arith.constant 1 : index")
+            zero = self._op("arith.constant 0 : index")
+            return self._op(f"arith.select {x}, {one}, {zero} : index")
+        if value.kind == expr.FLOAT:
+            # Positions and their differences fit 32 bits; products need not.
+            bits = "i64" if _is_large(value.args[0]) else "i32"
+            cast = self._op(f"arith.index_cast {x} : index to {bits}")
+            return self._op(f"arith.sitofp {cast} : {bits} to f32")
+        cast = self._op(f"arith.fptosi {x} : f32 to i32")
+        return self._op(f"arith.index_cast {cast} : i32 to index")
+
+    def _plain(self, value):
+        args = ", ".join(self.value(a) for a in value.args)
+        if value.op in _MATH:
+            return self._op(f"math.{_MATH[value.op]} {args} : f32")
+        table = _FLOAT if value.kind == expr.FLOAT else _INT
+        return self._op(f"arith.{table[value.op]} {args} : {_TYPES[value.kind]}")
+
+
+def _is_large(value):
+    """True if an integer need not fit 32 bits."""
+    if value.op == "read":
+        return "64" in str(value.data.dtype)
+    if value.op == "mul" and not any(ops.is_const(a) for a in value.args):
+        return True
+    return any(_is_large(a) for a in value.args)
+
+
+def number(value):
+    """A float as MLIR reads it."""
+    text = repr(float(value))
+    mantissa, sign, exponent = text.partition("e")
+    return (mantissa if "." in mantissa else mantissa + ".0") + sign + exponent

@@ -1,0 +1,109 @@
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What print() and plot() show of a traced attention."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+
+from .._errors import Error
+from .call import bad
+from .trace import evaluate
+
+EMPTY, PARTIAL, FULL = 0, 1, 2
+_BYTES = {"f32": 4, "f16": 2, "bf16": 2}
+
+
+def tile_classes(attention, rows, keys, tile, b, h):
+    import numpy as np
+
+    height, width = tile
+    if rows < 0 or keys < 0 or height < 1 or width < 1:
+        raise bad(f"expects sizes, but got {rows} rows, {keys} keys and tiles of {tile}")
+    out = np.full((-(-rows // height), -(-keys // width)), FULL, np.uint8)
+    if attention.mask is None:
+        return out
+    for i, j in np.ndindex(*out.shape):
+        q = np.arange(i * height, min(rows, (i + 1) * height))[:, None]
+        kv = np.arange(j * width, min(keys, (j + 1) * width))[None, :]
+        present = np.broadcast_to(
+            evaluate(attention.mask, (b, h, q, kv)), (q.size, kv.size)
+        )
+        out[i, j] = FULL if present.all() else PARTIAL if present.any() else EMPTY
+    return out
+
+
+def plot(attention, rows, keys, tile, b, h, ax):
+    try:
+        import matplotlib.pyplot as plt
+        from matplotlib.colors import ListedColormap
+    except ImportError as error:
+        raise Error("unavailable", "expects matplotlib to plot, but it is not there") from error
+    classes = tile_classes(attention, rows, keys, tile, b, h)
+    if ax is None:
+        _, ax = plt.subplots()
+    ax.imshow(
+        classes, cmap=ListedColormap(["#f4f4f4", "#f2b134", "#2a6f97"]), vmin=0, vmax=2,
+        extent=(0, classes.shape[1] * tile[1], classes.shape[0] * tile[0], 0), aspect="auto",
+    )
+    counts = [int((classes == c).sum()) for c in (EMPTY, PARTIAL, FULL)]
+    ax.set_title("tiles: empty {}, partial {}, full {}".format(*counts))
+    ax.set_xlabel("kv_idx")
+    ax.set_ylabel("q_idx")
+    return ax
+
+
+def report(attention):
+    parts = [attention.text.rstrip()]
+    program = attention.last
+    if program is None or program.stats is None:
+        parts += [_from_tool(attention.text, passes=True)]
+        parts += ["not called yet: tiles and bytes depend on lengths"]
+    else:
+        parts += _of_call(attention, program)
+    return "\n\n".join(p for p in parts if p)
+
+
+def _of_call(attention, program):
+    sizes, stats = program.sizes, program.stats
+    e, shape = sizes.extents, sizes.shape
+    done = "one pass" if stats["one_pass"] else "as written, all scores are held"
+    size = _BYTES[shape.element] * (shape.head_dim + shape.value_dim)
+    run = (
+        f"run in {done}: {stats['items']} work items, {stats['merges']} merges, "
+        f"workspace {stats['workspace_bytes']} bytes, keys and values as planned "
+        f"{stats['keys_read'] * size} bytes, each once "
+        f"{sizes.tokens * sizes.kv_heads * size} bytes"
+    )
+    if shape.page:  # tiles and bounds would be those of each request
+        return [_from_tool(attention.cascade(shape).text, passes=True), run]
+    fixed = dataclasses.replace(shape, lengths=(e["b"], sizes.kv_heads, e["q"], e["kv"]))
+    text = attention.cascade(fixed).text
+    classes = tile_classes(attention, e["q"], e["kv"], (128, 64), 0, 0)
+    counts = [int((classes == c).sum()) for c in (EMPTY, PARTIAL, FULL)]
+    return [
+        _from_tool(text, passes=True),
+        "tiles of 128 x 64 (b = h = 0): empty {}, partial {}, full {}".format(*counts),
+        run,
+        _from_tool(text, passes=False),
+    ]
+
+
+def _from_tool(text, passes):
+    """Passes over the keys, or bytes beside their bounds: attn-opt's words.
+
+    "" where it is neither in the folder ATTN_TOOLS nor on PATH.
+    """
+    folder = os.environ.get("ATTN_TOOLS")
+    tool = shutil.which("attn-opt", path=folder) if folder else shutil.which("attn-opt")
+    if tool is None:
+        return ""
+    done = subprocess.run(
+        [tool, "--attn-count-passes" if passes else "--attn-print-io", "-o", os.devnull, "-"],
+        input=text, capture_output=True, text=True, check=False,
+    )
+    wanted = ("rank m",) if passes else ("  pairs", "  memory", "  core")
+    return "\n".join(
+        line.strip() for line in done.stdout.splitlines() if line.startswith(wanted)
+    )

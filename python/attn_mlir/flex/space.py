@@ -1,0 +1,166 @@
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Names, types and arguments of one cascade."""
+
+import dataclasses
+
+from . import expr
+from .affine import coords_of, linear
+from .errors import TraceError
+
+_ELEMENTS = {
+    "bool": "i1", "bool_": "i1", "int8": "i8", "int16": "i16", "int32": "i32",
+    "int64": "i64", "float16": "f16", "bfloat16": "bf16", "float32": "f32",
+    "float64": "f64",
+}
+
+
+def element_type(dtype, place):
+    name = str(dtype).rsplit(".", 1)[-1]
+    if name not in _ELEMENTS:
+        raise TraceError(
+            "expects captured tensors of type "
+            f"{', '.join(sorted(set(_ELEMENTS) - {'bool_'}))}, but got {name}",
+            place,
+        )
+    return _ELEMENTS[name]
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What the text is made for; lengths and the batch are free but for reports."""
+
+    head_dim: int = 64
+    value_dim: int = 64
+    group: int = 1  # query heads per KV head
+    element: str = "f32"
+    lengths: tuple = ()  # batch, KV heads, queries, keys; (): free
+    page: int = 0  # tokens of a page of the cache; 0: k and v are dense
+
+    def size(self, rank):
+        """The size of a rank in types."""
+        known = {"r": self.group, "e": self.head_dim, "f": self.value_dim}
+        if self.lengths:
+            batch, heads, rows, keys = self.lengths
+            known |= {"b": batch, "h": heads, "g": heads, "p": rows, "m": keys}
+        return str(known.get(rank, "?"))
+
+
+@dataclasses.dataclass
+class Access:
+    """An argument: which tensor, and how it is seen.
+
+    `coords`: its axes, by coordinate; None: the tensor as it is. `indices`: one
+    linear form per axis of the tensor.
+    """
+
+    tensor: object
+    element: str
+    coords: tuple = None
+    indices: tuple = ()
+    place: tuple = ("", 0)
+    # A last axis of size 1: for strides that are not 1.
+    padded: bool = False
+
+
+class Space:
+    """Names of coordinates, symbols and arguments of one cascade."""
+
+    def __init__(self, shape):
+        self.shape = shape
+        self.accesses, self._known = [], {}
+        self.symbols = {}  # name -> (argument name, map)
+        self.ranks = ("b", "h") if shape.group == 1 else ("b", "g", "r")
+
+    def coord(self, name):
+        if name == "q" and self.shape.page:
+            # The position of a request's first query is data of the call.
+            self.symbols["off"] = ("%off", "[b]", "tensor<?xi32>")
+            return "(p + off)"
+        if name == "h" and self.shape.group > 1:
+            return f"(g * {self.shape.group} + r)"
+        return {"q": "p", "kv": "m"}.get(name, name)
+
+    def rank_names(self, coords):
+        out = []
+        for c in coords:
+            both = c == "h" and self.shape.group > 1
+            out += ["g", "r"] if both else [{"q": "p", "kv": "m"}.get(c, c)]
+        return out
+
+    def has_view(self, read):
+        """Whether a read is an element of a view of its tensor at ranks."""
+        # Queries of paged requests begin anywhere: no view has such an index.
+        if self.shape.page and "q" in coords_of(read):
+            return False
+        return all(linear(i) is not None for i in read.args)
+
+    def access(self, read):
+        """(name, map, type) of an argument for a read, or None if no view has it."""
+        if not self.has_view(read):
+            return None
+        indices = tuple(linear(i) for i in read.args)
+        coords = coords_of(read)
+        # The same view for equal indices, with the memory as it is if it can.
+        bare = [i for i in indices if set(i.values()) - {0}]
+        last = indices[-1] if indices else {}
+        padded = bool(coords) and not (
+            coords[-1] in ("q", "kv", "b")
+            and last.get(coords[-1]) == 1
+            and sum(1 for i in bare if i.get(coords[-1])) == 1
+            and _is_contiguous(read.data)
+        )
+        key = (id(read.data), tuple(tuple(sorted(i.items(), key=str)) for i in indices))
+        if key not in self._known:
+            element = element_type(read.data.dtype, read.place)
+            self._known[key] = len(self.accesses)
+            self.accesses.append(
+                Access(read.data, element, coords, indices, read.place, padded)
+            )
+        number = self._known[key]
+        return f"%x{number}", self.map(number), self.type(number)
+
+    def whole(self, read):
+        """(name, type) of the tensor itself, for indices that are computed."""
+        key = (id(read.data), None)
+        if key not in self._known:
+            element = element_type(read.data.dtype, read.place)
+            self._known[key] = len(self.accesses)
+            self.accesses.append(Access(read.data, element, None, (), read.place))
+        number = self._known[key]
+        return f"%x{number}", self.type(number)
+
+    def map(self, number):
+        """Of an operand; "" for a scalar."""
+        access = self.accesses[number]
+        names = self.rank_names(access.coords) + (["0"] if access.padded else [])
+        return f"[{', '.join(names)}]" if names else ""
+
+    def type(self, number):
+        access = self.accesses[number]
+        if access.coords is None:
+            sizes = ["?"] * len(access.tensor.shape)
+        else:
+            sizes = [self.shape.size(n) for n in self.rank_names(access.coords)]
+            sizes += ["1"] if access.padded else []
+        return f"tensor<{'x'.join(sizes)}x{access.element}>" if sizes else access.element
+
+    def symbol(self, read):
+        """A name for an integer that is read at the query's side, or None."""
+        if read.kind != expr.INT or "kv" in coords_of(read):
+            return None
+        found = self.access(read)
+        if found is None:
+            return None
+        name = f"s{found[0][2:]}"
+        self.symbols[name] = found
+        return name
+
+
+def _is_contiguous(tensor):
+    """Last axis of stride 1, as far as Python can tell."""
+    if not tensor.shape:
+        return True
+    if hasattr(tensor, "strides") and hasattr(tensor, "itemsize"):
+        return tuple(tensor.strides)[-1] == tensor.itemsize
+    return hasattr(tensor, "stride") and tensor.stride()[-1] == 1

@@ -1,0 +1,157 @@
+"""Functions as people write them for FlexAttention, by name.
+
+Each entry of make() is (mask_mod, score_mod). They are plain functions: called with
+arrays of NumPy they say what is right, called with expressions they are traced.
+"""
+
+import functools
+
+import numpy as np
+
+IMAGE = 8  # tokens of a row of the image of `neighborhood`
+
+
+def causal(b, h, q_idx, kv_idx):
+    return q_idx >= kv_idx
+
+
+def and_masks(*masks):
+    def both(b, h, q_idx, kv_idx):
+        result = True
+        for mask in masks:
+            result = result & mask(b, h, q_idx, kv_idx)
+        return result
+
+    return both
+
+
+class Biased:
+    """A module with a table and a slope per head."""
+
+    def __init__(self, heads, rng):
+        self.slopes = rng.standard_normal(heads).astype(np.float32)
+        self.cap = 20.0
+
+    def __call__(self, score, b, h, q_idx, kv_idx):
+        return self.soften(score + self.slopes[h] * np.abs(q_idx - kv_idx))
+
+    def soften(self, score):
+        return self.cap * np.tanh(score / self.cap)
+
+
+def make(rng, batch, heads, rows, keys):
+    longest = max(rows, keys)
+    documents = np.sort(rng.integers(0, 5, longest)).astype(np.int32)
+    shuffled = rng.integers(0, 3, (batch, longest))
+    prefix = rng.integers(0, keys, batch).astype(np.int32)
+    ends = rng.integers(0, keys + 1, (batch, longest))
+    flags = rng.random(longest) < 0.5
+    tree = rng.random((rows, keys)) < 0.4
+    slopes = (2.0 ** -np.arange(1, heads + 1)).astype(np.float32)
+    table = rng.standard_normal(rows + keys).astype(np.float32)
+    head_table = rng.standard_normal((heads, rows + keys)).astype(np.float32)
+    half = rng.standard_normal((heads, longest)).astype(np.float16)
+    wide = rng.standard_normal(longest)
+    per_head = rng.integers(1, keys, heads).astype(np.int64)
+    width = np.array(7)
+    weight = np.array(0.25, np.float32)
+    columns = rng.standard_normal((rows, longest)).astype(np.float32).T
+    buckets = rng.standard_normal(5).astype(np.float32)
+    window, sinks = 9, 3
+
+    def neighborhood(b, h, q, kv):
+        rows_apart = abs(q // IMAGE - kv // IMAGE)
+        return (rows_apart <= 2) & (abs(q % IMAGE - kv % IMAGE) <= 2)
+
+    def document_causal(b, h, q, kv):
+        return causal(b, h, q, kv) & (documents[q] == documents[kv])
+
+    def speculative(b, h, q, kv):
+        # The last keys are drafts, of which a query sees its ancestors.
+        return (kv < keys - rows // 2) | tree[q, kv]
+
+    def nothing_late(b, h, q, kv):
+        return (kv <= q) & (q < rows // 2)
+
+    def cap(score, b, h, q, kv):
+        return 5.0 * np.tanh(score / 5.0)
+
+    masks = {
+        "full": None,
+        "causal": causal,
+        "causal_transposed": lambda b, h, q, kv: kv <= q,
+        "anticausal": lambda b, h, q, kv: kv >= q,
+        "strict": lambda b, h, q, kv: ~(kv >= q),
+        "offset": lambda b, h, q, kv: q + (keys - rows) >= kv,
+        "window": lambda b, h, q, kv: (q >= kv) & (q - kv < window),
+        "band": lambda b, h, q, kv: abs(q - kv) <= 4,
+        "outside_band": lambda b, h, q, kv: ~(abs(kv - q) <= 4),
+        "sink_window": lambda b, h, q, kv: (q >= kv) & ((q - kv < window) | (kv < sinks)),
+        "prefix_lm": lambda b, h, q, kv: (q >= kv) | (kv < prefix[b]),
+        "documents": lambda b, h, q, kv: documents[q] == documents[kv],
+        "document_causal": document_causal,
+        "documents_batched": lambda b, h, q, kv: shuffled[b, q] == shuffled[b, kv],
+        "document_order": lambda b, h, q, kv: documents[q] >= documents[kv],
+        "not_document": lambda b, h, q, kv: documents[q] != documents[kv],
+        "blocks": lambda b, h, q, kv: q // 16 == kv // 16,
+        "block_causal": lambda b, h, q, kv: q // 16 >= kv // 16,
+        "strided": lambda b, h, q, kv: (q - kv) % 4 == 0,
+        "dilated": lambda b, h, q, kv: (q >= kv) & ((q - kv) % 3 != 1),
+        "negative_divisor": lambda b, h, q, kv: (q // -4 <= kv // -4) & (kv % -3 != -1),
+        "neighborhood": neighborhood,
+        "speculative_tree": speculative,
+        "ends": lambda b, h, q, kv: kv < ends[b, q],
+        "key_flags": lambda b, h, q, kv: flags[kv],
+        "no_key_flags": lambda b, h, q, kv: ~flags[kv] & (q >= kv),
+        "query_flags": lambda b, h, q, kv: flags[q] | (kv <= q),
+        "heads_differ": lambda b, h, q, kv: np.where(h % 2 == 0, q >= kv, kv >= q),
+        "window_per_head": lambda b, h, q, kv: (q >= kv) & (q - kv < per_head[h]),
+        "some_heads": lambda b, h, q, kv: (h != 1) & (q >= kv),
+        "batches_differ": lambda b, h, q, kv: (b == 0) | (kv < 5),
+        "scalar_width": lambda b, h, q, kv: abs(q - kv) <= width,
+        "scalar_divisor": lambda b, h, q, kv: q // width == kv // width,
+        "products": lambda b, h, q, kv: q * kv % 5 < 3,
+        "nested": and_masks(causal, lambda b, h, q, kv: q - kv < window),
+        "partial": functools.partial(lambda n, b, h, q, kv: kv < q + n, 3),
+        "xor": lambda b, h, q, kv: (q >= kv) ^ (kv % 2 == 0),
+        "rows_without_keys": nothing_late,
+        "nothing": lambda b, h, q, kv: (q > kv) & (kv > q),
+        "clamped": lambda b, h, q, kv: np.clip(q - 5, 0, 20) <= kv,
+        "minimum": lambda b, h, q, kv: kv <= np.minimum(q, 11),
+        "lookup": lambda b, h, q, kv: documents[kv] < prefix[b],
+        "key_position": lambda b, h, q, kv: ends[b, kv] <= q,
+        "deep": lambda b, h, q, kv: ~((~(q >= kv) | (kv % 3 == 1)) & ~(kv < 2)),
+    }
+    scores = {
+        "alibi": lambda s, b, h, q, kv: s + slopes[h] * (kv - q),
+        "alibi_float": lambda s, b, h, q, kv: s - abs(q - kv) * 0.125,
+        "soft_cap": cap,
+        "relative_bias": lambda s, b, h, q, kv: s + table[q - kv + keys - 1],
+        "relative_bias_heads": lambda s, b, h, q, kv: s + head_table[h, kv - q + rows - 1],
+        "key_bias": lambda s, b, h, q, kv: s + half[h, kv],
+        "query_scale": lambda s, b, h, q, kv: s * wide[q],
+        "table_in_steps": lambda s, b, h, q, kv: s + half[h][kv] * weight,
+        "transposed_table": lambda s, b, h, q, kv: s + columns[kv, q],
+        "masked_score": lambda s, b, h, q, kv: np.where(q >= kv, s, -float("inf")),
+        "masked_sum": lambda s, b, h, q, kv: s + np.where(q < kv, -np.inf, 0.5 * h),
+        "masked_scaled": lambda s, b, h, q, kv: 2.0 * np.where(
+            kv < 40, np.where(q < kv, float("-inf"), s), -float("inf")
+        ),
+        "heads_scaled": lambda s, b, h, q, kv: np.where(h < 2, s * 2, s),
+        "far_is_less": lambda s, b, h, q, kv: s - np.log(1.0 + abs(q - kv)),
+        "gaussian": lambda s, b, h, q, kv: s + np.exp(-((q - kv) ** 2) / 50.0),
+        "root": lambda s, b, h, q, kv: s / np.sqrt(1.0 + kv % 7),
+        "clamped_score": lambda s, b, h, q, kv: np.clip(s, -1.0, 1.5),
+        "bool_in_sum": lambda s, b, h, q, kv: s + (q > kv) * 0.75 + (kv % 2),
+        "module": Biased(heads, rng),
+        "powers": lambda s, b, h, q, kv: s + 2.0 ** (-(h + 1.0)) * (kv - q) + s**2 * 0.1,
+        "floor": lambda s, b, h, q, kv: s + np.floor((q - kv) / 3.0),
+        "float_compare": lambda s, b, h, q, kv: np.where((q - kv) * 0.5 < 2.0, s, s * 0.5),
+        "maximum_index": lambda s, b, h, q, kv: s + np.maximum(q - kv, 3) * 0.1,
+        "steps": lambda s, b, h, q, kv: s + buckets[kv % 5],
+    }
+    entries = {name: (mask, None) for name, mask in masks.items()}
+    entries |= {name: (None, score) for name, score in scores.items()}
+    entries["alibi_window"] = (masks["window"], scores["alibi"])
+    entries["cap_documents"] = (masks["document_causal"], cap)
+    return entries

@@ -1,0 +1,212 @@
+"""What cannot be traced is an error that names the line; so is a call that cannot be."""
+
+import inspect
+import math
+import types
+
+import attn_mlir
+import numpy as np
+
+RNG = np.random.default_rng(1)
+TABLE = RNG.standard_normal(8).astype(np.float32)
+SQUARE = RNG.random((4, 4)) < 0.5
+IDS = RNG.integers(0, 4, 200)
+STRINGS = np.array(["a", "b"])
+STATE = types.SimpleNamespace(count=0)
+
+
+def uses_if(b, h, q, kv):
+    if q > kv:  # error
+        return True
+    return False
+
+
+def uses_and(b, h, q, kv):
+    return q >= kv and kv > 2  # error
+
+
+def uses_not(b, h, q, kv):
+    return not q >= kv  # error
+
+
+def chains(b, h, q, kv):
+    return 0 <= q - kv < 4  # error
+
+
+def loops(b, h, q, kv):
+    return any(q == i for i in range(kv))  # error
+
+
+def calls_math(s, b, h, q, kv):
+    return s + math.exp(kv)  # error
+
+
+def calls_unknown(s, b, h, q, kv):
+    return np.sin(s)  # error
+
+
+def unknown_method(s, b, h, q, kv):
+    return s.erfinv()  # error
+
+
+def slices(s, b, h, q, kv):
+    return s + TABLE[kv:]  # error
+
+
+def too_many(s, b, h, q, kv):
+    return s + TABLE[h, kv]  # error
+
+
+def not_indexed(s, b, h, q, kv):
+    return s + TABLE  # error
+
+
+def float_index(s, b, h, q, kv):
+    return s + TABLE[kv * 0.5]  # error
+
+
+def outside(s, b, h, q, kv):
+    return s + TABLE[8]  # error
+
+
+def mixes(b, h, q, kv):
+    return (q >= kv) & kv  # error
+
+
+def inverts(b, h, q, kv):
+    return ~q  # error
+
+
+def divides_by_zero(b, h, q, kv):
+    return q // 0 == kv  # error
+
+
+def float_mask(b, h, q, kv):  # error
+    return q * 0.5
+
+
+def strings(b, h, q, kv):
+    return STRINGS[q] == STRINGS[kv]  # error
+
+
+def assigns(b, h, q, kv):
+    STATE.count = 1  # error
+    return q >= kv
+
+
+def variable_power(s, b, h, q, kv):
+    return s**kv  # error
+
+
+def raises(b, h, q, kv):
+    raise KeyError("mine")  # error
+
+
+def wrong_count(b, h, q):  # error
+    return q >= h
+
+
+def calls_inner(b, h, q, kv):
+    return inner(q, kv)
+
+
+def inner(q, kv):
+    return bool(q >= kv)  # error
+
+
+MASKS = [
+    uses_if, uses_and, uses_not, chains, loops, mixes, inverts, divides_by_zero, float_mask,
+    strings, assigns, raises, wrong_count, calls_inner,
+]
+SCORES = [
+    calls_math, calls_unknown, unknown_method, slices, too_many, not_indexed, float_index,
+    outside, variable_power,
+]
+
+
+def line_of(function):
+    """The line that says `# error`, in the function or in what it calls."""
+    lines, first = inspect.getsourcelines(inner if function is calls_inner else function)
+    return first + next(i for i, line in enumerate(lines) if "# error" in line)
+
+
+def check_trace():
+    for function in MASKS + SCORES:
+        options = {"mask_mod" if function in MASKS else "score_mod": function}
+        try:
+            attn_mlir.flex(**options)
+        except attn_mlir.TraceError as error:
+            place = (error.filename, error.lineno)
+            assert place == (__file__, line_of(function)), (function.__name__, str(error))
+            assert f"{__file__}:{error.lineno}: " in str(error), str(error)
+            print(f"{function.__name__}: {error.what}")
+        else:
+            raise AssertionError(f"{function.__name__} was traced")
+    assert STATE.count == 0
+
+
+def refused(words, call, *args, **options):
+    try:
+        call(*args, **options)
+    except attn_mlir.Error as error:
+        assert all(w in str(error) for w in words), (words, str(error))
+        print(str(error))
+        return
+    raise AssertionError(f"expects an Error with {words}, but nothing was raised")
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def check_calls():
+    q, k, v = normal(1, 4, 9, 16), normal(1, 2, 11, 16), normal(1, 2, 11, 16)
+    plain = attn_mlir.flex()
+    refused(["q with 4 axes", "got 3"], plain, q[0], k, v)
+    refused(["one type", "f64"], plain, q.astype(float), k, v)
+    refused(["one type", "f16"], plain, q, k.astype(np.float16), v)
+    refused(["k [B, Hkv, M, D]"], plain, q, k[..., :8], v)
+    refused(["groups of 3"], plain, q, normal(1, 3, 11, 16), normal(1, 3, 11, 16))
+    refused(["out of f32", "[1, 4, 9, 16]"], plain, q, k, v, out=normal(1, 4, 9, 8))
+    frozen = normal(1, 4, 9, 16)
+    frozen.flags.writeable = False
+    refused(["read-only"], plain, q, k, v, out=frozen)
+    refused(["stride 1"], plain, q[..., ::2], k[..., ::2], v)
+    refused(["finite scale"], attn_mlir.flex, scale=float("nan"))
+
+    short = attn_mlir.flex(lambda s, b, h, i, j: s + TABLE[i - j])  # here
+    refused([f"{__file__}:", "0 to 7", "-10 to 8"], short, q, k, v)
+    lookup = attn_mlir.flex(mask_mod=lambda b, h, i, j: SQUARE[IDS[i], IDS[j] + 2])
+    refused([f"{__file__}:", "0 to 3", "axis 1"], lookup, q, k, v)
+
+    def by_distance(s, b, h, i, j):
+        return s + TABLE[abs(i - j) % 8]
+
+    refused(["unavailable", "one pass", "materialize=True"], attn_mlir.flex(by_distance), q, k, v)
+    allowed = attn_mlir.flex(by_distance, materialize=True)
+    # Two indices, each of which varies along one side, are no trouble.
+    nested = attn_mlir.flex(mask_mod=lambda b, h, i, j: SQUARE[IDS[i], IDS[j]])
+    assert np.isfinite(nested(q, k, v)).all()
+    assert np.isfinite(allowed(q, k, v)).all()
+
+
+def check_effects():
+    """The user's objects are theirs, and values of captured tensors are those of a call."""
+    end = np.array([3])
+    attention = attn_mlir.flex(mask_mod=lambda b, h, i, j: j < end[0])
+    q, k, v = normal(1, 1, 5, 8), normal(1, 1, 9, 8), normal(1, 1, 9, 8)
+    three = attention(q, k, v).copy()
+    end[0] = 9
+    nine = attention(q, k, v)
+    assert np.abs(three - nine).max() > 0.01
+    assert np.allclose(nine, attn_mlir.flex()(q, k, v), atol=1e-6)
+    # Empty batches, rows and keys.
+    assert attention(q[:, :, :0], k, v).shape == (1, 1, 0, 8)
+    assert not attention(q, k[:, :, :0], v[:, :, :0]).any()
+
+
+if __name__ == "__main__":
+    check_trace()
+    check_calls()
+    check_effects()
+    print("all errors name their place")

@@ -1,0 +1,109 @@
+"""Calls on paged caches against brute force over what the table names."""
+
+import argparse
+
+import attn_mlir
+import numpy as np
+
+import brute
+
+PAGE = 16
+
+
+def check(rng, name, mask, score, rows, first=None):
+    batch, kv_heads, group, dim = 3, 2, 2, 64
+    lengths = rng.integers(rows, 150, batch).astype(np.int32)
+    lengths[1] = 16 if rows < 16 else 150  # a whole page, all of the table
+    table = np.full((batch, 10), 10**6, np.int32)  # entries that nobody looks up
+    pages = iter(rng.permutation(40))
+    # Slots that no request has hold NaN: who reads them shows it.
+    pools = [np.full((40, kv_heads, PAGE, dim), np.nan, np.float32) for _ in "kv"]
+    keys = [[], []]
+    for b, length in enumerate(lengths):
+        for pool, dense in zip(pools, keys):
+            dense.append(rng.standard_normal((kv_heads, length, dim)).astype(np.float32))
+        for start in range(0, length, PAGE):
+            table[b, start // PAGE] = page = next(pages)
+            for pool, dense in zip(pools, keys):
+                part = dense[b][:, start:start + PAGE]
+                pool[page, :, : part.shape[1]] = part
+    q = rng.standard_normal((batch, kv_heads * group, rows, dim)).astype(np.float32)
+    attention = attn_mlir.flex(score, mask)
+    # Heads outside of tokens: strides say so.
+    k_pages, v_pages = (p.transpose(0, 2, 1, 3) for p in pools)
+    out = attention.paged(q, k_pages, v_pages, table, lengths, first=first)
+    worst = 0.0
+    for b, length in enumerate(lengths):
+        start = length - rows if first is None else first[b]
+
+        def moved(function, scored):
+            if function is None:
+                return None
+            if scored:
+                return lambda s, _, h, i, j: function(s, b, h, i + start, j)
+            return lambda _, h, i, j: function(b, h, i + start, j)
+
+        want = brute.attention(
+            q[b:b + 1], keys[0][b][None], keys[1][b][None], moved(mask, False), moved(score, True)
+        )
+        worst = max(worst, brute.worst_row(out[b:b + 1], want))
+    assert "one pass" in str(attention) and "symbols(pg = %table" in str(attention)
+    print(f"{name}, {rows} rows, lengths {lengths.tolist()}: worst row {worst:.1e}")
+    assert worst <= 2e-5, name
+    assert attention.last.stats["one_pass"], name
+
+
+def refused(words, call, *args, **options):
+    try:
+        call(*args, **options)
+    except attn_mlir.Error as error:
+        assert all(w in str(error) for w in words), (words, str(error))
+        return
+    raise AssertionError(f"expects an Error with {words}, but nothing was raised")
+
+
+def check_refusals():
+    plain = attn_mlir.flex()
+    q, pool = np.zeros((2, 4, 1, 64), np.float32), np.zeros((8, PAGE, 2, 64), np.float32)
+    table, lengths = np.zeros((2, 3), np.int32), np.int32([4, 48])
+    plain.paged(q, pool, pool, table, lengths)
+    refused(["lengths from 0 to 48", "49"], plain.paged, q, pool, pool, table, np.int32([4, 49]))
+    refused(["i32", "i64"], plain.paged, q, pool, pool, table.astype(np.int64), lengths)
+    refused(["table [2, pages]"], plain.paged, q, pool, pool, table[:1], lengths)
+    refused(["groups of 3"], plain.paged, q, pool[:, :, [0, 0, 0]], pool[:, :, [0, 0, 0]], table, lengths)
+    refused(["first [2]", "[3]"], plain.paged, q, pool, pool, table, lengths, first=[0, 0, 0])
+    refused(["pools"], plain.paged, q, pool, pool[:, :8], table, lengths)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=0)
+    rng = np.random.default_rng(parser.parse_args().seed)
+    kinds = rng.integers(0, 4, 200).astype(np.int32)
+    bias = rng.standard_normal((4, 200)).astype(np.float32)
+    slopes = np.float32([1.0, 0.5, 0.25, 0.125])
+    prefix = np.array([5, 9, 2])
+
+    def causal(b, h, q, kv):
+        return q >= kv
+
+    cases = {
+        "full": (None, None),
+        "causal": (causal, None),
+        "sink_window": (lambda b, h, q, kv: (q >= kv) & ((q - kv < 20) | (kv < 4)), None),
+        "blocks": (lambda b, h, q, kv: (q // 8 == kv // 8) | (kv < prefix[b]), None),
+        "documents": (lambda b, h, q, kv: (q >= kv) & (kinds[q] == kinds[kv]), None),
+        "alibi": (causal, lambda s, b, h, q, kv: s + slopes[h] * (kv - q)),
+        "key_bias": (causal, lambda s, b, h, q, kv: s + bias[h, kv]),
+        "query_bias": (causal, lambda s, b, h, q, kv: s * bias[h, q]),
+        "products": (lambda b, h, q, kv: (q * kv) % 7 != 1, None),
+    }
+    for name, (mask, score) in cases.items():
+        check(rng, name, mask, score, 1)
+        check(rng, name, mask, score, 13)
+    check(rng, "first", causal, None, 9, first=[0, 3, 100])
+    check_refusals()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Runs the functions of catalogue.py through flex() and compares row by row.
+
+    run_catalogue.py --seed=N [--only=NAME] [--reference]
+
+Sizes are drawn. Each function is compiled for the CPU and compared with brute
+force; no call may hold scores of all pairs. With --reference the cascade also runs
+on attn-run's reference, with the arguments that the call is made with.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import attn_mlir
+import numpy as np
+from attn_mlir.flex.call import Problem, view
+
+import brute
+import catalogue
+
+TOLERANCE = 2e-5  # f32
+
+
+def draw(rng):
+    group, kv_heads = [(1, 4), (2, 2), (4, 1)][rng.integers(3)]
+    rows, keys = (int(n) for n in rng.integers(17, 90, 2))
+    return 2, kv_heads, group, rows, keys
+
+
+def tensors(rng, batch, kv_heads, group, rows, keys):
+    def normal(*shape):
+        return rng.standard_normal(shape).astype(np.float32)
+
+    return (
+        normal(batch, kv_heads * group, rows, 64),
+        normal(batch, kv_heads, keys, 64),
+        normal(batch, kv_heads, keys, 32),
+    )
+
+
+def run_reference(attention, qkv, folder):
+    """The cascade's own text on the reference, with copies of the arguments."""
+    problem = Problem(*qkv)
+    folder = pathlib.Path(folder)
+    cascade = attention.cascade(problem.shape)
+    (folder / "flex.mlir").write_text(cascade.text, encoding="utf-8")
+    q, k, v = qkv
+    group = problem.shape.group
+    if group > 1:
+        q = q.reshape(q.shape[0], -1, group, *q.shape[2:])
+    arrays = [q, k, v] + [view(a, problem).numpy() for a in cascade.space.accesses]
+    specs = []
+    for i, array in enumerate(arrays):
+        if array.ndim:
+            np.save(folder / f"{i}.npy", np.ascontiguousarray(array))
+            specs.append(f"--arg={folder / f'{i}.npy'}")
+        else:
+            specs.append(f"--arg={array.item()!r}")
+    out = folder / "out.npy"
+    subprocess.run(
+        ["attn-run", str(folder / "flex.mlir"), "--entry=flex", "--device=reference",
+         *specs, f"--out={out}"],
+        check=True,
+    )
+    return np.load(out).reshape(problem.out_shape)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="names, separated by commas")
+    parser.add_argument("--reference", action="store_true")
+    options = parser.parse_args()
+    rng = np.random.default_rng(options.seed)
+    sizes = draw(rng)
+    batch, kv_heads, group, rows, keys = sizes
+    qkv = tensors(rng, *sizes)
+    print(f"batch {batch}, {kv_heads} KV heads, group {group}, {rows} rows, {keys} keys")
+    good, count = True, 0
+    for name, (mask, score) in catalogue.make(rng, batch, kv_heads * group, rows, keys).items():
+        if options.only and name not in options.only.split(","):
+            continue
+        count += 1
+        try:
+            attention = attn_mlir.flex(score, mask)
+            out = attention(*qkv)
+        except attn_mlir.Error as error:
+            print(f"{name}: FAILED {error}")
+            good = False
+            continue
+        want = brute.attention(*qkv, mask, score)
+        worst = brute.worst_row(out, want)
+        stats = attention.last.stats
+        fine = worst <= TOLERANCE and stats["one_pass"]
+        text = f"{name}: worst row {worst:.1e}, {stats['items']} items"
+        if options.reference:
+            with tempfile.TemporaryDirectory() as folder:
+                exact = brute.worst_row(run_reference(attention, qkv, folder), want)
+            fine &= exact <= 1e-6
+            text += f", reference {exact:.1e}"
+        print(text if fine else text + " FAILED")
+        good &= fine
+    if not good or not count:
+        sys.exit(1)
+    print(f"{count} functions are right")
+
+
+if __name__ == "__main__":
+    main()
