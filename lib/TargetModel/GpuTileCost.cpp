@@ -34,7 +34,7 @@ constexpr double plainRegisters = 84, maskRegisters = 76;
 /// Where only the ends of an item are.
 constexpr double cutRegisters = 38;
 /// And for what operands are computed from.
-constexpr double computingRegisters = 24;
+constexpr double computingRegisters = 26;
 /// What another CTA on the SM costs: a state more to merge for each.
 constexpr double perCta = 0.02;
 /// Items with the same columns that stand for "many".

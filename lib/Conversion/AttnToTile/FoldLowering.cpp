@@ -340,6 +340,7 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
   SmallVector<Value> begins, ends;
   mask.intervals(b, loc, begin, end, begins, ends);
   mask.widen(b, loc, isRun, begin, end, begins, ends);
+  mask.cuts(b, loc, begin, end, isRun);
   FailureOr<SmallVector<Value>> init = units(em);
   if (failed(init)) {
     return failure();
@@ -363,16 +364,12 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
       return failure();
     }
     classLoads.clear();
-    auto either = [&](Value x, Value y) -> Value {
-      return arith::OrIOp::create(b, loc, x, y);
-    };
-    // Of rows of several segments all tiles are visited and partial.
-    Value isMixed = arith::XOrIOp::create(
-        b, loc, isRun, arith::ConstantIntOp::create(b, loc, 1, 1));
+    // Of rows of several segments all tiles are visited.
     if (!matchPattern(visit, m_One())) {
-      visit = either(visit, isMixed);
+      Value isMixed = arith::XOrIOp::create(
+          b, loc, isRun, arith::ConstantIntOp::create(b, loc, 1, 1));
+      visit = arith::OrIOp::create(b, loc, visit, isMixed);
     }
-    partial = either(partial, isMixed);
     tile::YieldOp::create(b, loc, ValueRange{visit, partial});
     em.loads = saved;
 
@@ -679,6 +676,7 @@ LogicalResult FoldLowering::emitClasses(OpBuilder &b, Kernel &kernel,
   }
   SmallVector<Value> begins, ends;
   mask.intervals(b, loc, zero, *extent, begins, ends);
+  mask.cuts(b, loc, zero, *extent);
   Value partial = zero, full = zero;
   for (auto [begin, end] : llvm::zip(begins, ends)) {
     auto tiles =

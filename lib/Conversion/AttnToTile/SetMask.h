@@ -10,9 +10,9 @@
 // coordinate only the tightest is compared, a condition on rows makes the bound
 // of a row one that nothing meets, and a condition on columns makes a column
 // one that meets no bound: so a causal mask with a length, absent rows and a
-// first column is one comparison for each element, and a window two. Of sets in a
-// union that differ in one bound only the loosest of it is: a prefix that all rows
-// see beside a causal mask is one comparison as well.
+// first column is one comparison for each element, and a window two. Of sets in
+// a union that differ in one bound only the loosest of it is: a prefix that all
+// rows see beside a causal mask is one comparison as well.
 //
 // In a loop over tiles, the part of a bound that does not move with the tile is
 // computed in front of the loop: one number for each row, whatever it is made

@@ -785,9 +785,8 @@ FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms) {
 FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms,
                                        ArrayRef<int64_t> within) {
   TileValue all;
-  if (llvm::any_of(terms, [](const PresenceTerm &p) {
-        return !p.sets.empty();
-      })) {
+  if (llvm::any_of(terms,
+                   [](const PresenceTerm &p) { return !p.sets.empty(); })) {
     if (partial) {
       // Full tiles evaluate no mask.
       Block *block = new Block;

@@ -94,8 +94,9 @@ public:
   FailureOr<TileValue> mapPart(EinsumOp e);
   FailureOr<TileValue> load(Value source, AffineMap map,
                             Side side = Side::data);
-  /// Where all terms hold; null if that is everywhere. `within`: axes of what it masks; sets are spread over
-  /// rows where they are evaluated, so that full tiles know of no flags.
+  /// Where all terms hold; null if that is everywhere. `within`: axes of what
+  /// it masks; sets are spread over rows where they are evaluated, so that full
+  /// tiles know of no flags.
   FailureOr<TileValue> mask(ArrayRef<PresenceTerm> terms,
                             ArrayRef<int64_t> within = {});
   /// The symbols of a term at the current coordinates.

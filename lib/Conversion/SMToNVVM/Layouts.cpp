@@ -132,11 +132,10 @@ public:
         if (found->isThere) {
           // Saturated, it must not become one that the others meet.
           Value other = constantI32(b, found->other);
-          Value least =
-              constantI32(b, std::numeric_limits<int32_t>::min() + 1);
+          Value least = constantI32(b, std::numeric_limits<int32_t>::min() + 1);
           known = arith::MaxSIOp::create(b, known, least);
-          Value isOther = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
-                                                bound, other);
+          Value isOther =
+              arith::CmpIOp::create(b, arith::CmpIPredicate::eq, bound, other);
           known = arith::SelectOp::create(b, isOther, other, known);
         }
       }
@@ -183,8 +182,8 @@ private:
     }
     FragmentLayout from = getLayout(found.coord.getResult().getType());
     if (expand) {
-      auto map = from.gather(getLayout(value.getType()),
-                             {int(1 - expand.getAxis())});
+      auto map =
+          from.gather(getLayout(value.getType()), {int(1 - expand.getAxis())});
       if (!map) {
         return std::nullopt;
       }

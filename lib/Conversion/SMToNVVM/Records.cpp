@@ -194,14 +194,16 @@ public:
     Value at = arith::AddIOp::create(b, begin, worker);
     Value work = recordAt(b, planArray(b, plan, OFFSET(plan, work)), at,
                           sizeof(int32_t));
-    Value first = loadIndex(b, work, 0, 32);
-    Value end = loadIndex(b, work, sizeof(int32_t), 32);
+    // Counted in 32 bits: the counter and its end stand in registers while an
+    // item is worked on.
+    Value first = loadField(b, work, 0, b.getI32Type());
+    Value end = loadField(b, work, sizeof(int32_t), b.getI32Type());
     Value records = planArray(
         b, plan, kernel.merges ? OFFSET(plan, merges) : OFFSET(plan, items));
     int64_t size = kernel.merges ? sizeof(attnrt_merge) : sizeof(attnrt_item);
 
-    auto loop = scf::ForOp::create(b, first, end, constantIndex(b, 1),
-                                   adaptor.getInit());
+    auto loop =
+        scf::ForOp::create(b, first, end, constantI32(b, 1), adaptor.getInit());
     FailureOr<Block *> body =
         rewriter.convertRegionTypes(&op.getBody(), *getTypeConverter());
     if (failed(body)) {
@@ -212,8 +214,9 @@ public:
       rewriter.eraseOp(to->getTerminator());
     }
     b.setInsertionPointToStart(to);
-    SmallVector<Value> values{
-        recordAt(b, records, loop.getInductionVar(), size)};
+    Value record =
+        arith::IndexCastOp::create(b, b.getIndexType(), loop.getInductionVar());
+    SmallVector<Value> values{recordAt(b, records, record, size)};
     llvm::append_range(values, loop.getRegionIterArgs());
     rewriter.inlineBlockBefore(*body, to, to->end(), values);
     rewriter.replaceOp(op, loop.getResults());

@@ -181,7 +181,7 @@ void KernelConversion::chooseTile() {
   if (source.getKind() == tile::KernelKind::items) {
     unsigned ctas = model.getResidentCtas(getNeeds(model, problem, tile));
     // A quarter is left for what the estimate of registers misses.
-    numCtas = ctas > 1 ? ctas - llvm::divideCeil(ctas, 4) : 0;
+    numCtas = std::max<int64_t>(1, ctas - llvm::divideCeil(ctas, 4));
   }
 }
 
@@ -217,9 +217,8 @@ LogicalResult KernelConversion::run() {
       b.getI64IntegerAttr(numWarps),
       source.getKind() == tile::KernelKind::merge ? b.getUnitAttr()
                                                   : UnitAttr(),
-      numCtas ? b.getI64IntegerAttr(numCtas) : IntegerAttr(),
-      source.getSymVisibilityAttr(), source.getArgAttrsAttr(),
-      source.getResAttrsAttr());
+      b.getI64IntegerAttr(numCtas), source.getSymVisibilityAttr(),
+      source.getArgAttrsAttr(), source.getResAttrsAttr());
   SmallVector<Location> places(body.getNumArguments(), source.getLoc());
   Block *entry =
       b.createBlock(&target.getBody(), {}, body.getArgumentTypes(), places);

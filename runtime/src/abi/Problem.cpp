@@ -69,8 +69,8 @@ static void shareKeys(PlannedLaunch &launch, const LaunchSizes &sizes,
   }
   for (size_t i = 0; i < shared.order.size(); ++i) {
     int32_t request = shared.order[i];
-    add(toTile(shared.own[size_t(request)]), sizes.ordinals, request, int64_t(i),
-        int64_t(i) + 1);
+    add(toTile(shared.own[size_t(request)]), sizes.ordinals, request,
+        int64_t(i), int64_t(i) + 1);
   }
 }
 

@@ -289,8 +289,10 @@ void Schedule::Updater::plan(size_t number) {
         multiply(step.extents[size_t(launch.fold)], launch.cols, "keys");
     LaunchSizes sizes{step.product(launch.segments),
                       launch.row < 0 ? 1 : step.extents[size_t(launch.row)],
-                      step.product(launch.heads), step.product(launch.subs),
-                      ordinals, launch.cols};
+                      step.product(launch.heads),
+                      step.product(launch.subs),
+                      ordinals,
+                      launch.cols};
     std::vector<attnrt_args> args;
     for (auto &corner : corners) {
       args.push_back(argsOf(corner));

@@ -23,14 +23,20 @@
 // CHECK:         %[[UPPER:.+]] = arith.select %{{.+}}, %{{.+}}, %[[LOWER]]
 // CHECK:         %[[FROM:.+]] = arith.select %[[ONE:.+]], %[[LOWER]], %[[BEGIN]]
 // CHECK:         %[[TO:.+]] = arith.select %[[ONE]], %[[UPPER]], %[[END]]
+// Which tiles are partial is known in front of the loop too: from the tile on in which
+// the first row's last key or the keys' end lies, and up to that of the last row's first
+// key. Of an item that is no run of rows all are.
+// CHECK:         %[[LATE:.+]] = arith.minsi %{{.+}}, %{{.+}} : index
+// CHECK:         %[[CUT:.+]] = arith.select %[[ONE]], %[[LATE]], %[[BEGIN]]
+// CHECK:         %[[BEHIND:.+]] = arith.index_cast %[[CUT]] : index to i32
+// CHECK:         %[[BEFORE:.+]] = arith.index_cast %{{.+}} : index to i32
 // CHECK:         tile.fold from(%[[FROM]]) to(%[[TO]])
-// The interval holds no empty tile; which ones are full the symbols say.
+// The interval holds no empty tile.
 // CHECK:         ^bb0(%[[K:.+]]: index):
-// CHECK:           arith.muli %[[K]], %[[T]]
-// CHECK-DAG:       %[[BEFORE:[0-9]+]] = arith.cmpi slt, %[[K]], %{{.+}}
-// CHECK-DAG:       %[[BEHIND:[0-9]+]] = arith.cmpi sge, %[[K]], %{{.+}}
-// CHECK:           %[[CUT:[0-9]+]] = arith.ori %[[BEFORE]], %[[BEHIND]]
-// CHECK:           %[[PARTIAL:[0-9]+]] = arith.ori %{{.+}}, %[[CUT]]
+// CHECK-NEXT:      %[[N:.+]] = arith.index_cast %[[K]] : index to i32
+// CHECK-NEXT:      %[[AFTER:.+]] = arith.cmpi sge, %[[N]], %[[BEHIND]]
+// CHECK-NEXT:      %[[EARLY:.+]] = arith.cmpi slt, %[[N]], %[[BEFORE]]
+// CHECK-NEXT:      %[[PARTIAL:[0-9]+]] = arith.ori %[[AFTER]], %[[EARLY]]
 // CHECK-NEXT:      tile.yield %[[TRUE]], %[[PARTIAL]] : i1, i1
 // CHECK:         step
 // CHECK:         ^bb0(%{{.+}}: index, %[[PARTIAL:.+]]: i1,

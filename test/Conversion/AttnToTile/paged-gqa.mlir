@@ -14,12 +14,11 @@
 // CHECK-DAG:     %[[KV:.+]] = tile.item kv_begin
 // CHECK-DAG:     %[[BEGIN:.+]] = arith.addi %[[KV]], %[[COORD0]]
 // CHECK-DAG:     %[[COUNTED:.+]] = tile.item kv_count
-// CHECK-DAG:     %[[END:.+]] = arith.addi %[[BEGIN]], %[[COUNTED]]
+// CHECK-DAG:     arith.addi %[[BEGIN]], %[[COUNTED]]
 // CHECK:         tile.fold from
 // CHECK:         step
 // CHECK:         ^bb0(%{{.+}}: index, %[[PARTIAL:.+]]: i1,
-// CHECK:         %[[LEFT:.+]] = arith.subi %[[END]],
-// CHECK:         tile.load %{{.+}}[%[[B]], %{{.+}}, %[[G]], %{{.+}}] axes [-1, 0, -1, 1] live(%{{.+}} to %[[LEFT]])
+// CHECK:         tile.load %{{.+}}[%[[B]], %{{.+}}, %[[G]], %{{.+}}] axes [-1, 0, -1, 1]
 // CHECK:         tile.dot %{{.+}}, %{{.+}} {transposeB} : (vector<64x128xf32>, vector<64x128xf32>) -> vector<64x64xf32>
 // CHECK:         %[[MASK:.+]] = scf.if %[[PARTIAL]] -> (vector<64x64xi1>)
 // CHECK:         } else {

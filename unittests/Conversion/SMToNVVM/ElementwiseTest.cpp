@@ -77,8 +77,8 @@ TEST(SMToNVVMElementwise, ComparesCoordinatesWithAnyBound) {
   const std::string ints = "memref<?x?xi32, strided<[?, 1]>>";
   constexpr int32_t kLow = std::numeric_limits<int32_t>::min(),
                     kHigh = std::numeric_limits<int32_t>::max();
-  const int32_t bounds[16] = {kLow, kLow + 1, kLow + 15, -17, -16,      -1,
-                              0,    1,        7,         8,   14,       15,
+  const int32_t bounds[16] = {kLow, kLow + 1, kLow + 15, -17,  -16, -1,
+                              0,    1,        7,         8,    14,  15,
                               16,   31,       kHigh - 1, kHigh};
   auto type = [&](const std::string &of, const std::string &in) {
     return "tensor<16x" + of + ", " + in + ">";
@@ -94,18 +94,20 @@ TEST(SMToNVVMElementwise, ComparesCoordinatesWithAnyBound) {
           rowAddresses("i", "%in", ints, 16, 4, rows) +
           rowAddresses("o", "%out", kFloat, 16, 4, rows) +
           "%wide = sm.load_rows %i live %i_live : " + type("i64", rows) + ", " +
-          type("i1", rows) + " -> " + block + "\n%m = sm.coord %zero : " +
-          type("i32", columns) + "\n%nine = arith.constant dense<9> : " +
-          type("i32", columns) + "\n%there = arith.cmpi slt, %m, %nine : " +
-          type("i32", columns) + "\n%other = arith.constant dense<" +
-          std::to_string(other) + "> : " + type("i32", columns) +
+          type("i1", rows) + " -> " + block +
+          "\n%m = sm.coord %zero : " + type("i32", columns) +
+          "\n%nine = arith.constant dense<9> : " + type("i32", columns) +
+          "\n%there = arith.cmpi slt, %m, %nine : " + type("i32", columns) +
+          "\n%other = arith.constant dense<" + std::to_string(other) +
+          "> : " + type("i32", columns) +
           "\n%mixed = arith.select %there, %m, %other : " +
           type("i1", columns) + ", " + type("i32", columns) +
-          "\n%c = sm.expand " + (other ? "%mixed" : "%m") + " along 0 : " +
-          type("i32", columns) + " -> " + block + "\n%f = arith.cmpi " + p +
-          ", %c, %wide : " + block + "\n%n = arith.extui %f : " + flags +
-          " to " + block + "\n%w = arith.sitofp %n : " + block + " to " +
-          floats + "\nsm.store_rows %w to %o live %o_live : " + floats + ", " +
+          "\n%c = sm.expand " + (other ? "%mixed" : "%m") +
+          " along 0 : " + type("i32", columns) + " -> " + block +
+          "\n%f = arith.cmpi " + p + ", %c, %wide : " + block +
+          "\n%n = arith.extui %f : " + flags + " to " + block +
+          "\n%w = arith.sitofp %n : " + block + " to " + floats +
+          "\nsm.store_rows %w to %o live %o_live : " + floats + ", " +
           type("i64", rows) + ", " + type("i1", rows) + "\n";
       std::vector<TestTensor> tensors{TestTensor::get<int32_t>(16, 16),
                                       TestTensor::get<float>(16, 16, -1)};
