@@ -26,8 +26,7 @@
 // Which tiles are partial is known in front of the loop too: from the tile on in which
 // the first row's last key or the keys' end lies, and up to that of the last row's first
 // key. Of an item that is no run of rows all are.
-// CHECK:         %[[LATE:.+]] = arith.minsi %{{.+}}, %{{.+}} : index
-// CHECK:         %[[CUT:.+]] = arith.select %[[ONE]], %[[LATE]], %[[BEGIN]]
+// CHECK:         %[[CUT:.+]] = arith.select %[[ONE]], %{{.+}}, %[[BEGIN]]
 // CHECK:         %[[BEHIND:.+]] = arith.index_cast %[[CUT]] : index to i32
 // CHECK:         %[[BEFORE:.+]] = arith.index_cast %{{.+}} : index to i32
 // CHECK:         tile.fold from(%[[FROM]]) to(%[[TO]])
