@@ -26,7 +26,7 @@ tile.kernel items @decode(%q: memref<?x64xbf16, strided<[?, 1]>>, %k: memref<?x6
   %c0 = arith.constant 0 : index
   %c32 = arith.constant 32 : index
   %zero = arith.constant dense<0.0> : vector<96x64xf32>
-  %p, %r, %count = tile.rows %c0 : vector<96xi32>
+  %p, %r, %count, %sym = tile.rows %c0 : vector<96xi32>
   %e = tile.coord %c0 : vector<64xi32>
   %tiles = tile.item kv_count
   %qb = tile.load %q[%p, %e] axes [0, 1] : (memref<?x64xbf16, strided<[?, 1]>>, vector<96xi32>, vector<64xi32>) -> vector<96x64xbf16>
