@@ -6,22 +6,11 @@ import dataclasses
 import threading
 
 from .._compiler import compile as compile_text
+from .._context import default_context
 from .._errors import Error
-from .._native import Context, Tensor
+from .._native import Tensor
 from .affine import interval
 from .space import Access, Shape
-
-_lock = threading.Lock()
-_context = None
-
-
-def default_context():
-    """One per process, so that all calls share its threads."""
-    global _context
-    with _lock:
-        if _context is None:
-            _context = Context()
-        return _context
 
 
 def bad(what):
