@@ -46,6 +46,8 @@ config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 if os.environ.get("CUDA_HOME"):
     config.environment["CUDA_HOME"] = os.environ["CUDA_HOME"]
 
+# Another interpreter of the same version, as that of an environment with PyTorch.
+config.python = os.environ.get("ATTN_TEST_PYTHON") or config.python
 config.substitutions += [
     ("%python", config.python),
     ("%lit_package", os.path.dirname(os.path.dirname(lit.__file__))),
@@ -76,10 +78,13 @@ for feature, programs in {
 }.items():
     if any(shutil.which(program) for program in programs):
         config.available_features.add(feature)
-# It is only looked for: to import it takes seconds.
-find_torch = "import importlib.util, sys; sys.exit(not importlib.util.find_spec('torch'))"
-if subprocess.run([config.python, "-c", find_torch], check=False).returncode == 0:
-    config.available_features.add("torch")
+# They are only looked for: to import them takes seconds.
+find = "import importlib.util, sys; sys.exit(not importlib.util.find_spec(sys.argv[1]))"
+for package in ("torch", "transformers"):
+    if subprocess.run([config.python, "-c", find, package], check=False).returncode == 0:
+        config.available_features.add(package)
+    else:
+        lit_config.note(f"{config.python} has no {package}: its tests are UNSUPPORTED")
 # Lint needs the list of tracked files; an unpacked archive has none.
 if not os.path.exists(os.path.join(config.attn_source_root, ".git")):
     config.available_features.discard("git")
