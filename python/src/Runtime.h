@@ -50,6 +50,9 @@ nanobind::object makeSchedule(nanobind::handle kernel, int32_t workers,
                               int64_t maxWorkspace);
 void bindSchedule(nanobind::module_ &m);
 
+/// Work items of a plan as an array (Schedule.items); null: none.
+nanobind::object itemsOf(const attnrt_plan *plan);
+
 } // namespace attn::python
 
 #endif // ATTN_PYTHON_RUNTIME_H

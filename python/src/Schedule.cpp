@@ -227,6 +227,14 @@ static nb::list launches(Schedule &self) {
   return out;
 }
 
+static nb::object items(Schedule &self, int32_t launch) {
+  Turn turn(self);
+  attnrt_launch_info info = {};
+  info.struct_size = sizeof(info);
+  check(attnrt_schedule_launch(self.handle.get(), launch, &info));
+  return itemsOf(info.plan);
+}
+
 static void verify(Schedule &self) {
   Turn turn(self);
   check(attnrt_schedule_verify(self.handle.get()));
@@ -261,6 +269,11 @@ void attn::python::bindSchedule(nb::module_ &m) {
           "Of the last step, a dict each: fold (one pass over a rank, "
           "else a stage of points), rows (most packed rows of an item) "
           "and cols (of a tile).")
+      .def("items", &items, "launch"_a = 0,
+           "Work items of a launch of the last step, in the order in which "
+           "workers take them, i32 [n, 8]: worker, segment, its coordinate "
+           "(such as the request), KV head, rows, query heads, first key, "
+           "keys.")
       .def("verify", &verify,
            "Checks the plans of the last step by rules of their own.")
       .def_prop_ro("stats", &stats,
