@@ -151,7 +151,7 @@ def parse(arguments):
     add("--requests", type=int, default=64, help="number of requests (default: %(default)s)")
     add("--head-dim", type=int, action="append", choices=(64, 128), help="channels of a head; may be given twice (default: both)")
     add("--layers", type=int, default=4, help="layers of the model (default: %(default)s)")
-    add("--pages", type=int, default=96, help="pages of the pool; few of them cause preemption (default: %(default)s)")
+    add("--pages", type=int, default=80, help="pages of the pool; few of them cause preemption (default: %(default)s)")
     add("--page", type=int, default=16, help="tokens of a page (default: %(default)s)")
     add("--batch", type=int, default=16, help="requests that run at the same time (default: %(default)s)")
     add("--chunk", type=int, default=48, help="most tokens of a prompt in one step (default: %(default)s)")

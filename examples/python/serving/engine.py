@@ -73,12 +73,13 @@ class Engine:
             self.running.append(answer)
 
     def has_room(self, answer):
-        """Pages for what is not cached, beside those that running prompts still need."""
+        """Pages for its prompt, beside those that running prompts still take."""
         page = self.cache.page
-        rest = [len(answer.tokens) - self.pool.match(answer.tokens[:-1])]
-        rest += [len(a.tokens) - a.cached for a in self.running]
+        spans = [(self.pool.match(answer.tokens[:-1]), len(answer.tokens))]
+        spans += [(a.cached, len(a.tokens)) for a in self.running]
+        needed = sum(-(-end // page) - -(-begin // page) for begin, end in spans)
         stats = self.pool.stats
-        return sum(-(-n // page) for n in rest) <= stats["pages_free"] + stats["pages_cached"]
+        return needed <= stats["pages_free"] + stats["pages_cached"]
 
     def choose(self):
         """The answers of this step and their new tokens: decodes first."""
