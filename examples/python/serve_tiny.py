@@ -24,12 +24,14 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-import attn_mlir
-import torch
-from serving import timeline
-from serving.cache import CACHES
-from serving.engine import Engine, Request
-from serving.model import eager_choices, make_model, register
+try:
+    import attn_mlir
+    from serving import timeline
+    from serving.cache import CACHES
+    from serving.engine import Engine, Request
+    from serving.model import eager_choices, make_model, register
+except ImportError as error:
+    sys.exit(f"expects attn_mlir, NumPy, PyTorch and transformers, but got: {error}")
 
 
 def make_requests(count, vocabulary, seed):

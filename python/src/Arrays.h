@@ -24,11 +24,12 @@ std::vector<int32_t> intsOf(nanobind::handle object, const char *what);
 /// Python's integers from 0 to 2^128 - 1.
 std::vector<attnrt_block_key> keysOf(nanobind::handle object);
 
+template <typename T> using Array = nanobind::ndarray<nanobind::numpy, T>;
+
 /// A new array of NumPy, [rows, sizeof(Row) / sizeof(T)], of plain structs that
 /// consist of T. A struct of one T gives an array without the second axis.
 template <typename T, typename Row>
-nanobind::object arrayOf(std::vector<Row> rows,
-                         std::vector<size_t> shape = {}) {
+Array<T> arrayOf(std::vector<Row> rows, std::vector<size_t> shape = {}) {
   static_assert(sizeof(Row) % sizeof(T) == 0, "no padding");
   auto kept = std::make_unique<std::vector<Row>>(std::move(rows));
   if (shape.empty()) {
@@ -42,8 +43,7 @@ nanobind::object arrayOf(std::vector<Row> rows,
     delete static_cast<std::vector<Row> *>(p);
   });
   kept.release();
-  return nanobind::cast(nanobind::ndarray<nanobind::numpy, T>(
-      data, shape.size(), shape.data(), owner));
+  return Array<T>(data, shape.size(), shape.data(), owner);
 }
 
 } // namespace attn::python

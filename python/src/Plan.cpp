@@ -12,7 +12,7 @@
 namespace nb = nanobind;
 using namespace attn::python;
 
-nb::object attn::python::itemsOf(const attnrt_plan *plan) {
+Array<int32_t> attn::python::itemsOf(const attnrt_plan *plan) {
   using Row = std::array<int32_t, 8>;
   std::vector<Row> out;
   const uint32_t stages = plan ? plan->stages.count : 0;

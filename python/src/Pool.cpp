@@ -130,7 +130,7 @@ static int64_t match(PagePool &self, nb::object tokens, nb::object count,
   return reused;
 }
 
-static std::pair<nb::object, nb::object>
+static std::pair<Array<int64_t>, Array<int32_t>>
 append(PagePool &self, uint64_t sequence, nb::object tokens, nb::object count,
        nb::object keys) {
   Content run(tokens, count, keys);
@@ -148,8 +148,8 @@ append(PagePool &self, uint64_t sequence, nb::object tokens, nb::object count,
           arrayOf<int32_t>(std::move(copies))};
 }
 
-static nb::object compact(PagePool &self, uint64_t sequence, nb::handle keep,
-                          int32_t heads, int32_t group) {
+static Array<int64_t> compact(PagePool &self, uint64_t sequence,
+                              nb::handle keep, int32_t heads, int32_t group) {
   std::vector<int32_t> kept = intsOf(keep, "keep");
   if (heads > 1 && kept.size() % size_t(heads)) {
     raise(ATTNRT_INVALID_ARGUMENT,

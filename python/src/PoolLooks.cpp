@@ -7,6 +7,7 @@
 #include "Pool.h"
 #include "Tensor.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
 namespace nb = nanobind;
@@ -74,8 +75,8 @@ static attnrt_sequence_view viewOf(const PagePool &self, uint64_t sequence,
 
 /// A copy: the pool's own array moves when the sequence grows, and nothing
 /// would hold it.
-static nb::object pages(const PagePool &self, uint64_t sequence,
-                        int32_t group) {
+static Array<int32_t> pages(const PagePool &self, uint64_t sequence,
+                            int32_t group) {
   attnrt_sequence_view view = viewOf(self, sequence, group);
   return arrayOf<int32_t>(
       std::vector<int32_t>(view.pages, view.pages + view.num_pages));
@@ -85,17 +86,17 @@ static int64_t length(const PagePool &self, uint64_t sequence, int32_t group) {
   return viewOf(self, sequence, group).length;
 }
 
-static nb::object positions(const PagePool &self, uint64_t sequence,
-                            int32_t group, int32_t head) {
+static Array<int32_t> positions(const PagePool &self, uint64_t sequence,
+                                int32_t group, int32_t head) {
   std::vector<int32_t> out(size_t(viewOf(self, sequence, group).length));
   check(attnrt_sequence_positions(self.get(), sequence, group, head, 0,
                                   int64_t(out.size()), out.data()));
   return arrayOf<int32_t>(std::move(out));
 }
 
-static nb::object missing(const PagePool &self, uint64_t sequence,
-                          int64_t begin, int64_t end, int32_t group,
-                          int32_t head) {
+static Array<int64_t> missing(const PagePool &self, uint64_t sequence,
+                              int64_t begin, int64_t end, int32_t group,
+                              int32_t head) {
   int64_t count = 0;
   check(attnrt_sequence_missing(self.get(), sequence, group, head, begin, end,
                                 nullptr, 0, &count));
@@ -105,14 +106,14 @@ static nb::object missing(const PagePool &self, uint64_t sequence,
   return arrayOf<int64_t>(std::move(ranges), {size_t(count), 2});
 }
 
-static nb::object when(const PagePool &self, int64_t count) {
+static std::optional<uint64_t> when(const PagePool &self, int64_t count) {
   uint64_t step = 0;
   attnrt_status status = attnrt_page_pool_when(self.get(), count, &step);
   if (status == ATTNRT_NOT_FOUND) {
-    return nb::none();
+    return std::nullopt;
   }
   check(status);
-  return nb::int_(step);
+  return step;
 }
 
 static nb::object side(nb::handle self, const std::string &name) {
@@ -182,7 +183,7 @@ static PageTable makeTable(PagePool &pool, int32_t rows, int32_t columns,
   return out;
 }
 
-static nb::object update(PageTable &self) {
+static Array<int32_t> update(PageTable &self) {
   std::vector<attnrt_table_change> list;
   int64_t count = 0;
   attnrt_status status =
@@ -230,8 +231,10 @@ void attn::python::bindPageTable(nb::module_ &m) {
            "Brings `array` up to date: i32 [n, 2] of (row * columns + column, "
            "page), for a copy on a device. Error (resource exhausted) if a "
            "sequence has more pages than columns; nothing has changed then.")
-      .def_prop_ro("array", &tableArray,
-                   "i32 [rows, columns], as of the last update; entries "
-                   "without a page are 0, or -1 in pools without a null page. "
-                   "Not a copy, and read-only.");
+      .def_prop_ro(
+          "array", &tableArray,
+          nb::for_getter(nb::sig("def array(self, /) -> NDArray[numpy.int32]")),
+          "i32 [rows, columns], as of the last update; entries "
+          "without a page are 0, or -1 in pools without a null page. "
+          "Not a copy, and read-only.");
 }

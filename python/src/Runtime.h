@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,7 @@ nanobind::object makeSchedule(nanobind::handle kernel, int32_t workers,
 void bindSchedule(nanobind::module_ &m);
 
 /// Work items of a plan as an array (Schedule.items); null: none.
-nanobind::object itemsOf(const attnrt_plan *plan);
+nanobind::ndarray<nanobind::numpy, int32_t> itemsOf(const attnrt_plan *plan);
 
 } // namespace attn::python
 

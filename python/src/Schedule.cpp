@@ -227,7 +227,7 @@ static nb::list launches(Schedule &self) {
   return out;
 }
 
-static nb::object items(Schedule &self, int32_t launch) {
+static nb::ndarray<nb::numpy, int32_t> items(Schedule &self, int32_t launch) {
   Turn turn(self);
   attnrt_launch_info info = {};
   info.struct_size = sizeof(info);
