@@ -70,6 +70,7 @@ FailureOr<ProgramInfo> attn::readProgram(ModuleOp module) {
     l.row = launch.getRow();
     l.fold = launch.getFold();
     l.ordered = launch.getOrdered();
+    l.shares = launch.getShares();
     auto kernel = module.lookupSymbol<tile::KernelOp>(l.kernel);
     if (!kernel) {
       return launch.emitOpError("names a kernel that is not there: ")

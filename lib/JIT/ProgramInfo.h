@@ -35,6 +35,8 @@ struct LaunchInfo {
   SmallVector<int64_t> segments, heads, subs, states, size;
   int64_t row = -1, fold = -1, rows = 0, cols = 1;
   bool ordered = false;
+  /// Items may hold rows of several segments.
+  bool shares = false;
   bool isFold() const { return !range.empty(); }
 };
 

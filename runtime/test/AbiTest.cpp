@@ -88,7 +88,7 @@ TEST(Abi, ParametersOutOfRange) {
     (field == 0   ? caps.workers
      : field == 1 ? caps.split
      : field == 2 ? caps.steps_in_flight
-                  : caps.reserved) = -1;
+                  : caps.strategy) = -1;
     caps.flags = field == 4;
     caps.max_rows = field == 5 ? -1 : 0;
     EXPECT_EQ(ATTNRT_INVALID_ARGUMENT,

@@ -62,3 +62,94 @@ TEST(Problem, NothingToCompute) {
   EXPECT_THROW(poseFold(launch, {1, 1, 1 << 17, 1, 20}, window, corners),
                Failure);
 }
+
+/// Rows see all keys up to 90, request 4 only 60.
+static void upTo90(const attnrt_args *, const int32_t *seg, const int32_t *,
+                   int32_t *lo, int32_t *hi, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    lo[i] = 0;
+    hi[i] = seg[i] == 4 ? 60 : 90;
+  }
+}
+
+static attnrt_prefixes describe(const std::vector<attnrt_prefix_node> &nodes,
+                                const std::vector<int32_t> &leaf) {
+  attnrt_prefixes prefixes{};
+  prefixes.struct_size = sizeof(prefixes);
+  prefixes.num_nodes = int32_t(nodes.size());
+  prefixes.nodes = nodes.data();
+  prefixes.leaf = leaf.data();
+  prefixes.num_leaves = int32_t(leaf.size());
+  return prefixes;
+}
+
+TEST(Problem, SegmentsOfAForest) {
+  // Node 1 continues node 0 for the same requests, node 2 has one request, node
+  // 3 two of the four below 1.
+  std::vector<attnrt_prefix_node> nodes{{-1, 10}, {0, 30}, {1, 50}, {1, 40}};
+  std::vector<int32_t> leaf{3, -1, 2, 1, 3, 1};
+  attnrt_prefixes prefixes = describe(nodes, leaf);
+  PlannedLaunch launch;
+  std::vector<attnrt_args> corners(1);
+  ASSERT_TRUE(poseFold(launch, {6, 2, 1, 1, 100}, upTo90, corners, &prefixes));
+  // First who shares nothing, then those of node 1, its children's behind.
+  EXPECT_EQ((std::vector<int32_t>{1, 1, 3, 3, 5, 5, 2, 2, 0, 0, 4, 4}),
+            launch.segmentOfRow);
+  EXPECT_EQ((std::vector<int32_t>{0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1}),
+            launch.coord);
+  EXPECT_EQ(launch.segmentOfRow.data(), launch.problem.sym);
+  struct Want {
+    int32_t begin, end, param, first, last;
+  };
+  const Want wanted[] = {{0, 30, 3, 2, 12},  // nodes 0 and 1
+                         {30, 40, 0, 8, 12}, // node 3; request 4 is shorter
+                         {0, 100, 1, 0, 2},  // what is left for each
+                         {30, 100, 3, 2, 4},  {30, 100, 5, 4, 6},
+                         {30, 100, 2, 6, 8},  {40, 100, 0, 8, 10},
+                         {40, 100, 4, 10, 12}};
+  ASSERT_EQ(std::size(wanted), launch.segments.size());
+  for (size_t s = 0; s < launch.segments.size(); ++s) {
+    SCOPED_TRACE(s);
+    const attnrt_segment &segment = launch.segments[s];
+    EXPECT_EQ(wanted[s].begin, segment.coord0);
+    EXPECT_EQ(wanted[s].end, segment.coord0 + segment.count);
+    EXPECT_EQ(wanted[s].param, segment.param);
+    EXPECT_EQ(wanted[s].first, launch.problem.row_begin[s]);
+    EXPECT_EQ(wanted[s].last, launch.problem.row_end[s]);
+  }
+  // The next step shares nothing again.
+  ASSERT_TRUE(poseFold(launch, {6, 2, 1, 1, 100}, upTo90, corners));
+  EXPECT_EQ(nullptr, launch.problem.row_end);
+  EXPECT_EQ(nullptr, launch.problem.sym);
+  EXPECT_EQ(6u, launch.segments.size());
+}
+
+TEST(Problem, ForestsThatAreNone) {
+  PlannedLaunch launch;
+  std::vector<attnrt_args> corners(1);
+  auto refuse = [&](std::vector<attnrt_prefix_node> nodes,
+                    std::vector<int32_t> leaf, const std::string &why) {
+    attnrt_prefixes prefixes = describe(nodes, leaf);
+    try {
+      poseFold(launch, {2, 1, 1, 1, 100}, upTo90, corners, &prefixes);
+      ADD_FAILURE() << why;
+    } catch (const Failure &failure) {
+      EXPECT_EQ(ATTNRT_INVALID_ARGUMENT, failure.status);
+      EXPECT_EQ(why, failure.message);
+    }
+  };
+  refuse({{0, 10}}, {0, 0},
+         "expects parents before their children, but node 0 continues node 0");
+  refuse({{-2, 10}}, {0, 0},
+         "expects parents before their children, but node 0 continues node -2");
+  refuse({{-1, 10}, {0, 10}}, {0, 0},
+         "expects node 1 to end at 11..100, but got 10");
+  refuse({{-1, 101}}, {0, 0}, "expects node 0 to end at 1..100, but got 101");
+  refuse({{-1, 10}}, {0, 1},
+         "expects a node below 1 or -1 for request 1, but got 1");
+  refuse({{-1, 10}}, {0, -2},
+         "expects a node below 1 or -1 for request 1, but got -2");
+  refuse({{-1, 10}}, {0, 0, 0},
+         "expects the node of each of 2 requests, but "
+         "got 3");
+}

@@ -379,7 +379,35 @@ TEST(VerifyForest, RequestsThatShareAFixedSplit) {
   for (int32_t r = 0; r < 2; ++r) {
     together.copy->array<attnrt_row>(together.copy->get()->rows)[r].sym = r;
   }
+  // They are a run no more.
+  EXPECT_EQ(together.verify().substr(0, 2), "I8") << together.verify();
+  for (uint32_t i = 0; i < together.copy->get()->items.count; ++i) {
+    together.copy->items()[i].flags &= ~uint32_t(ATTNRT_ITEM_RUN);
+  }
   EXPECT_EQ(together.verify().substr(0, 2), "I5") << together.verify();
+}
+
+TEST(VerifyForest, RunsOfRows) {
+  // Rows at 0, 1, 2 of request 0, 3 of request 1, 5 of request 1.
+  World world;
+  world.group = 1;
+  world.addSegment(64, 5);
+  world.sym = {0, 0, 0, 1, 1};
+  world.coord = {0, 1, 2, 3, 5};
+  world.lo.assign(5, 0);
+  world.limit.assign(5, 64);
+  for (auto [rows, isRun] : {std::pair(3, true), {4, false}, {5, false}}) {
+    World some = world;
+    some.entry.max_packed_rows = rows;
+    Damage damage(some);
+    attnrt_item &item =
+        damage.find([](const attnrt_item &i) { return i.row_begin == 0; });
+    EXPECT_EQ(rows, item.row_count);
+    EXPECT_EQ(isRun, (item.flags & ATTNRT_ITEM_RUN) != 0);
+    EXPECT_EQ("", damage.verify());
+    item.flags ^= ATTNRT_ITEM_RUN;
+    EXPECT_EQ(isRun ? "" : "I8", damage.verify().substr(0, 2));
+  }
 }
 
 TEST(VerifyForest, Columns) {

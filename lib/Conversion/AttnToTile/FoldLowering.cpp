@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "FoldLowering.h"
 
+#include "attnrt/plan_format.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -15,12 +16,12 @@ static Value constantIndex(OpBuilder &b, Location loc, int64_t v) {
   return arith::ConstantIndexOp::create(b, loc, v);
 }
 
-LogicalResult attn::delinearize(TileEmitter &em, Value linear,
+LogicalResult attn::delinearize(TileEmitter &em, TileValue linear,
                                 ArrayRef<int64_t> ranks) {
   for (size_t i = ranks.size(); i-- > 0;) {
     int64_t r = ranks[i];
     if (i == 0) {
-      em.coords[r] = {linear, {}};
+      em.coords[r] = linear;
       break;
     }
     FailureOr<Value> extent =
@@ -28,9 +29,8 @@ LogicalResult attn::delinearize(TileEmitter &em, Value linear,
     if (failed(extent)) {
       return failure();
     }
-    em.coords[r] = {arith::RemUIOp::create(em.b, em.t.loc, linear, *extent),
-                    {}};
-    linear = arith::DivUIOp::create(em.b, em.t.loc, linear, *extent);
+    em.coords[r] = em.t.integer("arith.remui", linear, {*extent, {}});
+    linear = em.t.integer("arith.divui", linear, {*extent, {}});
   }
   return success();
 }
@@ -86,17 +86,10 @@ void FoldLowering::setAxes(TileEmitter &em) {
 LogicalResult FoldLowering::setItem(TileEmitter &em) {
   OpBuilder &b = em.b;
   Location loc = em.t.loc;
-  if (!binding.segments.empty()) {
-    Value param =
-        tile::ItemOp::create(b, loc, b.getIndexType(), tile::Field::param);
-    if (failed(delinearize(em, param, binding.segments))) {
-      return failure();
-    }
-  }
   if (!binding.heads.empty()) {
     Value head =
         tile::ItemOp::create(b, loc, b.getIndexType(), tile::Field::head);
-    if (failed(delinearize(em, head, binding.heads))) {
+    if (failed(delinearize(em, {head, {}}, binding.heads))) {
       return failure();
     }
   }
@@ -104,10 +97,12 @@ LogicalResult FoldLowering::setItem(TileEmitter &em) {
   return success();
 }
 
-Value FoldLowering::setRows(TileEmitter &em, Value first) {
+/// Coordinates of rows; with `ofManySegments` those of the segments' ranks too.
+FailureOr<Value> FoldLowering::setRows(TileEmitter &em, Value first,
+                                       bool ofManySegments, bool again) {
   OpBuilder &b = em.b;
   int64_t size = em.sizes.lookup(kRowAxis);
-  auto op = tile::RowsOp::create(b, em.t.loc, first, size);
+  auto op = tile::RowsOp::create(b, em.t.loc, first, size, again);
   if (binding.row >= 0) {
     em.coords[binding.row] = {op.getCoord(), {kRowAxis}};
   }
@@ -122,7 +117,62 @@ Value FoldLowering::setRows(TileEmitter &em, Value first) {
     em.coords[r] = em.t.mod(minor, extent);
     minor = em.t.floordiv(minor, extent);
   }
+  if (ofManySegments && !binding.segments.empty() &&
+      failed(delinearize(em, {op.getSym(), {kRowAxis}}, binding.segments))) {
+    return failure();
+  }
   return op.getCount();
+}
+
+/// The two sides of the segments' ranks in a kernel of items: the segment's own
+/// and, where items do not hold rows of several segments, those of all rows.
+/// `firstRow` gets all coordinates with those of the first row.
+LogicalResult FoldLowering::setSides(TileEmitter &em,
+                                     SmallVector<TileValue> &firstRow) {
+  firstRow = em.coords;
+  if (binding.segments.empty()) {
+    return success();
+  }
+  auto take = [&](tile::Field field, SmallVector<TileValue> &into) {
+    SmallVector<TileValue> saved = em.coords;
+    Value linear =
+        tile::ItemOp::create(em.b, em.t.loc, em.b.getIndexType(), field);
+    LogicalResult done = delinearize(em, {linear, {}}, binding.segments);
+    into = em.coords;
+    em.coords = saved;
+    return done;
+  };
+  SmallVector<TileValue> segment;
+  if (failed(take(tile::Field::param, segment)) ||
+      failed(take(tile::Field::sym_first, firstRow))) {
+    return failure();
+  }
+  for (int64_t r : binding.segments) {
+    em.segmentCoords.push_back({r, segment[r]});
+  }
+  if (!binding.shares) {
+    em.coords = firstRow;
+  }
+  return success();
+}
+
+/// What masks look up and does not move with the fold: once per item.
+LogicalResult FoldLowering::loadSymbols(TileEmitter &em) {
+  WalkResult done = fold.getStep().walk([&](EinsumOp e) {
+    for (const PresenceTerm &term : presence.getPoints(e)) {
+      for (auto [symbol, map] : llvm::zip(term.symbols, term.symbolMaps)) {
+        bool moves = llvm::any_of(em.foldRanks.set_bits(), [&](unsigned r) {
+          return map.isFunctionOfDim(r);
+        });
+        if (!term.sets.empty() && !moves &&
+            failed(em.load(symbol, map, Side::rows))) {
+          return WalkResult::interrupt();
+        }
+      }
+    }
+    return WalkResult::advance();
+  });
+  return failure(done.wasInterrupted());
 }
 
 FailureOr<SmallVector<Value>> FoldLowering::units(TileEmitter &em) {
@@ -210,7 +260,24 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     return failure();
   }
   Value zero = constantIndex(b, loc, 0), one = constantIndex(b, loc, 1);
-  Value count = setRows(em, zero);
+  FailureOr<Value> rowsHere = setRows(em, zero, binding.shares);
+  SmallVector<TileValue> firstRow;
+  if (failed(rowsHere) || failed(setSides(em, firstRow))) {
+    return failure();
+  }
+  Value count = *rowsHere;
+  llvm::SmallBitVector none(cascade.getNumRanks());
+  em.rowRanks = em.foldRanks = none;
+  if (binding.row >= 0) {
+    em.rowRanks.set(binding.row);
+  }
+  for (int64_t r : binding.subs) {
+    em.rowRanks.set(r);
+  }
+  em.foldRanks.set(binding.fold);
+  for (int64_t r : binding.group) {
+    em.foldRanks.set(r);
+  }
   Value rowFirst = zero, rowCount = one;
   if (binding.row >= 0) {
     rowFirst = field(tile::Field::row_first);
@@ -218,7 +285,29 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     rowCount = arith::AddIOp::create(
         b, loc, arith::SubIOp::create(b, loc, last, rowFirst), one);
   }
-  if (failed(mask.prepare(em, rowFirst, rowCount))) {
+  // Classes are those of one segment's rows: the first row's.
+  auto ofFirstRow = [&](TileEmitter::Loads &loads,
+                        function_ref<LogicalResult()> body) {
+    std::swap(em.coords, firstRow);
+    std::swap(em.loads, loads);
+    LogicalResult done = body();
+    std::swap(em.coords, firstRow);
+    std::swap(em.loads, loads);
+    return done;
+  };
+  TileEmitter::Loads classLoads;
+  if (failed(ofFirstRow(
+          classLoads, [&] { return mask.prepare(em, rowFirst, rowCount); }))) {
+    return failure();
+  }
+  Value runFlag = constantIndex(b, loc, ATTNRT_ITEM_RUN);
+  Value isRun = arith::CmpIOp::create(
+      b, loc, arith::CmpIPredicate::ne,
+      arith::AndIOp::create(b, loc, field(tile::Field::flags), runFlag), zero);
+  if (!binding.shares) {
+    em.loads = classLoads;
+  }
+  if (failed(loadSymbols(em))) {
     return failure();
   }
   // What does not move with the fold is loaded once.
@@ -238,7 +327,8 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     return failure();
   }
   // Tiles of the item that hold a point.
-  Value kvBegin = field(tile::Field::kv_begin);
+  Value kvBegin = arith::AddIOp::create(b, loc, field(tile::Field::kv_begin),
+                                        field(tile::Field::coord0));
   Value kvEnd =
       arith::AddIOp::create(b, loc, kvBegin, field(tile::Field::kv_count));
   Value tile = constantIndex(b, loc, binding.tile);
@@ -249,6 +339,8 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
   }
   SmallVector<Value> begins, ends;
   mask.intervals(b, loc, begin, end, begins, ends);
+  mask.widen(b, loc, isRun, begin, end, begins, ends);
+  mask.cuts(b, loc, begin, end, isRun);
   FailureOr<SmallVector<Value>> init = units(em);
   if (failed(init)) {
     return failure();
@@ -260,11 +352,25 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     OpBuilder::InsertionGuard guard(b);
     Block *block =
         b.createBlock(&loop.getClass_(), {}, {b.getIndexType()}, {loc});
-    auto cls = mask.classify(em, block->getArgument(0), rowFirst, rowCount);
-    if (failed(cls)) {
+    Value k = block->getArgument(0), visit, partial;
+    if (failed(ofFirstRow(classLoads, [&]() -> LogicalResult {
+          auto cls = mask.classify(em, k, rowFirst, rowCount);
+          if (failed(cls)) {
+            return failure();
+          }
+          std::tie(visit, partial) = *cls;
+          return success();
+        }))) {
       return failure();
     }
-    tile::YieldOp::create(b, loc, ValueRange{cls->first, cls->second});
+    classLoads.clear();
+    // Of rows of several segments all tiles are visited.
+    if (!matchPattern(visit, m_One())) {
+      Value isMixed = arith::XOrIOp::create(
+          b, loc, isRun, arith::ConstantIntOp::create(b, loc, 1, 1));
+      visit = arith::OrIOp::create(b, loc, visit, isMixed);
+    }
+    tile::YieldOp::create(b, loc, ValueRange{visit, partial});
     em.loads = saved;
 
     SmallVector<Type> types{b.getIndexType(), b.getI1Type()};
@@ -273,6 +379,7 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
                           SmallVector<Location>(types.size(), loc));
     em.coords[binding.fold] = {block->getArgument(0), {}};
     em.partial = block->getArgument(1);
+    em.outside = OpBuilder::InsertPoint(loop->getBlock(), loop->getIterator());
     for (unsigned i = 0; i < fold.getNumStates(); ++i) {
       em.env[fold.getStep().front().getArgument(i)] = {
           block->getArgument(i + 2), stateAxes(i)};
@@ -283,6 +390,18 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     em.loads = saved;
     em.coords[binding.fold] = {};
     em.partial = {};
+    em.outside = {};
+  }
+  // Rows are looked up again for the epilogue: nothing of it has to be kept
+  // while the fold runs.
+  SmallVector<TileEmitter::Loads::key_type> ofRows;
+  for (auto &[key, value] : em.loads) {
+    if (!value.isScalar()) {
+      ofRows.push_back(key);
+    }
+  }
+  for (const auto &key : ofRows) {
+    em.loads.erase(key);
   }
   SmallVector<Value> memory;
   for (unsigned i = 0; i < fold.getNumStates(); ++i) {
@@ -292,6 +411,9 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
   auto finish = tile::FinishOp::create(b, loc, field(tile::Field::slot), count,
                                        loop.getResults(), memory);
   b.createBlock(&finish.getEpilogue());
+  if (failed(setRows(em, zero, binding.shares, /*again=*/true))) {
+    return failure();
+  }
   return emitEpilogue(em, count);
 }
 
@@ -315,7 +437,11 @@ LogicalResult FoldLowering::emitMerge(OpBuilder &b, Kernel &kernel,
       scf::ForOp::create(b, loc, zero, total, constantIndex(b, loc, mergeRows));
   b.setInsertionPointToStart(rowsLoop.getBody());
   Value first = rowsLoop.getInductionVar();
-  Value count = setRows(em, first);
+  FailureOr<Value> rowsHere = setRows(em, first, /*ofManySegments=*/true);
+  if (failed(rowsHere)) {
+    return failure();
+  }
+  Value count = *rowsHere;
   FailureOr<SmallVector<Value>> init = units(em);
   if (failed(init)) {
     return failure();
@@ -364,8 +490,8 @@ LogicalResult FoldLowering::emitMerge(OpBuilder &b, Kernel &kernel,
                                           stateAxes(i % n)};
     }
     for (auto [i, read] : llvm::enumerate(reads)) {
-      inner.loads[read] = {function.body->getArgument(2 * n + i),
-                           loaded[i].axes};
+      inner.loads[{read.first, read.second, 0}] = {
+          function.body->getArgument(2 * n + i), loaded[i].axes};
     }
     for (Operation &op : region.front().without_terminator()) {
       auto e = dyn_cast<EinsumOp>(op);
@@ -425,6 +551,15 @@ LogicalResult FoldLowering::emitMerge(OpBuilder &b, Kernel &kernel,
   for (unsigned i = 0; i < n; ++i) {
     em.env[fold.getResult(i)] = {loop.getResult(i), stateAxes(i)};
   }
+  // A state that stays one, or outputs.
+  Value slot = field(tile::Field::slot);
+  Value keeps =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, slot, zero);
+  slot = arith::SelectOp::create(
+      b, loc, keeps, arith::AddIOp::create(b, loc, slot, first), slot);
+  auto finish =
+      tile::FinishOp::create(b, loc, slot, count, loop.getResults(), memory);
+  b.createBlock(&finish.getEpilogue());
   if (failed(emitEpilogue(em, count))) {
     return failure();
   }
@@ -447,7 +582,7 @@ LogicalResult FoldLowering::emitRange(OpBuilder &b, Kernel &kernel,
     return arith::IndexCastOp::create(b, loc, b.getIndexType(), v);
   };
   if (!binding.segments.empty() &&
-      failed(delinearize(em, read(seg), binding.segments))) {
+      failed(delinearize(em, {read(seg), {}}, binding.segments))) {
     return failure();
   }
   Value rowFirst = zero;
@@ -477,7 +612,7 @@ LogicalResult FoldLowering::emitRange(OpBuilder &b, Kernel &kernel,
         scf::ForOp::create(b, loc, zero, heads, one, ValueRange{*extent, zero});
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(each.getBody());
-    if (failed(delinearize(em, each.getInductionVar(), binding.heads)) ||
+    if (failed(delinearize(em, {each.getInductionVar(), {}}, binding.heads)) ||
         failed(mask.prepare(em, rowFirst, one))) {
       return failure();
     }
@@ -524,9 +659,9 @@ LogicalResult FoldLowering::emitClasses(OpBuilder &b, Kernel &kernel,
     return arith::IndexCastOp::create(b, loc, b.getIndexType(), v);
   };
   if ((!binding.segments.empty() &&
-       failed(delinearize(em, read(0), binding.segments))) ||
+       failed(delinearize(em, {read(0), {}}, binding.segments))) ||
       (!binding.heads.empty() &&
-       failed(delinearize(em, read(1), binding.heads)))) {
+       failed(delinearize(em, {read(1), {}}, binding.heads)))) {
     return failure();
   }
   Value rowFirst = zero, rowCount = one;
@@ -541,6 +676,7 @@ LogicalResult FoldLowering::emitClasses(OpBuilder &b, Kernel &kernel,
   }
   SmallVector<Value> begins, ends;
   mask.intervals(b, loc, zero, *extent, begins, ends);
+  mask.cuts(b, loc, zero, *extent);
   Value partial = zero, full = zero;
   for (auto [begin, end] : llvm::zip(begins, ends)) {
     auto tiles =
@@ -631,6 +767,11 @@ LogicalResult FoldLowering::emit(const Twine &suffixTwine) {
   if (presences.empty()) {
     presences.push_back({});
   }
+  std::vector<Presence> points;
+  for (EinsumOp e : fold.getStep().getOps<EinsumOp>()) {
+    points.push_back(presence.getPoints(e));
+  }
+  findSharing(binding, points);
   FailureOr<FoldMask> mask =
       FoldMask::create(program, cascade, binding, presences);
   if (failed(mask)) {
@@ -696,6 +837,7 @@ LogicalResult FoldLowering::emit(const Twine &suffixTwine) {
   launch.fold = *e;
   launch.states = states;
   launch.ordered = fold.getOrdered();
+  launch.shares = binding.shares;
   program.addLaunch(std::move(launch));
   return success();
 }

@@ -25,8 +25,8 @@ struct Output {
 LogicalResult storeOutput(TileEmitter &em, const Output &output, TileValue v,
                           ArrayRef<PresenceTerm> presence, Value liveCount);
 
-/// Coordinates of `ranks` from their row-major linearisation.
-LogicalResult delinearize(TileEmitter &em, Value linear,
+/// Coordinates of `ranks` from their row-major linearisation, into `em.coords`.
+LogicalResult delinearize(TileEmitter &em, TileValue linear,
                           ArrayRef<int64_t> ranks);
 
 /// Writes @name (items), @name.merge, @name.combine and @name.range for a fold,
@@ -48,7 +48,10 @@ private:
   SmallVector<int64_t, 3> stateAxes(unsigned i);
   void setAxes(TileEmitter &em);
   LogicalResult setItem(TileEmitter &em);
-  Value setRows(TileEmitter &em, Value first);
+  FailureOr<Value> setRows(TileEmitter &em, Value first, bool ofManySegments,
+                           bool again = false);
+  LogicalResult setSides(TileEmitter &em, SmallVector<TileValue> &firstRow);
+  LogicalResult loadSymbols(TileEmitter &em);
   LogicalResult emitItems(OpBuilder &b, Kernel &kernel, FoldMask &mask);
   LogicalResult emitMerge(OpBuilder &b, Kernel &kernel, StringRef name);
   LogicalResult emitRange(OpBuilder &b, Kernel &kernel, FoldMask &mask);

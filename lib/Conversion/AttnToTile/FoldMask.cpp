@@ -182,6 +182,12 @@ FailureOr<FoldMask> FoldMask::create(Program &program, CascadeOp cascade,
     c.classes = std::move(*classes);
     c.intervals =
         foldIntervals(c.classes, c.params.dimParam[binding.fold], /*step=*/1);
+    TileClasses holes = c.classes;
+    holes.some = holes.holes;
+    c.holes = foldIntervals(holes, c.params.dimParam[binding.fold], /*step=*/1);
+    if (binding.row >= 0) {
+      c.rows = foldIntervals(c.classes, c.params.loParam[0], /*step=*/1);
+    }
     mask.all.push_back(std::move(c));
   }
   return mask;
@@ -245,67 +251,131 @@ LogicalResult FoldMask::prepare(TileEmitter &em, Value rowFirst,
   return success();
 }
 
+FoldMask::Bounds FoldMask::bounds(OpBuilder &b, Location loc,
+                                  const FoldInterval &part,
+                                  ArrayRef<Value> params, Value begin,
+                                  Value end) {
+  Value one = constantIndex(b, loc, 1);
+  SmallVector<Value> values = withDivisions(b, loc, part.divisions, params);
+  Value lower = begin, upper = end;
+  for (const auto &f : part.lower) {
+    Value v = linear(b, loc, f.coeffs, f.constant, values);
+    if (f.divisor != 1) {
+      v = arith::CeilDivSIOp::create(b, loc, v,
+                                     constantIndex(b, loc, f.divisor));
+    }
+    lower = arith::MaxSIOp::create(b, loc, lower, v);
+  }
+  for (const auto &f : part.upper) {
+    Value v = linear(b, loc, f.coeffs, f.constant, values);
+    if (f.divisor != 1) {
+      v = arith::FloorDivSIOp::create(b, loc, v,
+                                      constantIndex(b, loc, f.divisor));
+    }
+    upper = arith::MinSIOp::create(b, loc, upper,
+                                   arith::AddIOp::create(b, loc, v, one));
+  }
+  if (part.conditions.empty()) {
+    return {lower, upper};
+  }
+  Value ok = conjunction(b, loc, part.conditions, values);
+  // The border that is there gives way.
+  if (part.upper.empty() && !part.lower.empty()) {
+    return {arith::SelectOp::create(b, loc, ok, lower, end), upper};
+  }
+  return {lower, arith::SelectOp::create(b, loc, ok, upper, lower)};
+}
+
 SmallVector<FoldMask::Bounds> FoldMask::bounds(OpBuilder &b, Location loc,
                                                Value begin, Value end) {
   SmallVector<Bounds> result;
-  Value one = constantIndex(b, loc, 1);
   for (Class &c : all) {
     for (const FoldInterval &part : c.intervals.parts) {
-      SmallVector<Value> values =
-          withDivisions(b, loc, part.divisions, c.values);
-      Value lower = begin, upper = end;
-      for (const auto &f : part.lower) {
-        Value v = linear(b, loc, f.coeffs, f.constant, values);
-        if (f.divisor != 1) {
-          v = arith::CeilDivSIOp::create(b, loc, v,
-                                         constantIndex(b, loc, f.divisor));
-        }
-        lower = arith::MaxSIOp::create(b, loc, lower, v);
-      }
-      for (const auto &f : part.upper) {
-        Value v = linear(b, loc, f.coeffs, f.constant, values);
-        if (f.divisor != 1) {
-          v = arith::FloorDivSIOp::create(b, loc, v,
-                                          constantIndex(b, loc, f.divisor));
-        }
-        upper = arith::MinSIOp::create(b, loc, upper,
-                                       arith::AddIOp::create(b, loc, v, one));
-      }
-      if (!part.conditions.empty()) {
-        Value ok = conjunction(b, loc, part.conditions, values);
-        upper = arith::SelectOp::create(b, loc, ok, upper, lower);
-      }
-      result.push_back({lower, upper});
+      result.push_back(bounds(b, loc, part, c.values, begin, end));
     }
   }
   return result;
 }
 
-void FoldMask::intervals(OpBuilder &b, Location loc, Value begin, Value end,
-                         SmallVector<Value> &begins, SmallVector<Value> &ends) {
-  SmallVector<Bounds> parts = bounds(b, loc, begin, end);
+void FoldMask::cuts(OpBuilder &b, Location loc, Value begin, Value end,
+                    Value isRun) {
+  this->isRun = isRun;
+  for (Class &c : all) {
+    c.from = c.to = {};
+    c.between.clear();
+    c.hasCuts = !c.alwaysPartial && c.holes.exact;
+    if (!c.hasCuts) {
+      continue;
+    }
+    for (const FoldInterval &part : c.holes.parts) {
+      Bounds cut = bounds(b, loc, part, c.values, begin, end);
+      if (part.upper.empty()) {
+        c.from =
+            c.from
+                ? arith::MinSIOp::create(b, loc, c.from, cut.first).getResult()
+                : cut.first;
+      } else if (part.lower.empty()) {
+        c.to = c.to
+                   ? arith::MaxSIOp::create(b, loc, c.to, cut.second).getResult()
+                   : cut.second;
+      } else {
+        c.between.push_back(cut);
+      }
+    }
+    if (!isRun) {
+      continue;
+    }
+    auto choose = [&](Value run, Value other) -> Value {
+      return arith::SelectOp::create(b, loc, isRun, run, other);
+    };
+    if (c.to && !c.from) {
+      c.to = choose(c.to, end);
+    } else {
+      c.from = choose(c.from ? c.from : end, begin);
+    }
+  }
+  // They stand in registers while the fold runs, and numbers of tiles fit 32
+  // bits.
+  auto narrow = [&](Value &v) {
+    v = v ? arith::IndexCastOp::create(b, loc, b.getI32Type(), v).getResult()
+          : v;
+  };
+  for (Class &c : all) {
+    narrow(c.from);
+    narrow(c.to);
+    for (Bounds &cut : c.between) {
+      narrow(cut.first);
+      narrow(cut.second);
+    }
+  }
+}
+
+/// The sweep of FoldIntervals.h, one round per part.
+static void sweep(OpBuilder &b, Location loc,
+                  ArrayRef<std::pair<Value, Value>> parts, Value begin,
+                  Value end, SmallVector<Value> &begins,
+                  SmallVector<Value> &ends) {
   if (parts.size() <= 1) {
-    begins.push_back(parts.empty() ? begin : parts[0].lower);
-    ends.push_back(parts.empty() ? begin : parts[0].upper);
+    begins.push_back(parts.empty() ? begin : parts[0].first);
+    ends.push_back(parts.empty() ? begin : parts[0].second);
     return;
   }
-  // The sweep of FoldIntervals.h, one round per part.
   Value at = begin, none = end;
   using P = arith::CmpIPredicate;
   for (unsigned round = 0; round < parts.size(); ++round) {
     Value start = none;
-    for (Bounds p : parts) {
-      Value s = arith::MaxSIOp::create(b, loc, p.lower, at);
-      Value open = arith::CmpIOp::create(b, loc, P::slt, s, p.upper);
+    for (auto [lower, upper] : parts) {
+      Value s = arith::MaxSIOp::create(b, loc, lower, at);
+      Value open = arith::CmpIOp::create(b, loc, P::slt, s, upper);
       s = arith::SelectOp::create(b, loc, open, s, none);
       start = arith::MinSIOp::create(b, loc, start, s);
     }
     Value stop = start;
-    for (Bounds p : parts) {
+    for (auto [lower, upper] : parts) {
       Value in = arith::AndIOp::create(
-          b, loc, arith::CmpIOp::create(b, loc, P::sle, p.lower, start),
-          arith::CmpIOp::create(b, loc, P::slt, start, p.upper));
-      Value u = arith::SelectOp::create(b, loc, in, p.upper, start);
+          b, loc, arith::CmpIOp::create(b, loc, P::sle, lower, start),
+          arith::CmpIOp::create(b, loc, P::slt, start, upper));
+      Value u = arith::SelectOp::create(b, loc, in, upper, start);
       stop = arith::MaxSIOp::create(b, loc, stop, u);
     }
     begins.push_back(start);
@@ -314,67 +384,141 @@ void FoldMask::intervals(OpBuilder &b, Location loc, Value begin, Value end,
   }
 }
 
+void FoldMask::intervals(OpBuilder &b, Location loc, Value begin, Value end,
+                         SmallVector<Value> &begins, SmallVector<Value> &ends) {
+  sweep(b, loc, bounds(b, loc, begin, end), begin, end, begins, ends);
+}
+
 std::pair<Value, Value> FoldMask::hull(OpBuilder &b, Location loc, Value begin,
                                        Value end) {
   Value lo = end, hi = begin;
   for (Bounds p : bounds(b, loc, begin, end)) {
     Value any = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
-                                      p.lower, p.upper);
+                                      p.first, p.second);
     lo = arith::MinSIOp::create(
-        b, loc, lo, arith::SelectOp::create(b, loc, any, p.lower, end));
+        b, loc, lo, arith::SelectOp::create(b, loc, any, p.first, end));
     hi = arith::MaxSIOp::create(
-        b, loc, hi, arith::SelectOp::create(b, loc, any, p.upper, begin));
+        b, loc, hi, arith::SelectOp::create(b, loc, any, p.second, begin));
   }
   return {lo, hi};
 }
 
-/// Whether any row of the item selects a block that tile `k` touches. Only
-/// where a block holds whole tiles; else the tile is visited.
-static FailureOr<Value> anySelected(TileEmitter &em, const RankBinding &binding,
-                                    const PresenceTerm &term, Value k,
-                                    Value rowFirst, Value rowCount) {
+void FoldMask::widen(OpBuilder &b, Location loc, Value isRun, Value begin,
+                     Value end, SmallVector<Value> &begins,
+                     SmallVector<Value> &ends) {
+  auto choose = [&](Value run, Value other) -> Value {
+    return arith::SelectOp::create(b, loc, isRun, run, other);
+  };
+  begins[0] = choose(begins[0], begin);
+  ends[0] = choose(ends[0], end);
+  // The others begin behind what has been visited.
+  for (unsigned i = 1; i < ends.size(); ++i) {
+    ends[i] = choose(ends[i], begin);
+  }
+}
+
+/// Whether the points that a selection is asked for are the same for all that a
+/// row of an item holds and for all of a tile's columns.
+static bool isOfTiles(const RankBinding &binding, const PresenceTerm &term) {
+  auto isInside = [&](AffineExpr e) {
+    return llvm::any_of(
+        llvm::concat<const int64_t>(binding.subs, binding.axes),
+        [&](int64_t r) { return e.isFunctionOfDim(r); });
+  };
+  return !isInside(term.selectedCoordinate) &&
+         llvm::none_of(term.selectionMap.getResults(), isInside);
+}
+
+/// Whether a row of the item selects a block that tile `k` touches and may see
+/// points of it. Null where blocks do not hold whole tiles: then it is visited.
+FailureOr<Value> FoldMask::isSelected(TileEmitter &em, const Class &c, Value k,
+                                      Value rowFirst, Value rowCount) {
+  if (c.selections.empty()) {
+    return Value();
+  }
   OpBuilder &b = em.b;
   Location loc = em.t.loc;
-  int64_t block = cast<CoordsType>(term.selection.getType()).getBlock();
-  for (int64_t r : llvm::concat<const int64_t>(binding.subs, binding.axes)) {
-    if (term.selectedCoordinate.isFunctionOfDim(r)) {
-      return Value();
-    }
+  SmallVector<Value> begins{rowFirst};
+  SmallVector<Value> ends{arith::AddIOp::create(b, loc, rowFirst, rowCount)};
+  if (isRun) {
+    // Rows of several segments are no run of coordinates.
+    ends[0] = arith::SelectOp::create(b, loc, isRun, ends[0], rowFirst);
   }
-  for (AffineExpr e : term.selectionMap.getResults()) {
-    for (int64_t r : llvm::concat<const int64_t>(binding.subs, binding.axes)) {
-      if (e.isFunctionOfDim(r)) {
-        return Value();
+  if (binding->row >= 0) {
+    SmallVector<Value> values = c.values;
+    values[c.params.dimParam[binding->fold]] = k;
+    values[c.params.loParam[0]] = {};
+    values[c.params.sizeParam[0]] = constantIndex(b, loc, 1);
+    SmallVector<Bounds> parts;
+    for (const FoldInterval &part : c.rows.parts) {
+      parts.push_back(bounds(b, loc, part, values, begins[0], ends[0]));
+    }
+    Value begin = begins[0], end = ends[0];
+    begins.clear();
+    ends.clear();
+    sweep(b, loc, parts, begin, end, begins, ends);
+  }
+  Value all;
+  for (const PresenceTerm &term : c.selections) {
+    if (!isOfTiles(*binding, term)) {
+      continue;
+    }
+    int64_t block = cast<CoordsType>(term.selection.getType()).getBlock();
+    SmallVector<AffineExpr> at(term.selectionMap.getResults());
+    AffineExpr n = term.selectedCoordinate;
+    at.push_back(block == 1 ? n : n.floorDiv(block));
+    Value any = arith::ConstantIntOp::create(b, loc, 0, 1);
+    for (auto [begin, end] : llvm::zip_equal(begins, ends)) {
+      auto loop = scf::ForOp::create(b, loc, begin, end,
+                                     constantIndex(b, loc, 1), ValueRange{any});
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(loop.getBody());
+      SmallVector<TileValue> saved = em.coords;
+      TileEmitter::Loads loads = em.loads;
+      em.coords[binding->fold] = {k, {}};
+      if (binding->row >= 0) {
+        em.coords[binding->row] = {loop.getInductionVar(), {}};
       }
+      FailureOr<TileValue> in = em.load(
+          term.selection,
+          AffineMap::get(term.selectionMap.getNumDims(), 0, at, b.getContext()),
+          Side::rows);
+      em.coords = saved;
+      em.loads = std::move(loads);
+      if (failed(in)) {
+        return failure();
+      }
+      any = arith::OrIOp::create(b, loc, loop.getRegionIterArgs()[0],
+                                 in->value);
+      scf::YieldOp::create(b, loc, any);
+      any = loop.getResult(0);
     }
+    all = all ? arith::AndIOp::create(b, loc, all, any).getResult() : any;
   }
-  Value end = arith::AddIOp::create(b, loc, rowFirst, rowCount);
-  Value no = arith::ConstantIntOp::create(b, loc, 0, 1);
-  auto loop = scf::ForOp::create(b, loc, rowFirst, end,
-                                 constantIndex(b, loc, 1), ValueRange{no});
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(loop.getBody());
-  SmallVector<TileValue> saved = em.coords;
-  TileEmitter::Loads loads = em.loads;
-  em.coords[binding.fold] = {k, {}};
-  if (binding.row >= 0) {
-    em.coords[binding.row] = {loop.getInductionVar(), {}};
+  return all;
+}
+
+Value FoldMask::isCut(OpBuilder &b, Location loc, const Class &c, Value k) {
+  using P = arith::CmpIPredicate;
+  k = arith::IndexCastOp::create(b, loc, b.getI32Type(), k);
+  auto compare = [&](P predicate, Value border) -> Value {
+    return arith::CmpIOp::create(b, loc, predicate, k, border);
+  };
+  Value any;
+  auto join = [&](Value v) {
+    any = any ? arith::OrIOp::create(b, loc, any, v).getResult() : v;
+  };
+  if (c.from) {
+    join(compare(P::sge, c.from));
   }
-  SmallVector<AffineExpr> at(term.selectionMap.getResults());
-  AffineExpr n = term.selectedCoordinate;
-  at.push_back(block == 1 ? n : n.floorDiv(block));
-  FailureOr<TileValue> in =
-      em.load(term.selection, AffineMap::get(term.selectionMap.getNumDims(), 0,
-                                             at, b.getContext()));
-  em.coords = saved;
-  em.loads = std::move(loads);
-  if (failed(in)) {
-    return failure();
+  if (c.to) {
+    join(compare(P::slt, c.to));
   }
-  Value any =
-      arith::OrIOp::create(b, loc, loop.getRegionIterArgs()[0], in->value);
-  scf::YieldOp::create(b, loc, any);
-  return loop.getResult(0);
+  for (Bounds cut : c.between) {
+    join(arith::AndIOp::create(b, loc, compare(P::sge, cut.first),
+                               compare(P::slt, cut.second)));
+  }
+  return any ? any : arith::ConstantIntOp::create(b, loc, 0, 1).getResult();
 }
 
 FailureOr<std::pair<Value, Value>>
@@ -389,21 +533,25 @@ FoldMask::classify(TileEmitter &em, Value k, Value rowFirst, Value rowCount) {
     Value in = all.size() == 1 && c.intervals.exact
                    ? arith::ConstantIntOp::create(b, loc, 1, 1).getResult()
                    : contains(b, loc, c.classes.some, values);
-    for (const PresenceTerm &term : c.selections) {
-      FailureOr<Value> any =
-          anySelected(em, *binding, term, k, rowFirst, rowCount);
-      if (failed(any)) {
-        return failure();
-      }
-      if (*any) {
-        in = arith::AndIOp::create(b, loc, in, *any);
-      }
+    FailureOr<Value> selected = isSelected(em, c, k, rowFirst, rowCount);
+    if (failed(selected)) {
+      return failure();
+    }
+    if (*selected) {
+      in = arith::AndIOp::create(b, loc, in, *selected);
     }
     Value part;
     if (c.alwaysPartial) {
       part = arith::ConstantIntOp::create(b, loc, 1, 1);
+    } else if (c.hasCuts) {
+      part = isCut(b, loc, c, k);
     } else {
       part = contains(b, loc, c.classes.holes, values);
+      if (isRun) {
+        Value other = arith::XOrIOp::create(
+            b, loc, isRun, arith::ConstantIntOp::create(b, loc, 1, 1));
+        part = arith::OrIOp::create(b, loc, part, other);
+      }
     }
     visit = visit ? arith::OrIOp::create(b, loc, visit, in).getResult() : in;
     partial = partial ? arith::OrIOp::create(b, loc, partial, part).getResult()

@@ -30,6 +30,44 @@ static int64_t tileOf(AffineExpr e, AffineExpr fold) {
   return found;
 }
 
+void attn::findSharing(RankBinding &binding, ArrayRef<Presence> points) {
+  binding.shares = binding.row >= 0;
+  auto namesAny = [](ArrayRef<AffineExpr> exprs, ArrayRef<int64_t> ranks) {
+    return llvm::any_of(exprs, [&](AffineExpr e) {
+      return llvm::any_of(ranks,
+                          [&](int64_t r) { return e.isFunctionOfDim(r); });
+    });
+  };
+  SmallVector<int64_t> rows(binding.subs);
+  rows.push_back(binding.row);
+  auto look = [&](ArrayRef<AffineExpr> at) {
+    if (namesAny(at, binding.segments) && namesAny(at, binding.axes) &&
+        !namesAny(at, rows)) {
+      binding.shares = false;
+    }
+  };
+  for (const Presence &presence : points) {
+    for (const PresenceTerm &term : presence) {
+      if (term.data) {
+        look(term.dataMap.getResults());
+      }
+      if (term.data2) {
+        look(term.data2Map.getResults());
+      }
+      if (term.selection) {
+        SmallVector<AffineExpr> at(term.selectionMap.getResults());
+        int64_t block = cast<CoordsType>(term.selection.getType()).getBlock();
+        AffineExpr n = term.selectedCoordinate;
+        at.push_back(block == 1 ? n : n.floorDiv(block));
+        look(at);
+      }
+      for (AffineMap map : term.symbolMaps) {
+        look(map.getResults());
+      }
+    }
+  }
+}
+
 FailureOr<RankBinding> attn::bindRanks(Program &program, CascadeOp cascade,
                                        FoldOp fold) {
   int64_t n = cascade.getNumRanks();

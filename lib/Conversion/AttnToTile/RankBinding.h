@@ -8,6 +8,7 @@
 #define ATTN_LIB_CONVERSION_ATTNTOTILE_RANKBINDING_H
 
 #include "Program.h"
+#include "attn/Analysis/Presence.h"
 
 namespace attn {
 
@@ -30,11 +31,18 @@ struct RankBinding {
   /// Axes of the tile that the fold streams over together with its rank (m0
   /// beside m1, or m beside n): reductions over them meet the mask.
   SmallVector<int64_t> group;
+  /// Whether an item may hold rows of several segments. Not where there is no
+  /// rank of rows, and not where presence is looked up along the tile for all
+  /// rows of a segment at once.
+  bool shares = false;
 };
 
 /// Fails with a remark that says why the fold cannot be one kernel.
 FailureOr<RankBinding> bindRanks(Program &program, CascadeOp cascade,
                                  FoldOp fold);
+
+/// Decides `shares`, from the points of all einsums of the step.
+void findSharing(RankBinding &binding, ArrayRef<Presence> points);
 
 } // namespace attn
 

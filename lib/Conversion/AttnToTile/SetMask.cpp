@@ -31,7 +31,14 @@ bool SetMask::collect(AffineExpr e, int64_t factor, ArrayRef<TileValue> symbols,
       return collect(binary.getLHS(), factor * c.getValue(), symbols, into);
     }
   }
-  TileValue value = t.affine(e, dims, symbols);
+  TileValue value;
+  {
+    OpBuilder::InsertionGuard guard(t.b);
+    if (isOutside(e, symbols)) {
+      t.b.restoreInsertionPoint(outside);
+    }
+    value = t.affine(e, dims, symbols);
+  }
   if (!value) {
     return false;
   }
@@ -91,21 +98,36 @@ LogicalResult SetMask::add(ArrayRef<IntegerSet> sets,
   return success();
 }
 
-/// factor * (the sum without some terms), added up on as few axes as possible.
-TileValue SetMask::total(const Constraint &sum, int64_t factor,
-                         ArrayRef<const Term *> without) {
-  SmallVector<Term> terms;
-  for (const Term &term : sum.terms) {
-    if (!llvm::is_contained(without, &term)) {
-      terms.push_back({factor * term.factor, term.value});
-    }
+/// Known in front of the loop.
+bool SetMask::isOutside(TileValue value) const {
+  return outside.isSet() && value.value.getParentBlock() == outside.getBlock();
+}
+
+bool SetMask::isOutside(AffineExpr e, ArrayRef<TileValue> symbols) const {
+  if (!outside.isSet()) {
+    return false;
   }
+  bool all = true;
+  e.walk([&](AffineExpr x) {
+    if (auto d = dyn_cast<AffineDimExpr>(x)) {
+      all &= d.getPosition() < dims.size() && dims[d.getPosition()] &&
+             isOutside(dims[d.getPosition()]);
+    } else if (auto s = dyn_cast<AffineSymbolExpr>(x)) {
+      all &= s.getPosition() < symbols.size() &&
+             isOutside(symbols[s.getPosition()]);
+    }
+  });
+  return all;
+}
+
+/// A sum, added up on as few axes as possible.
+TileValue SetMask::total(ArrayRef<Term> given, int64_t constant) {
+  SmallVector<Term> terms(given);
   // Scalars first, and what is subtracted behind what it is subtracted from.
   llvm::stable_sort(terms, [](const Term &x, const Term &y) {
     return std::make_pair(x.value.axes.size(), x.factor < 0) <
            std::make_pair(y.value.axes.size(), y.factor < 0);
   });
-  int64_t constant = factor * sum.constant;
   TileValue result;
   if (constant || terms.empty() || terms.front().factor < 0) {
     result = t.index(constant);
@@ -146,187 +168,258 @@ const SetMask::Term *SetMask::findCoordinate(const Constraint &c) {
   return best;
 }
 
-/// The term that says where the tile begins, if it is one by itself. It counts
-/// like the coordinate: below 0 there is nothing then either.
-const SetMask::Term *SetMask::findBase(const Constraint &c,
-                                       const Term &coordinate) {
-  const Term *found = llvm::find_if(c.terms, [&](const Term &term) {
-    auto argument = dyn_cast<BlockArgument>(term.value.value);
-    return argument && term.value.isScalar() &&
-           (term.factor < 0) == (coordinate.factor < 0) &&
-           isa<tile::FoldOp>(argument.getOwner()->getParentOp());
-  });
-  return found == c.terms.end() ? nullptr : found;
-}
-
-TileValue SetMask::tightest(StringRef op, SmallVector<TileValue> bounds) {
+TileValue SetMask::tightest(bool isLower, SmallVector<TileValue> bounds) {
   llvm::stable_sort(bounds, [](const TileValue &x, const TileValue &y) {
     return x.axes.size() < y.axes.size();
   });
   TileValue result;
   for (const TileValue &bound : bounds) {
-    result = result ? t.integer(op, result, bound) : bound;
-  }
-  return result;
-}
-
-SetMask::Reduced SetMask::reduce(ArrayRef<Constraint> all) {
-  using P = arith::CmpIPredicate;
-  Reduced result;
-  SmallVector<Bounds> bounds;
-  for (const Constraint &c : all) {
-    const Term *term = findCoordinate(c);
-    if (!term) {
-      result.conditions.push_back(
-          t.cmpi(c.isEq ? P::eq : P::sge, total(c, 1, {}), t.index(0)));
-      continue;
-    }
-    // Bounds of a coordinate do not move with the tile: they are computed once.
-    const Term *baseTerm = findBase(c, *term);
-    Term base;
-    if (baseTerm) {
-      base = {term->factor * baseTerm->factor, baseTerm->value};
-    }
-    Bounds *known = llvm::find_if(bounds, [&](const Bounds &b) {
-      return b.coordinate.value == term->value.value && b.base == base;
-    });
-    if (known == bounds.end()) {
-      known = &bounds.emplace_back();
-      known->coordinate = term->value;
-      known->base = base;
-    }
-    if (term->factor > 0) {
-      known->lower.push_back(total(c, -1, {term, baseTerm}));
-    } else {
-      known->upper.push_back(total(c, 1, {term, baseTerm}));
-    }
-  }
-  auto add = [&](Comparison c) {
-    if (!c.bound) {
-      return;
-    }
-    if (isOfTile(c) || TileBuilder::join({c.coordinate, c.bound}).size() > 1) {
-      result.comparisons.push_back(c);
-    } else {
-      result.conditions.push_back(compare(c));
-    }
-  };
-  for (const Bounds &b : bounds) {
-    add({b.coordinate, b.base, tightest("arith.maxsi", b.lower),
-         /*isUpper=*/false});
-    add({b.coordinate, b.base, tightest("arith.minsi", b.upper),
-         /*isUpper=*/true});
+    result = result ? t.integer(isLower ? "arith.maxsi" : "arith.minsi", result,
+                                bound)
+                    : bound;
   }
   return result;
 }
 
 // No coordinate in a tile is below 0, nor is one the largest integer.
-static constexpr int32_t kLargest = std::numeric_limits<int32_t>::max();
+int32_t SetMask::Comparison::never() const {
+  return isLower ? std::numeric_limits<int32_t>::max() : -1;
+}
 
-/// The bound, or where `condition` does not hold one that nothing is within.
-TileValue SetMask::boundWhere(TileValue condition, const Comparison &c) {
-  // A bound is of 32 bits where coordinates are, else an index.
-  Type type = c.bound.elementType();
-  auto constant = [&](int32_t value) {
-    return t.constant(t.b.getIntegerAttr(type, value), condition.axes);
-  };
-  if (ArrayRef(condition.axes) == ArrayRef(c.bound.axes)) {
-    return t.select(condition, c.bound, constant(c.isUpper ? -1 : kLargest));
+/// coordinate * factor + rest >= 0, factor 1 or -1.
+void SetMask::addBound(const Constraint &c, const Term &coordinate,
+                       SmallVectorImpl<Comparison> &comparisons) {
+  bool isLower = coordinate.factor > 0;
+  auto *known = llvm::find_if(comparisons, [&](const Comparison &x) {
+    return x.coordinate.value == coordinate.value.value && x.isLower == isLower;
+  });
+  if (known == comparisons.end()) {
+    comparisons.push_back({coordinate.value, isLower, {}});
+    known = &comparisons.back();
   }
-  TileValue limit = c.isUpper
-                        ? t.select(condition, constant(kLargest), constant(-1))
-                        : t.select(condition, constant(0), constant(kLargest));
-  return t.integer(c.isUpper ? "arith.minsi" : "arith.maxsi", limit, c.bound);
-}
-
-bool SetMask::isOfTile(const Comparison &c) {
-  return static_cast<bool>(c.coordinate.value.getDefiningOp<tile::CoordOp>());
-}
-
-TileValue SetMask::compare(const Comparison &c) {
-  using P = arith::CmpIPredicate;
-  TileValue bound = c.bound;
-  if (c.base.value) {
-    bound = t.subi(bound, t.muli(c.base.value, t.index(c.base.factor)));
+  int64_t sign = isLower ? -1 : 1;
+  SmallVector<Term> fixed, moving;
+  split(c, coordinate, fixed, moving);
+  auto *bound = llvm::find_if(
+      known->bounds, [&](const Bound &x) { return x.moving == moving; });
+  if (bound == known->bounds.end()) {
+    known->bounds.push_back({moving, {}});
+    bound = &known->bounds.back();
   }
-  return t.cmpi(c.isUpper ? P::sle : P::sge, c.coordinate, bound);
+  OpBuilder::InsertionGuard guard(t.b);
+  if (outside.isSet()) {
+    t.b.restoreInsertionPoint(outside);
+  }
+  TileValue loosest = total(fixed, sign * c.constant);
+  for (const Constraint &other : c.others) {
+    SmallVector<Term> fixedToo, movingToo;
+    split(other, *findCoordinate(other), fixedToo, movingToo);
+    loosest = t.integer(isLower ? "arith.minsi" : "arith.maxsi", loosest,
+                        total(fixedToo, sign * other.constant));
+  }
+  bound->fixed.push_back(loosest);
 }
 
-TileValue SetMask::emitAll(Reduced all) {
-  // Conditions of rows join a bound of the same rows.
-  for (Comparison &c : all.comparisons) {
-    llvm::erase_if(all.conditions, [&](const TileValue &condition) {
-      bool isInBound = isOfTile(c) && c.bound.elementType().isInteger(32) &&
-                       !c.bound.isScalar() &&
-                       ArrayRef(condition.axes) == ArrayRef(c.bound.axes);
-      if (isInBound) {
-        c.bound = boundWhere(condition, c);
+/// What a coordinate is compared with, before and in the loop.
+void SetMask::split(const Constraint &c, const Term &coordinate,
+                    SmallVector<Term> &fixed, SmallVector<Term> &moving) {
+  int64_t sign = coordinate.factor > 0 ? -1 : 1;
+  for (const Term &term : c.terms) {
+    if (&term != &coordinate) {
+      bool isFixed = !outside.isSet() || isOutside(term.value);
+      (isFixed ? fixed : moving).push_back({sign * term.factor, term.value});
+    }
+  }
+}
+
+/// x or y as x, where they differ in a bound of one coordinate from one side
+/// that moves alike.
+bool SetMask::unite(Conjunction &x, const Conjunction &y) {
+  auto findOwn = [](ArrayRef<Constraint> all, ArrayRef<Constraint> others) {
+    SmallVector<size_t> own;
+    for (auto [i, c] : llvm::enumerate(all)) {
+      if (!llvm::is_contained(others, c)) {
+        own.push_back(i);
       }
-      return isInBound;
-    });
+    }
+    return own;
+  };
+  SmallVector<size_t> ofX = findOwn(x, y), ofY = findOwn(y, x);
+  if (ofX.size() != 1 || ofY.size() != 1) {
+    return false;
   }
-  // Comparisons of blocks first.
-  llvm::stable_sort(all.comparisons,
-                    [](const Comparison &x, const Comparison &y) {
-                      return TileBuilder::join({x.coordinate, x.bound}).size() >
-                             TileBuilder::join({y.coordinate, y.bound}).size();
-                    });
+  Constraint &c = x[ofX[0]];
+  const Constraint &other = y[ofY[0]];
+  const Term *here = findCoordinate(c), *there = findCoordinate(other);
+  if (!here || !there || !other.others.empty() || !(*here == *there)) {
+    return false;
+  }
+  SmallVector<Term> fixed, moving, fixedToo, movingToo;
+  split(c, *here, fixed, moving);
+  split(other, *there, fixedToo, movingToo);
+  if (moving != movingToo) {
+    return false;
+  }
+  c.others.push_back(other);
+  return true;
+}
+
+/// Rows for which `condition` does not hold meet the bound nowhere.
+bool SetMask::restrictRows(Comparison &comparison, TileValue condition) {
+  if (!comparison.coordinate.value.getDefiningOp<tile::CoordOp>() ||
+      condition.axes.size() != 1 ||
+      condition.axes == comparison.coordinate.axes) {
+    return false;
+  }
+  bool isFixed = !outside.isSet() || isOutside(condition);
+  for (Bound &bound : comparison.bounds) {
+    // What moves must not bring the impossible bound back: a tile's place is
+    // not negative, and is subtracted.
+    bool fits =
+        isFixed && llvm::all_of(bound.moving, [&](const Term &term) {
+          return term.factor < 0 && llvm::any_of(
+                                        dims,
+                                        [&](const TileValue &d) {
+                                          return d.value == term.value.value;
+                                        });
+        });
+    SmallVector<int64_t, 3> axes = TileBuilder::join(bound.fixed);
+    if (!fits || (!axes.empty() && axes != condition.axes)) {
+      continue;
+    }
+    OpBuilder::InsertionGuard guard(t.b);
+    if (outside.isSet()) {
+      t.b.restoreInsertionPoint(outside);
+    }
+    TileValue tight =
+        t.cast(tightest(comparison.isLower, bound.fixed), t.b.getI32Type());
+    TileValue never = t.constant(t.b.getI32IntegerAttr(comparison.never()), {});
+    bound.fixed.assign(1, t.select(condition, tight, never));
+    return true;
+  }
+  return false;
+}
+
+TileValue SetMask::emit(const Comparison &comparison) {
+  SmallVector<TileValue> bounds;
+  for (const Bound &bound : comparison.bounds) {
+    TileValue fixed;
+    {
+      OpBuilder::InsertionGuard guard(t.b);
+      if (outside.isSet()) {
+        t.b.restoreInsertionPoint(outside);
+      }
+      fixed = tightest(comparison.isLower, bound.fixed);
+    }
+    SmallVector<Term> terms{{1, fixed}};
+    llvm::append_range(terms, bound.moving);
+    bounds.push_back(bound.moving.empty() ? fixed : total(terms, 0));
+  }
+  return tightest(comparison.isLower, bounds);
+}
+
+TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
+  using P = arith::CmpIPredicate;
+  SmallVector<Comparison> comparisons;
+  SmallVector<TileValue> conditions;
+  for (auto [i, c] : llvm::enumerate(all)) {
+    // Terms that different values hand on may say the same.
+    if (llvm::is_contained(all.take_front(i), c)) {
+      continue;
+    }
+    if (const Term *term = findCoordinate(c)) {
+      addBound(c, *term, comparisons);
+      continue;
+    }
+    bool isFixed = llvm::all_of(
+        c.terms, [&](const Term &term) { return isOutside(term.value); });
+    OpBuilder::InsertionGuard guard(t.b);
+    if (isFixed && outside.isSet()) {
+      t.b.restoreInsertionPoint(outside);
+    }
+    conditions.push_back(t.cmpi(c.isEq ? P::eq : P::sge,
+                                total(c.terms, c.constant), t.index(0)));
+  }
+  // A bound that is the same for all is a condition on the coordinate alone.
+  auto isOfColumns = [](const Comparison &c) {
+    return llvm::all_of(c.bounds, [&](const Bound &bound) {
+      return llvm::all_of(bound.fixed,
+                          [](const TileValue &v) { return v.isScalar(); }) &&
+             llvm::all_of(bound.moving,
+                          [](const Term &x) { return x.value.isScalar(); });
+    });
+  };
+  llvm::erase_if(comparisons, [&](const Comparison &c) {
+    if (!isOfColumns(c)) {
+      return false;
+    }
+    bool isFixed =
+        isOutside(c.coordinate) &&
+        llvm::all_of(c.bounds, [](auto &b) { return b.moving.empty(); });
+    OpBuilder::InsertionGuard guard(t.b);
+    if (isFixed) {
+      t.b.restoreInsertionPoint(outside);
+    }
+    conditions.push_back(
+        t.cmpi(c.isLower ? P::sge : P::sle, c.coordinate, emit(c)));
+    return true;
+  });
+  llvm::erase_if(conditions, [&](const TileValue &condition) {
+    return llvm::any_of(
+        comparisons, [&](Comparison &c) { return restrictRows(c, condition); });
+  });
   TileValue result;
   auto join = [&](TileValue v) { result = result ? t.andi(result, v) : v; };
-  for (const Comparison &c : all.comparisons) {
-    join(compare(c));
+  for (const Comparison &c : comparisons) {
+    TileValue coordinate = c.coordinate, bound = emit(c);
+    llvm::erase_if(conditions, [&](const TileValue &condition) {
+      bool isOfColumn =
+          coordinate.value.getDefiningOp() && condition.axes == coordinate.axes;
+      if (isOfColumn) {
+        // A column of which the condition does not hold meets no bound.
+        int32_t never = c.isLower ? std::numeric_limits<int32_t>::min()
+                                  : std::numeric_limits<int32_t>::max();
+        auto constant = [&](int32_t value) {
+          return t.constant(t.b.getI32IntegerAttr(value), {});
+        };
+        coordinate = t.select(condition, coordinate, constant(never));
+        // Data may be that bound. It bounds nothing, nor does the one beside.
+        bound = c.isLower
+                    ? t.integer("arith.maxsi", bound, constant(never + 1))
+                    : t.integer("arith.minsi", bound, constant(never - 1));
+      }
+      return isOfColumn;
+    });
+    join(t.cmpi(c.isLower ? P::sge : P::sle, coordinate, bound));
   }
-  for (const TileValue &condition : all.conditions) {
+  for (const TileValue &condition : conditions) {
     join(condition);
   }
   return result ? result : t.constant(t.b.getBoolAttr(true), {});
 }
 
-/// Whether one comparison, with conditions that join its bound, says all.
-bool SetMask::isOne(const Reduced &all) {
-  return all.comparisons.size() == 1 && isOfTile(all.comparisons.front()) &&
-         llvm::none_of(all.conditions, [&](const TileValue &condition) {
-           return condition.has(all.comparisons.front().coordinate.axes[0]);
-         });
-}
-
-SetMask::Comparison SetMask::asOne(const Reduced &all) {
-  Comparison one = all.comparisons.front();
-  for (const TileValue &condition : all.conditions) {
-    one.bound = boundWhere(condition, one);
-  }
-  return one;
-}
-
 TileValue SetMask::emitAny(ArrayRef<Conjunction> any) {
-  SmallVector<Reduced> all;
-  for (const Conjunction &each : any) {
-    all.push_back(reduce(each));
-  }
-  // What is bounded on one side by several is bounded by the loosest.
-  auto shareSide = [&](const Reduced &x, const Reduced &y) {
-    return isOne(x) && isOne(y) &&
-           x.comparisons[0].coordinate.value ==
-               y.comparisons[0].coordinate.value &&
-           x.comparisons[0].base == y.comparisons[0].base &&
-           x.comparisons[0].isUpper == y.comparisons[0].isUpper;
+  // A mask that is handed on twice meets itself: what asks for more than
+  // another set of the union adds nothing.
+  auto isInOther = [&](const Conjunction &all) {
+    return llvm::any_of(any, [&](const Conjunction &x) {
+      auto isOf = [](const Conjunction &x, const Conjunction &y) {
+        return llvm::all_of(
+            x, [&](const Constraint &c) { return llvm::is_contained(y, c); });
+      };
+      return isOf(x, all) && (&x < &all || !isOf(all, x));
+    });
   };
-  for (size_t i = 0; i < all.size(); ++i) {
-    for (size_t j = i + 1; j < all.size();) {
-      if (!shareSide(all[i], all[j])) {
-        ++j;
-        continue;
-      }
-      Comparison x = asOne(all[i]), y = asOne(all[j]);
-      x.bound = t.integer(x.isUpper ? "arith.maxsi" : "arith.minsi", x.bound,
-                          y.bound);
-      all[i] = {{x}, {}};
-      all.erase(all.begin() + j);
+  SmallVector<Conjunction> united;
+  for (const Conjunction &all : any) {
+    if (!isInOther(all) &&
+        llvm::none_of(united, [&](Conjunction &x) { return unite(x, all); })) {
+      united.push_back(all);
     }
   }
   TileValue result;
-  for (Reduced &each : all) {
-    TileValue v = emitAll(std::move(each));
+  for (const Conjunction &all : united) {
+    TileValue v = emitAll(all);
     result = result ? t.ori(result, v) : v;
   }
   return result;

@@ -7,9 +7,16 @@
 //
 // A constraint in which a coordinate of the tile has coefficient 1 or -1 bounds
 // that coordinate by the rest, which has one axis less. Of several bounds of a
-// coordinate only the tightest is compared, and a condition on rows makes the
-// bound of a row one that nothing meets: so a causal mask with a length and
-// absent rows is one comparison for each element, and a window two.
+// coordinate only the tightest is compared, a condition on rows makes the bound
+// of a row one that nothing meets, and a condition on columns makes a column
+// one that meets no bound: so a causal mask with a length, absent rows and a
+// first column is one comparison for each element, and a window two. Of sets in
+// a union that differ in one bound only the loosest of it is: a prefix that all
+// rows see beside a causal mask is one comparison as well.
+//
+// In a loop over tiles, the part of a bound that does not move with the tile is
+// computed in front of the loop: one number for each row, whatever it is made
+// of.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_CONVERSION_ATTNTOTILE_SETMASK_H
@@ -17,13 +24,19 @@
 
 #include "TileValue.h"
 
+#include <vector>
+
 namespace attn {
 
 /// The points of a tile that lie in each of some unions of sets.
 class SetMask {
 public:
   /// `dims`: the value of each rank; those that sets name must have one.
-  SetMask(TileBuilder &t, ArrayRef<TileValue> dims) : t(t), dims(dims) {}
+  /// `outside`: the place in front of the loop, if there is one; values of its
+  /// block are known there.
+  SetMask(TileBuilder &t, ArrayRef<TileValue> dims,
+          OpBuilder::InsertPoint outside = {})
+      : t(t), dims(dims), outside(outside) {}
 
   /// Failure: a set names a rank without a value.
   LogicalResult add(ArrayRef<IntegerSet> sets, ArrayRef<TileValue> symbols);
@@ -33,59 +46,60 @@ public:
 
 private:
   struct Term {
-    int64_t factor = 0;
+    int64_t factor;
     TileValue value;
-
     bool operator==(const Term &other) const {
       return factor == other.factor && value.value == other.value.value;
     }
   };
-  /// The sum of its terms and a constant is 0, or not negative.
+  /// The sum of its terms and a constant is 0, or not negative; or that is so
+  /// for one of `others`, which bound the same coordinate from the same side.
   struct Constraint {
     SmallVector<Term> terms;
     int64_t constant = 0;
     bool isEq = false;
+    std::vector<Constraint> others;
+    bool operator==(const Constraint &other) const {
+      return terms == other.terms && constant == other.constant &&
+             isEq == other.isEq && others == other.others;
+    }
   };
   using Conjunction = SmallVector<Constraint>;
-  /// What a coordinate is not below, and not above.
-  struct Bounds {
-    TileValue coordinate;
-    Term base;
-    SmallVector<TileValue> lower, upper;
+  /// Bounds that move alike from tile to tile: the tightest of `fixed`, and
+  /// `moving`.
+  struct Bound {
+    SmallVector<Term> moving;
+    SmallVector<TileValue> fixed;
   };
-
-  /// A coordinate against the tightest of its bounds on one side.
+  /// All that bounds a coordinate from one side.
   struct Comparison {
     TileValue coordinate;
-    /// What it counts from, in the way of the bound; null: 0.
-    Term base;
-    TileValue bound;
-    bool isUpper;
-  };
-  /// What holds where all of a conjunction does.
-  struct Reduced {
-    SmallVector<Comparison> comparisons;
-    SmallVector<TileValue> conditions;
+    bool isLower;
+    SmallVector<Bound> bounds;
+    /// A bound that no coordinate of a tile meets.
+    int32_t never() const;
   };
 
   bool collect(AffineExpr e, int64_t factor, ArrayRef<TileValue> symbols,
                Constraint &into);
-  TileValue total(const Constraint &sum, int64_t factor,
-                  ArrayRef<const Term *> without);
+  bool isOutside(TileValue value) const;
+  bool isOutside(AffineExpr e, ArrayRef<TileValue> symbols) const;
+  TileValue total(ArrayRef<Term> terms, int64_t constant);
   const Term *findCoordinate(const Constraint &c);
-  static const Term *findBase(const Constraint &c, const Term &coordinate);
-  TileValue tightest(StringRef op, SmallVector<TileValue> bounds);
-  Reduced reduce(ArrayRef<Constraint> all);
-  TileValue boundWhere(TileValue condition, const Comparison &c);
-  static bool isOfTile(const Comparison &c);
-  TileValue compare(const Comparison &c);
-  static bool isOne(const Reduced &all);
-  Comparison asOne(const Reduced &all);
-  TileValue emitAll(Reduced all);
+  void split(const Constraint &c, const Term &coordinate,
+             SmallVector<Term> &fixed, SmallVector<Term> &moving);
+  bool unite(Conjunction &x, const Conjunction &y);
+  void addBound(const Constraint &c, const Term &coordinate,
+                SmallVectorImpl<Comparison> &comparisons);
+  bool restrictRows(Comparison &comparison, TileValue condition);
+  TileValue tightest(bool isLower, SmallVector<TileValue> bounds);
+  TileValue emit(const Comparison &comparison);
+  TileValue emitAll(ArrayRef<Constraint> all);
   TileValue emitAny(ArrayRef<Conjunction> any);
 
   TileBuilder &t;
   ArrayRef<TileValue> dims;
+  OpBuilder::InsertPoint outside;
   /// Coordinates of the tile by those that count from elsewhere.
   DenseMap<Operation *, Value> fromZero;
   /// All of these hold, each as a union.

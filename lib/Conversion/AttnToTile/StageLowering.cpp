@@ -169,7 +169,7 @@ LogicalResult attn::emitEinsumStage(Program &program, CascadeOp cascade,
     return failure();
   }
   TileEmitter em(program, **kernel, cascade, b);
-  if (failed(delinearize(em, loop.getInductionVar(), ranks))) {
+  if (failed(delinearize(em, {loop.getInductionVar(), {}}, ranks))) {
     return failure();
   }
   FailureOr<Value> v = emitReduced(em, e, e.getReduceActions().size(),
@@ -202,7 +202,7 @@ LogicalResult attn::emitSelectStage(Program &program, CascadeOp cascade,
   }
   Kernel &kernel = **opened;
   TileEmitter em(program, kernel, cascade, b);
-  if (failed(delinearize(em, points.getInductionVar(), ranks))) {
+  if (failed(delinearize(em, {points.getInductionVar(), {}}, ranks))) {
     return failure();
   }
   Value table = program.getBuffer(kernel, buffer);

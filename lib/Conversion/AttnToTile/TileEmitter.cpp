@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace attn;
 
@@ -168,13 +169,30 @@ static bool matchStep(AffineExpr e, unsigned dim, int64_t &coeff,
   return coeff > 0;
 }
 
+/// Streamed along the fold, and the same for all rows.
+bool TileEmitter::isOfSegment(const llvm::SmallBitVector &ranks) const {
+  return !segmentCoords.empty() && ranks.anyCommon(foldRanks) &&
+         !ranks.anyCommon(rowRanks);
+}
+
+SmallVector<TileValue> TileEmitter::coordsOf(bool segment) const {
+  SmallVector<TileValue> at(coords);
+  if (segment) {
+    for (auto &[rank, value] : segmentCoords) {
+      at[rank] = value;
+    }
+  }
+  return at;
+}
+
 LogicalResult TileEmitter::accessIndices(Operation *where, Value memory,
-                                         AffineMap map, bool checkBounds,
+                                         AffineMap map, ArrayRef<TileValue> at,
+                                         bool checkBounds,
                                          SmallVector<TileValue> &indices,
                                          SmallVector<int64_t, 3> &axes,
                                          int64_t &liveAxis, Value &liveEnd) {
   for (auto [j, e] : llvm::enumerate(map.getResults())) {
-    TileValue index = t.affine(e, coords, {});
+    TileValue index = t.affine(e, at, {});
     if (!index || index.axes.size() > 1) {
       return unsupported(where, "an index varies along two axes of the tile or "
                                 "names a rank without a coordinate");
@@ -196,7 +214,7 @@ LogicalResult TileEmitter::accessIndices(Operation *where, Value memory,
     if (!matchStep(e, axis, coeff, divisor, inner)) {
       return unsupported(where, "cannot tell where an index leaves the tensor");
     }
-    SmallVector<TileValue> start(coords);
+    SmallVector<TileValue> start(at);
     start[axis] = t.index(0);
     TileValue base = t.affine(inner, start, {});
     if (!base || !base.isScalar()) {
@@ -234,11 +252,21 @@ static SmallVector<int64_t> axisNumbers(ArrayRef<TileValue> indices,
   return numbers;
 }
 
-FailureOr<TileValue> TileEmitter::load(Value source, AffineMap map) {
+static llvm::SmallBitVector ranksOf(AffineMap map) {
+  llvm::SmallBitVector ranks(map.getNumDims());
+  for (unsigned d = 0; d < map.getNumDims(); ++d) {
+    ranks[d] = map.isFunctionOfDim(d);
+  }
+  return ranks;
+}
+
+FailureOr<TileValue> TileEmitter::load(Value source, AffineMap map, Side side) {
   if (auto it = env.find(source); it != env.end()) {
     return it->second;
   }
-  auto key = std::make_pair(source, map);
+  bool isSegments =
+      ofSegment || (side == Side::data && isOfSegment(ranksOf(map)));
+  auto key = std::make_tuple(source, map, unsigned(isSegments));
   if (auto it = loads.find(key); it != loads.end()) {
     return it->second;
   }
@@ -270,8 +298,8 @@ FailureOr<TileValue> TileEmitter::load(Value source, AffineMap map) {
   SmallVector<int64_t, 3> axes;
   int64_t liveAxis = 0;
   Value liveEnd, liveBegin;
-  if (failed(accessIndices(cascade, memory, map, !view, indices, axes, liveAxis,
-                           liveEnd))) {
+  if (failed(accessIndices(cascade, memory, map, coordsOf(isSegments), !view,
+                           indices, axes, liveAxis, liveEnd))) {
     return failure();
   }
   Type element = table ? Type(b.getI1Type()) : shaped.getElementType();
@@ -321,8 +349,8 @@ LogicalResult TileEmitter::store(TileValue v, Value memory, AffineMap map,
   SmallVector<int64_t, 3> axes;
   int64_t liveAxis = 0;
   Value liveEnd;
-  if (failed(accessIndices(cascade, memory, map, false, indices, axes, liveAxis,
-                           liveEnd))) {
+  if (failed(accessIndices(cascade, memory, map, coords, false, indices, axes,
+                           liveAxis, liveEnd))) {
     return failure();
   }
   // A fold without rows has items of one: any index may stand for it.
@@ -435,7 +463,7 @@ FailureOr<TileValue> TileEmitter::region(EinsumOp e,
       continue;
     }
     if (auto coord = dyn_cast<CoordOp>(op)) {
-      TileValue c = coords[coord.getRank()];
+      TileValue c = coordsOf(ofSegment)[coord.getRank()];
       if (!c) {
         return FailureOr<TileValue>(
             unsupported(&op, "the coordinate is not known here"));
@@ -611,6 +639,10 @@ FailureOr<TileValue> TileEmitter::dot(EinsumOp e, ArrayRef<TileValue> factors,
 
 FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
                                          ArrayRef<PresenceTerm> presence) {
+  // Without a rank of the rows a value of the fold may still be one of rows.
+  llvm::SaveAndRestore scope(
+      ofSegment, rowRanks.any() && !e.getReducedRanks().anyCommon(foldRanks) &&
+                     isOfSegment(e.getIterationRanks()));
   SmallVector<TileValue> operands;
   for (unsigned i = 0; i < e.getInputs().size(); ++i) {
     FailureOr<TileValue> v = load(e.getInputs()[i], e.getInputMap(i));
@@ -625,7 +657,7 @@ FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
   // is masked by the reader.
   TileValue where;
   if (!actions.empty()) {
-    FailureOr<TileValue> m = mask(presence);
+    FailureOr<TileValue> m = mask(presence, TileBuilder::join(operands));
     if (failed(m)) {
       return failure();
     }
@@ -712,9 +744,19 @@ FailureOr<SmallVector<TileValue>>
 TileEmitter::symbols(const PresenceTerm &term) {
   SmallVector<TileValue> values;
   for (auto [symbol, map] : llvm::zip(term.symbols, term.symbolMaps)) {
-    FailureOr<TileValue> v = load(symbol, map);
+    FailureOr<TileValue> v = load(symbol, map, Side::rows);
     if (failed(v)) {
       return failure();
+    }
+    OpBuilder::InsertionGuard guard(b);
+    if (outside.isSet() && v->value.getParentBlock() == outside.getBlock()) {
+      b.restoreInsertionPoint(outside);
+      TileValue &known = integers[v->value];
+      if (!known) {
+        known = t.cast(*v, b.getIndexType());
+      }
+      values.push_back(known);
+      continue;
     }
     values.push_back(t.cast(*v, b.getIndexType()));
   }
@@ -722,7 +764,8 @@ TileEmitter::symbols(const PresenceTerm &term) {
 }
 
 FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms) {
-  SetMask sets(t, coords);
+  SmallVector<TileValue> at = coordsOf(ofSegment);
+  SetMask sets(t, at, outside);
   for (const PresenceTerm &term : terms) {
     if (term.sets.empty()) {
       continue;
@@ -739,7 +782,8 @@ FailureOr<TileValue> TileEmitter::setMask(ArrayRef<PresenceTerm> terms) {
   return sets.emit();
 }
 
-FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms) {
+FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms,
+                                       ArrayRef<int64_t> within) {
   TileValue all;
   if (llvm::any_of(terms,
                    [](const PresenceTerm &p) { return !p.sets.empty(); })) {
@@ -761,6 +805,10 @@ FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms) {
           return failure();
         }
         inner = *m;
+        if (inner.axes.size() == 1 && inner.axes[0] != kRowAxis &&
+            llvm::is_contained(within, kRowAxis)) {
+          inner = t.spread(inner, {kRowAxis, inner.axes[0]});
+        }
         b.setInsertionPoint(home);
         auto choice =
             scf::IfOp::create(b, t.loc, inner.value.getType(), partial,
@@ -787,12 +835,12 @@ FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms) {
   auto join = [&](TileValue v) { all = all ? t.andi(all, v) : v; };
   for (const PresenceTerm &term : terms) {
     if (term.data) {
-      FailureOr<TileValue> v = load(term.data, term.dataMap);
+      FailureOr<TileValue> v = load(term.data, term.dataMap, Side::rows);
       if (failed(v)) {
         return failure();
       }
       if (term.data2) {
-        FailureOr<TileValue> w = load(term.data2, term.data2Map);
+        FailureOr<TileValue> w = load(term.data2, term.data2Map, Side::rows);
         if (failed(w)) {
           return failure();
         }
@@ -810,9 +858,10 @@ FailureOr<TileValue> TileEmitter::mask(ArrayRef<PresenceTerm> terms) {
       SmallVector<AffineExpr> at(term.selectionMap.getResults());
       AffineExpr n = term.selectedCoordinate;
       at.push_back(block == 1 ? n : n.floorDiv(block));
-      FailureOr<TileValue> v =
-          load(term.selection, AffineMap::get(term.selectionMap.getNumDims(), 0,
-                                              at, b.getContext()));
+      FailureOr<TileValue> v = load(
+          term.selection,
+          AffineMap::get(term.selectionMap.getNumDims(), 0, at, b.getContext()),
+          Side::rows);
       if (failed(v)) {
         return failure();
       }

@@ -14,6 +14,14 @@
 //
 // Stage kernels use the same class with scalar coordinates only.
 //
+// Ranks that are bound to segments have two values in a kernel of items. What a
+// point is belongs to its row: queries, outputs, symbols and masks are looked
+// up at the row's own coordinates, which differ from row to row where several
+// requests share an item. What is read along the fold for all rows at once
+// (keys and values, and what is computed from them alone) is looked up at the
+// coordinates of the segment, one set for the item: that the rows of a segment
+// agree on it is what makes it a segment.
+//
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_LIB_CONVERSION_ATTNTOTILE_TILEEMITTER_H
 #define ATTN_LIB_CONVERSION_ATTNTOTILE_TILEEMITTER_H
@@ -41,6 +49,10 @@ private:
   DenseMap<Value, Presence> results;
 };
 
+/// What a load is for: data that may belong to the segment, or a question about
+/// the points of rows.
+enum class Side { data, rows };
+
 class TileEmitter {
 public:
   TileEmitter(Program &program, Kernel &kernel, CascadeOp cascade, OpBuilder &b)
@@ -58,8 +70,16 @@ public:
   SmallVector<TileValue> coords;
   /// Values computed in this kernel.
   DenseMap<Value, TileValue> env;
+  /// The segment's own values of ranks; empty: those of `coords`.
+  SmallVector<std::pair<int64_t, TileValue>, 2> segmentCoords;
+  /// Ranks that vary along the rows, and those that the fold streams over.
+  llvm::SmallBitVector rowRanks, foldRanks;
+  /// In front of the fold: parts of masks that do not move with it go there.
+  /// Unset: where they are used.
+  OpBuilder::InsertPoint outside;
   /// Loads that dominate the insertion point; save and restore around regions.
-  using Loads = DenseMap<std::pair<Value, AffineMap>, TileValue>;
+  /// The number is 1 for what belongs to the segment.
+  using Loads = DenseMap<std::tuple<Value, AffineMap, unsigned>, TileValue>;
   Loads loads;
   /// i1: the tile has absent points. Null: evaluate masks always.
   Value partial;
@@ -72,9 +92,13 @@ public:
   FailureOr<TileValue> einsum(EinsumOp e, ArrayRef<PresenceTerm> presence);
   /// The map part of `e` at the current coordinates.
   FailureOr<TileValue> mapPart(EinsumOp e);
-  FailureOr<TileValue> load(Value source, AffineMap map);
-  /// Where all terms hold; null if that is everywhere.
-  FailureOr<TileValue> mask(ArrayRef<PresenceTerm> terms);
+  FailureOr<TileValue> load(Value source, AffineMap map,
+                            Side side = Side::data);
+  /// Where all terms hold; null if that is everywhere. `within`: axes of what
+  /// it masks; sets are spread over rows where they are evaluated, so that full
+  /// tiles know of no flags.
+  FailureOr<TileValue> mask(ArrayRef<PresenceTerm> terms,
+                            ArrayRef<int64_t> within = {});
   /// The symbols of a term at the current coordinates.
   FailureOr<SmallVector<TileValue>> symbols(const PresenceTerm &term);
   /// Stores `v` at the coordinates of `ranks` (one per axis of the memory).
@@ -96,12 +120,19 @@ private:
   FailureOr<TileValue> product(EinsumOp e, ArrayRef<TileValue> operands);
   TileValue extend(TileValue v, Type element);
   FailureOr<TileValue> setMask(ArrayRef<PresenceTerm> terms);
+  bool isOfSegment(const llvm::SmallBitVector &ranks) const;
+  SmallVector<TileValue> coordsOf(bool segment) const;
   LogicalResult accessIndices(Operation *where, Value memory, AffineMap map,
-                              bool checkBounds, SmallVector<TileValue> &indices,
+                              ArrayRef<TileValue> at, bool checkBounds,
+                              SmallVector<TileValue> &indices,
                               SmallVector<int64_t, 3> &axes, int64_t &liveAxis,
                               Value &liveEnd);
 
   DenseMap<Operation *, Value> views;
+  /// Symbols as integers, in front of the fold.
+  DenseMap<Value, TileValue> integers;
+  /// The einsum that is written is data of the segment.
+  bool ofSegment = false;
 };
 
 /// The unit of a monoid in an element type.

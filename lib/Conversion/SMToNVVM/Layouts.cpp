@@ -8,6 +8,8 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
+#include <limits>
 
 using namespace attn;
 using namespace attn::sm;
@@ -101,37 +103,99 @@ public:
   LogicalResult
   matchAndRewrite(arith::CmpIOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
-    auto expand = op.getLhs().getDefiningOp<ExpandOp>();
-    auto coord =
-        expand ? expand.getSource().getDefiningOp<CoordOp>() : CoordOp();
-    if (!coord || !isConstantIntValue(coord.getBase(), 0) || !isSigned(op)) {
-      return failure();
-    }
-    FragmentLayout from = getLayout(coord.getResult().getType());
-    auto map = from.gather(getLayout(op.getLhs().getType()),
-                           {int(1 - expand.getAxis())});
-    if (!map) {
+    std::optional<Coordinates> found = find(op.getLhs());
+    if (!found || !isSigned(op)) {
       return failure();
     }
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value first = kernelOf(op).thread.locate(b, from, 0);
-    SmallVector<Value> flags;
+    FragmentLayout layout = getLayout(found->coord.getResult().getType());
+    Value first = kernelOf(op).thread.locate(b, layout, 0);
+    SmallVector<Value> own, flags;
+    for (int64_t i = 0, e = layout.getNumRegisters(); i < e; ++i) {
+      own.push_back(constantI32(b, layout.locateRegister(i)[0]));
+    }
+    if (found->isThere) {
+      SmallVector<Value> isThere =
+          unpack(b, rewriter.getRemappedValue(found->isThere));
+      for (auto [value, flag] : llvm::zip_equal(own, isThere)) {
+        value = arith::SelectOp::create(b, flag, value,
+                                        constantI32(b, found->other));
+      }
+    }
     DenseMap<Value, Value> relative;
     for (auto [element, bound] :
-         llvm::zip_equal(*map, unpack(b, adaptor.getRhs()))) {
+         llvm::zip_equal(found->elements, unpack(b, adaptor.getRhs()))) {
       Value &known = relative[bound];
       if (!known) {
         // Data may bound by any number.
         known = LLVM::SSubSat::create(b, bound.getType(), bound, first);
+        if (found->isThere) {
+          // Saturated, it must not become one that the others meet.
+          Value other = constantI32(b, found->other);
+          Value least = constantI32(b, std::numeric_limits<int32_t>::min() + 1);
+          known = arith::MaxSIOp::create(b, known, least);
+          Value isOther =
+              arith::CmpIOp::create(b, arith::CmpIPredicate::eq, bound, other);
+          known = arith::SelectOp::create(b, isOther, other, known);
+        }
       }
-      Value own = constantI32(b, from.locateRegister(element)[0]);
-      flags.push_back(arith::CmpIOp::create(b, op.getPredicate(), own, known));
+      flags.push_back(
+          arith::CmpIOp::create(b, op.getPredicate(), own[element], known));
     }
     rewriter.replaceOp(op, pack(b, flags));
     return success();
   }
 
 private:
+  /// Those of an axis, perhaps with an extreme number for some, and which of
+  /// them each element of a fragment has.
+  struct Coordinates {
+    CoordOp coord;
+    Value isThere; // null: all are
+    int64_t other = 0;
+    SmallVector<int64_t> elements;
+  };
+
+  static std::optional<Coordinates> find(Value value) {
+    Coordinates found;
+    auto expand = value.getDefiningOp<ExpandOp>();
+    Value axis = expand ? expand.getSource() : value;
+    if (auto select = axis.getDefiningOp<arith::SelectOp>()) {
+      DenseIntElementsAttr other;
+      if (!matchPattern(select.getFalseValue(), m_Constant(&other)) ||
+          !other.isSplat() || !isFragment(select.getCondition().getType())) {
+        return std::nullopt;
+      }
+      // What no bound is beyond stays so when bounds are moved.
+      int64_t number = other.getSplatValue<APInt>().getSExtValue();
+      if (number != std::numeric_limits<int32_t>::max() &&
+          number != std::numeric_limits<int32_t>::min()) {
+        return std::nullopt;
+      }
+      found.isThere = select.getCondition();
+      found.other = number;
+      axis = select.getTrueValue();
+    }
+    found.coord = axis.getDefiningOp<CoordOp>();
+    if (!found.coord || !isConstantIntValue(found.coord.getBase(), 0)) {
+      return std::nullopt;
+    }
+    FragmentLayout from = getLayout(found.coord.getResult().getType());
+    if (expand) {
+      auto map =
+          from.gather(getLayout(value.getType()), {int(1 - expand.getAxis())});
+      if (!map) {
+        return std::nullopt;
+      }
+      found.elements = *map;
+      return found;
+    }
+    for (int64_t i = 0, e = from.getNumRegisters(); i < e; ++i) {
+      found.elements.push_back(i);
+    }
+    return found;
+  }
+
   static bool isSigned(arith::CmpIOp op) {
     using P = arith::CmpIPredicate;
     return llvm::is_contained({P::slt, P::sle, P::sgt, P::sge},

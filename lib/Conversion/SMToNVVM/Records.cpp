@@ -54,11 +54,9 @@ public:
     case Field::sub_count:
       return pick(OFFSET(item, sub_count), OFFSET(merge, sub_count), 16);
     case Field::param:
-      // A merge of rows has no segment; its rows name the same coordinate.
-      return kernel.merges ? row(get(Field::row_begin), OFFSET(row, sym))
-                           : segment(OFFSET(segment, param));
+      return kernel.merges ? Value() : segment(OFFSET(segment, param));
     case Field::coord0:
-      return segment(OFFSET(segment, coord0));
+      return kernel.merges ? Value() : segment(OFFSET(segment, coord0));
     case Field::row_first:
       return row(get(Field::row_begin), OFFSET(row, coord));
     case Field::row_last: {
@@ -69,6 +67,10 @@ public:
     }
     case Field::part_count:
       return pick(kNone, OFFSET(merge, count), 32);
+    case Field::sym_first:
+      return row(get(Field::row_begin), OFFSET(row, sym));
+    case Field::flags:
+      return pick(OFFSET(item, flags), kNone, 32);
     }
     llvm_unreachable("a field");
   }
@@ -92,7 +94,7 @@ private:
 
   Value segment(int64_t offset) {
     Value segments = array(OFFSET(plan, segments));
-    Value index = pick(OFFSET(item, seg), OFFSET(merge, seg), 32);
+    Value index = pick(OFFSET(item, seg), kNone, 32);
     return loadIndex(b, recordAt(b, segments, index, sizeof(attnrt_segment)),
                      offset, 32);
   }
@@ -192,14 +194,16 @@ public:
     Value at = arith::AddIOp::create(b, begin, worker);
     Value work = recordAt(b, planArray(b, plan, OFFSET(plan, work)), at,
                           sizeof(int32_t));
-    Value first = loadIndex(b, work, 0, 32);
-    Value end = loadIndex(b, work, sizeof(int32_t), 32);
+    // Counted in 32 bits: the counter and its end stand in registers while an
+    // item is worked on.
+    Value first = loadField(b, work, 0, b.getI32Type());
+    Value end = loadField(b, work, sizeof(int32_t), b.getI32Type());
     Value records = planArray(
         b, plan, kernel.merges ? OFFSET(plan, merges) : OFFSET(plan, items));
     int64_t size = kernel.merges ? sizeof(attnrt_merge) : sizeof(attnrt_item);
 
-    auto loop = scf::ForOp::create(b, first, end, constantIndex(b, 1),
-                                   adaptor.getInit());
+    auto loop =
+        scf::ForOp::create(b, first, end, constantI32(b, 1), adaptor.getInit());
     FailureOr<Block *> body =
         rewriter.convertRegionTypes(&op.getBody(), *getTypeConverter());
     if (failed(body)) {
@@ -210,8 +214,9 @@ public:
       rewriter.eraseOp(to->getTerminator());
     }
     b.setInsertionPointToStart(to);
-    SmallVector<Value> values{
-        recordAt(b, records, loop.getInductionVar(), size)};
+    Value record =
+        arith::IndexCastOp::create(b, b.getIndexType(), loop.getInductionVar());
+    SmallVector<Value> values{recordAt(b, records, record, size)};
     llvm::append_range(values, loop.getRegionIterArgs());
     rewriter.inlineBlockBefore(*body, to, to->end(), values);
     rewriter.replaceOp(op, loop.getResults());
@@ -265,7 +270,15 @@ public:
     Value rows = record.array(OFFSET(plan, rows));
     Value first = arith::AddIOp::create(b, toI32(b, adaptor.getFirst()),
                                         kernel.thread.locate(b, layout, 0));
-    SmallVector<Value> coords, minors;
+    // What may be read once is kept; `again` says that it is not worth it.
+    auto read = [&](Value at, int64_t offset) {
+      Value value = loadField(b, at, offset, b.getI32Type());
+      auto load = value.getDefiningOp<LLVM::LoadOp>();
+      load.setInvariant(!op.getAgain());
+      load.setVolatile_(op.getAgain());
+      return value;
+    };
+    SmallVector<Value> coords, minors, syms;
     for (int64_t i = 0, e = layout.getNumRegisters(); i < e; ++i) {
       Value own = constantI32(b, layout.locateRegister(i)[0]);
       Value packed = arith::AddIOp::create(b, first, own);
@@ -276,10 +289,14 @@ public:
       Value index = arith::IndexCastOp::create(b, b.getIndexType(), row);
       index = arith::AddIOp::create(b, begin, index);
       Value at = recordAt(b, rows, index, sizeof(attnrt_row));
-      coords.push_back(loadField(b, at, OFFSET(row, coord), b.getI32Type()));
+      coords.push_back(read(at, OFFSET(row, coord)));
       minors.push_back(arith::AddIOp::create(b, sub, head));
+      // Loads that nobody wants are no code.
+      syms.push_back(op.getSym().use_empty() ? minors.back()
+                                             : read(at, OFFSET(row, sym)));
     }
-    rewriter.replaceOp(op, {pack(b, coords), pack(b, minors), count});
+    rewriter.replaceOp(
+        op, {pack(b, coords), pack(b, minors), count, pack(b, syms)});
     return success();
   }
 };

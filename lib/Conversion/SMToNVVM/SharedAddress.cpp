@@ -19,13 +19,14 @@ int64_t SharedAddress::getFar(BlockPlace step) const {
          step.byte / layout.getSpan() * layout.getPanelBytes();
 }
 
-bool SharedAddress::isConstantStep(BlockPlace step) const {
+bool SharedAddress::isConstantStep(BlockPlace from, BlockPlace step) const {
   int64_t near = step.byte % layout.getSpan();
-  return llvm::all_of(places, [&](BlockPlace place) {
-    int64_t at = layout.getOffset(place.row, place.byte);
-    return layout.getOffset(place.row + step.row, place.byte + step.byte) ==
-           (at ^ near) + getFar(step);
-  });
+  return step.row >= 0 && step.byte >= 0 &&
+         llvm::all_of(places, [&](BlockPlace place) {
+           int64_t row = place.row + from.row, byte = place.byte + from.byte;
+           return layout.getOffset(row + step.row, byte + step.byte) ==
+                  (layout.getOffset(row, byte) ^ near) + getFar(step);
+         });
 }
 
 /// SharedLayout::getOffset of values that the thread computes.
@@ -46,21 +47,36 @@ Value SharedAddress::getOffset(Value row, Value byte) {
   return arith::AddIOp::create(b, offset, inLine);
 }
 
-Value SharedAddress::get(BlockPlace step) {
-  if (!isConstantStep(step)) {
-    Value offset =
-        getOffset(arith::AddIOp::create(b, row, constantI32(b, step.row)),
-                  arith::AddIOp::create(b, byte, constantI32(b, step.byte)));
-    return addBytes(b, kernel.shared,
-                    arith::AddIOp::create(b, buffer, offset).getResult());
+SharedAddress::Anchor &SharedAddress::findAnchor(BlockPlace to) {
+  if (anchors.empty()) {
+    anchors.push_back({{0, 0}, {}, {}});
   }
-  int64_t near = step.byte % layout.getSpan();
-  Value &pointer = pointers[near];
-  if (!pointer) {
-    if (!own) {
-      own = getOffset(row, byte);
+  for (Anchor &anchor : anchors) {
+    BlockPlace step{to.row - anchor.at.row, to.byte - anchor.at.byte};
+    if (isConstantStep(anchor.at, step)) {
+      return anchor;
     }
-    Value offset = own;
+  }
+  // One that other rows can be reached from, if there is one.
+  BlockPlace first{0, to.byte};
+  bool isOfAll = isConstantStep(first, {to.row, 0});
+  return anchors.emplace_back(Anchor{isOfAll ? first : to, {}, {}});
+}
+
+Value SharedAddress::get(BlockPlace to) {
+  auto add = [&](Value value, int64_t count) -> Value {
+    return arith::AddIOp::create(b, value, constantI32(b, count));
+  };
+  Anchor &anchor = findAnchor(to);
+  BlockPlace step{to.row - anchor.at.row, to.byte - anchor.at.byte};
+  int64_t near = step.byte % layout.getSpan();
+  Value &pointer = anchor.pointers[near];
+  if (!pointer) {
+    if (!anchor.offset) {
+      anchor.offset =
+          getOffset(add(row, anchor.at.row), add(byte, anchor.at.byte));
+    }
+    Value offset = anchor.offset;
     if (near) {
       offset = arith::XOrIOp::create(b, offset, constantI32(b, near));
     }

@@ -9,7 +9,9 @@
 // steps that are the same for all threads. The swizzle stands in the way of one
 // address and constant steps, but not by much: where the bits of step and place
 // do not meet, the step inside a line is an exclusive-or, and all others are
-// sums that instructions take as constants.
+// sums that instructions take as constants. Where they meet for some threads
+// (warps that begin in the middle of a panel and end in the next), the place
+// behind the step is worked out once, and steps go on from there.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_CONVERSION_SMTONVVM_SHAREDADDRESS_H
@@ -41,7 +43,17 @@ public:
   Value get(BlockPlace step);
 
 private:
-  bool isConstantStep(BlockPlace step) const;
+  /// A place that steps are counted from: how far it is from the thread's own,
+  /// its offset in the block, and its address by the part of a step in its
+  /// line.
+  struct Anchor {
+    BlockPlace at;
+    Value offset;
+    llvm::DenseMap<int64_t, Value> pointers;
+  };
+
+  bool isConstantStep(BlockPlace from, BlockPlace step) const;
+  Anchor &findAnchor(BlockPlace to);
   Value getOffset(Value row, Value byte);
   /// The step as it counts outside of a line.
   int64_t getFar(BlockPlace step) const;
@@ -51,9 +63,7 @@ private:
   SharedLayout layout;
   Value buffer, row, byte;
   SmallVector<BlockPlace> places;
-  /// The address of the thread's place, by the part of a step in its line.
-  llvm::DenseMap<int64_t, Value> pointers;
-  Value own;
+  SmallVector<Anchor, 1> anchors;
 };
 
 } // namespace attn::sm

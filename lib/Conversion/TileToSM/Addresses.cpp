@@ -414,9 +414,16 @@ RowInteger RowLocator::lookUp(Value table, ArrayRef<RowInteger> at, Value live,
 }
 
 Value RowLocator::compare(arith::CmpIPredicate predicate, RowInteger limit) {
-  Value number = arith::ExtSIOp::create(
-      b, wide, sm::CoordOp::create(b, wide.clone(b.getI32Type()), c.index(0)));
-  return arith::CmpIOp::create(b, predicate, number, spread(limit));
+  // Rows of a block are few: a limit past them is as good as their number.
+  RankedTensorType narrow = wide.clone(b.getI32Type());
+  Value most = arith::ConstantIntOp::create(b, wide.getDimSize(0), 64);
+  Value near = arith::MinSIOp::create(b, limit.scalar, most);
+  near =
+      arith::MaxSIOp::create(b, near, arith::ConstantIntOp::create(b, -1, 64));
+  near = arith::TruncIOp::create(b, b.getI32Type(), near);
+  return arith::CmpIOp::create(b, predicate,
+                               sm::CoordOp::create(b, narrow, c.index(0)),
+                               sm::SplatOp::create(b, narrow, near));
 }
 
 void RowLocator::limitRows(const BlockAccess &access, Value &live) {
@@ -427,7 +434,9 @@ void RowLocator::limitRows(const BlockAccess &access, Value &live) {
       live = both(live, compare(predicate, {limit, {}}));
     }
   };
-  limit(access.liveBegin, arith::CmpIPredicate::sge);
+  if (!access.liveBegin || !matchPattern(access.liveBegin, m_Zero())) {
+    limit(access.liveBegin, arith::CmpIPredicate::sge);
+  }
   limit(access.liveEnd, arith::CmpIPredicate::slt);
 }
 

@@ -35,7 +35,12 @@ void KernelConversion::fold(tile::FoldOp op) {
   }
   // How many tiles each interval adds, and where they begin.
   Value total = index(0), reached;
-  SmallVector<std::pair<Value, Value>> runs; // first tile, tiles before it
+  // First tile and tiles before it. Numbers of tiles fit 32 bits, like the
+  // coordinates that they are made of, and stand in registers all along.
+  SmallVector<std::pair<Value, Value>> runs;
+  auto narrow = [&](Value v) -> Value {
+    return arith::IndexCastOp::create(b, b.getI32Type(), v);
+  };
   for (auto [begin, end] : llvm::zip_equal(op.getBegins(), op.getEnds())) {
     Value from = scalar(begin), to = scalar(end);
     from =
@@ -43,7 +48,7 @@ void KernelConversion::fold(tile::FoldOp op) {
     reached = reached ? arith::MaxSIOp::create(b, reached, to).getResult() : to;
     Value count = arith::MaxSIOp::create(
         b, arith::SubIOp::create(b, to, from).getResult(), index(0));
-    runs.push_back({from, total});
+    runs.push_back({narrow(from), narrow(total)});
     total = arith::AddIOp::create(b, total, count);
   }
   Block *step = &op.getStep().front();
@@ -84,7 +89,7 @@ void KernelConversion::fold(tile::FoldOp op) {
     body->getTerminator()->erase();
   }
   inScope(loop, step, body, [&] {
-    Value counter = loop.getInductionVar(), number;
+    Value counter = narrow(loop.getInductionVar()), number;
     for (auto [first, before] : runs) {
       Value here = arith::AddIOp::create(
           b, first, arith::SubIOp::create(b, counter, before).getResult());
@@ -95,6 +100,7 @@ void KernelConversion::fold(tile::FoldOp op) {
               ? arith::SelectOp::create(b, isBehind, here, number).getResult()
               : here;
     }
+    number = arith::IndexCastOp::create(b, b.getIndexType(), number);
     Scope &scope = scopes.back();
     scope.scalars[step->getArgument(0)] = number;
     // The class says of this tile whether it is partial, and counts for nothing

@@ -103,9 +103,15 @@ static TileProblem getProblem(tile::KernelOp kernel) {
   problem.packedRows = kernel.getRows();
   problem.scoreChannels = problem.valueChannels = 0;
   problem.elementBytes = 1;
-  // Masks of tiles that are not full stand in branches.
+  // Masks of tiles that are not full stand in branches; those that are the same
+  // for all rows take less.
   kernel.walk([&](tile::FoldOp fold) {
-    problem.masked |= !fold.getStep().getOps<scf::IfOp>().empty();
+    for (auto branch : fold.getStep().getOps<scf::IfOp>()) {
+      for (Value mask : branch.thenYield().getResults()) {
+        auto spread = mask.getDefiningOp<tile::ExpandOp>();
+        problem.masked |= !spread || spread.getDims() != ArrayRef<int64_t>(1);
+      }
+    }
   });
   kernel.walk([&](tile::DotOp dot) {
     auto left = cast<VectorType>(dot.getA().getType());
@@ -175,7 +181,7 @@ void KernelConversion::chooseTile() {
   if (source.getKind() == tile::KernelKind::items) {
     unsigned ctas = model.getResidentCtas(getNeeds(model, problem, tile));
     // A quarter is left for what the estimate of registers misses.
-    numCtas = ctas > 1 ? ctas - llvm::divideCeil(ctas, 4) : 0;
+    numCtas = std::max<int64_t>(1, ctas - llvm::divideCeil(ctas, 4));
   }
 }
 
@@ -211,9 +217,8 @@ LogicalResult KernelConversion::run() {
       b.getI64IntegerAttr(numWarps),
       source.getKind() == tile::KernelKind::merge ? b.getUnitAttr()
                                                   : UnitAttr(),
-      numCtas ? b.getI64IntegerAttr(numCtas) : IntegerAttr(),
-      source.getSymVisibilityAttr(), source.getArgAttrsAttr(),
-      source.getResAttrsAttr());
+      b.getI64IntegerAttr(numCtas), source.getSymVisibilityAttr(),
+      source.getArgAttrsAttr(), source.getResAttrsAttr());
   SmallVector<Location> places(body.getNumArguments(), source.getLoc());
   Block *entry =
       b.createBlock(&target.getBody(), {}, body.getArgumentTypes(), places);

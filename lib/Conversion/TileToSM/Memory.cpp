@@ -395,9 +395,7 @@ Value KernelConversion::loadState(tile::LoadStateOp op, unsigned component) {
       RankedTensorType::get(type.getDimSize(0), b.getI64Type(), getRowLayout());
   Value first = scalar(op.getFirst());
   auto narrow = rows.clone(b.getI32Type());
-  Value count =
-      sm::RowsOp::create(b, narrow, narrow, b.getIndexType(), item, first)
-          .getCount();
+  Value count = sm::RowsOp::create(b, narrow, item, first).getCount();
   Value slot = arith::AddIOp::create(
       b, sm::PartOp::create(b, item, scalar(op.getPart())), first);
   RowAddresses where = locateStates(state, slot, count, vector, rows);

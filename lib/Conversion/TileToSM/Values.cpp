@@ -87,9 +87,7 @@ Value KernelConversion::makeScalar(Value value) {
   }
   if (auto o = dyn_cast<tile::RowsOp>(op)) {
     auto type = getType(o.getCoord().getType(), getRowLayout());
-    return sm::RowsOp::create(b, type, type, b.getIndexType(), item,
-                              scalar(o.getFirst()))
-        .getCount();
+    return sm::RowsOp::create(b, type, item, scalar(o.getFirst())).getCount();
   }
   IRMapping map;
   Operation *made = cloneScalarCode(op, map);
@@ -215,9 +213,11 @@ Value KernelConversion::makeFragment(Value value, Attribute layout) {
     return sm::CoordOp::create(b, type, scalar(o.getBase()));
   }
   if (auto o = dyn_cast<tile::RowsOp>(op)) {
-    auto rows = sm::RowsOp::create(b, type, type, b.getIndexType(), item,
-                                   scalar(o.getFirst()));
-    return value == o.getCoord() ? rows.getCoord() : rows.getMinor();
+    auto rows =
+        sm::RowsOp::create(b, type, item, scalar(o.getFirst()), o.getAgain());
+    return value == o.getCoord()   ? rows.getCoord()
+           : value == o.getMinor() ? rows.getMinor()
+                                   : rows.getSym();
   }
   if (auto o = dyn_cast<tile::ExpandOp>(op)) {
     if (type.getRank() == 2 && o.getDims().size() == 1) {

@@ -253,8 +253,7 @@ Value KernelLowering::itemField(Field f) {
   };
   auto segment = [&](int64_t offset) {
     Value segments = field(args, OFFSET(args, segments), ptr);
-    Value s =
-        fieldIndex(item, merge ? OFFSET(merge, seg) : OFFSET(item, seg), 32);
+    Value s = fieldIndex(item, OFFSET(item, seg), 32);
     return fieldIndex(recordAt(segments, s, sizeof(attnrt_segment)), offset,
                       32);
   };
@@ -285,11 +284,13 @@ Value KernelLowering::itemField(Field f) {
   case Field::sub_count:
     return v = pick(OFFSET(item, sub_count), OFFSET(merge, sub_count), 16);
   case Field::param:
-    // A merge of rows has no segment; its rows name the same coordinate.
-    return v = merge ? row(itemField(Field::row_begin), OFFSET(row, sym))
-                     : segment(OFFSET(segment, param));
+    return v = merge ? none() : segment(OFFSET(segment, param));
   case Field::coord0:
-    return v = segment(OFFSET(segment, coord0));
+    return v = merge ? none() : segment(OFFSET(segment, coord0));
+  case Field::sym_first:
+    return v = row(itemField(Field::row_begin), OFFSET(row, sym));
+  case Field::flags:
+    return v = merge ? none() : fieldIndex(item, OFFSET(item, flags), 32);
   case Field::row_first:
     return v = row(itemField(Field::row_begin), OFFSET(row, coord));
   case Field::row_last: {
@@ -334,6 +335,11 @@ void KernelLowering::lowerRows(RowsOp op) {
   Value rows = field(args, OFFSET(args, rows), ptr);
   Buffer coord = makeBuffer({size}, b.getI32Type());
   Buffer minor = makeBuffer({size}, b.getI32Type());
+  Buffer sym;
+  if (!op.getSym().use_empty()) {
+    sym = makeBuffer({size}, b.getI32Type());
+    buffers[op.getSym()] = sym;
+  }
   int64_t padded = cast<MemRefType>(coord.memref.getType()).getDimSize(0);
   nest([&] {
     loop(index(0), index(padded), 1, [&](Value i) {
@@ -350,6 +356,10 @@ void KernelLowering::lowerRows(RowsOp op) {
       };
       storeBuffer(i32(c), coord, Point{{i}});
       storeBuffer(i32(m), minor, Point{{i}});
+      if (sym.memref) {
+        storeBuffer(i32(fieldIndex(record, OFFSET(row, sym), 32)), sym,
+                    Point{{i}});
+      }
     });
   });
   buffers[op.getCoord()] = coord;

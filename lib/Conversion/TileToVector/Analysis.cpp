@@ -41,6 +41,7 @@ void KernelLowering::findRowSources() {
     kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
       if (auto rows = dyn_cast<RowsOp>(op)) {
         rowSource[rows.getCoord()] = rowSource[rows.getMinor()] = op;
+        rowSource[rows.getSym()] = op;
       } else if (isa<LoadStateOp>(op)) {
         for (Value r : op->getResults()) {
           rowSource[r] = op;

@@ -15,8 +15,27 @@ KernelLowering::KernelLowering(KernelOp kernel, const HostVectorTarget &target)
   rowBlock = rows > 0 && rows < 4 ? rows : 4;
 }
 
+/// Scratch memory holds rows as well as the records do: they are read once.
+static void shareRows(KernelOp kernel) {
+  RowsOp known;
+  for (RowsOp rows : kernel.getBody().getOps<RowsOp>()) {
+    known = rows;
+  }
+  SmallVector<RowsOp> again;
+  kernel.walk([&](RowsOp rows) {
+    if (known && rows.getAgain() && rows.getFirst() == known.getFirst()) {
+      again.push_back(rows);
+    }
+  });
+  for (RowsOp rows : again) {
+    rows.replaceAllUsesWith(known.getResults());
+    rows.erase();
+  }
+}
+
 LogicalResult KernelLowering::run() {
   current = kernel;
+  shareRows(kernel);
   numberOps();
   findRowSources();
   createFunction();

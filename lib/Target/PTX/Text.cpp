@@ -23,6 +23,25 @@
 
 using namespace attn;
 
+namespace {
+/// What does not change while an item is worked on leaves the loop over its
+/// tiles. It stays in the loop over items: there it would be held in registers
+/// through the tiles of every item, to save a few instructions of each.
+class HoistFromTiles : public llvm::PassInfoMixin<HoistFromTiles> {
+public:
+  llvm::PreservedAnalyses run(llvm::Loop &loop, llvm::LoopAnalysisManager &lam,
+                              llvm::LoopStandardAnalysisResults &results,
+                              llvm::LPMUpdater &updater) {
+    bool isOfItems = loop.isOutermost() && !loop.isInnermost();
+    return isOfItems ? llvm::PreservedAnalyses::all()
+                     : licm.run(loop, lam, results, updater);
+  }
+
+private:
+  llvm::LICMPass licm{llvm::LICMOptions()};
+};
+} // namespace
+
 void attn::optimisePtx(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager lam;
   llvm::FunctionAnalysisManager fam;
@@ -42,7 +61,7 @@ void attn::optimisePtx(llvm::Module &module, llvm::TargetMachine &machine) {
   passes.addPass(llvm::InstCombinePass());
   llvm::LoopPassManager loops;
   loops.addPass(llvm::LoopRotatePass());
-  loops.addPass(llvm::LICMPass(llvm::LICMOptions()));
+  loops.addPass(HoistFromTiles());
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loops),
                                                        /*UseMemorySSA=*/true));
   // Early CSE has seen what is loaded twice.

@@ -255,7 +255,11 @@ typedef struct attnrt_schedule_caps {
   /// Steps that are launched and not yet done while the next one is planned;
   /// 0: 1. Of a device that works by itself.
   int32_t steps_in_flight;
-  int32_t reserved; ///< 0
+  /// How work is cut, an attnrt_strategy (attnrt/plan.h): 0 = as the step asks,
+  /// 1 = even shares, 2 = chunks by nodes of prefixes, 3 = `split` parts of
+  /// everything (0: 1, nothing is cut). `split` > 0 only with 0 and 3. One
+  /// kernel runs them all.
+  int32_t strategy;
   int64_t max_segments;
   int64_t max_rows;
   int64_t max_items;
@@ -272,6 +276,37 @@ attnrt_schedule_create(attnrt_kernel *kernel, const attnrt_schedule_caps *caps,
 /// Runs of the schedule must be done.
 ATTNRT_API void attnrt_schedule_release(attnrt_schedule *schedule);
 
+/// A run of keys that requests share: those at coordinates from the end of the
+/// parent (-1: from 0) up to `end`.
+typedef struct attnrt_prefix_node {
+  int32_t parent; ///< a lower number, or -1
+  int32_t end;    ///< more than the parent's; 0 < end <= number of keys
+} attnrt_prefix_node;
+
+/// Which keys the requests of a step have in common: a forest, whose nodes are
+/// read once for all requests below them. It changes what is read, and results
+/// by no more than the order of sums does. "Request" is a point of the ranks
+/// that folds bind to segments (the b of a batch), row-major.
+///
+/// The engine promises, for requests below a node and keys at the node's
+/// coordinates: whatever the entry reads along its keys for all rows at once
+/// (keys, values, their scales; through tables or not) is the same for all of
+/// them, and each has at least `end` keys, however short its real length is.
+/// Masks, positions, queries and outputs remain each request's own.
+///
+/// An entry whose keys have no rows to share them (one query head per KV head,
+/// and no rank of queries), or whose masks are looked up key by key for a whole
+/// request, takes the step without it.
+typedef struct attnrt_prefixes {
+  uint32_t struct_size;
+  int32_t num_nodes;
+  const attnrt_prefix_node *nodes; ///< parents first
+  /// Of each request, the node where its own keys begin; -1: it shares none.
+  const int32_t *leaf;
+  int32_t num_leaves; ///< requests
+  uint32_t reserved;  ///< 0
+} attnrt_prefixes;
+
 /// What a step is made of. All arrays stay the caller's and are only read
 /// during the call.
 typedef struct attnrt_step {
@@ -287,6 +322,8 @@ typedef struct attnrt_step {
   /// runs may come with, `low` the smallest ones. The runs may then come with
   /// any between. Null, or null per argument: exact.
   const DLTensor *const *low;
+  /// Keys that requests share; null: none.
+  const attnrt_prefixes *prefixes;
 } attnrt_step;
 
 /// Plans a step. Runs that were launched before go on with theirs. `stream` is

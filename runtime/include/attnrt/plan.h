@@ -232,7 +232,7 @@ ATTNRT_API attnrt_status attnrt_planner_plan(attnrt_planner *planner,
 ///   I5  with a fixed split the boundaries are those of this header
 ///   I7  merge lists in order: by segment, then ordinal (axis 1: by row, then
 ///       query head); what one worker resumes likewise
-///   I8  ATTNRT_ITEM_FULL only where it is true
+///   I8  ATTNRT_ITEM_FULL and ATTNRT_ITEM_RUN only where they are true
 ///   I9  external states as asked for: all of a row's, once, in their order,
 ///       before the row's own parts; kept states where they belong; no carries
 /// (I6, that a plan which does not fit leaves the last one as it was, is the

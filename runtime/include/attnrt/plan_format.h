@@ -99,7 +99,10 @@ enum {
   /// heads, continues it. The worker's scratch memory lives that long.
   ATTNRT_ITEM_KEEP = 1u << 1,
   /// Start from the state that the worker's previous item kept.
-  ATTNRT_ITEM_RESUME = 1u << 2
+  ATTNRT_ITEM_RESUME = 1u << 2,
+  /// A hint: the rows have one sym, and coordinates that rise by one from row
+  /// to row. Never wrong.
+  ATTNRT_ITEM_RUN = 1u << 3
 };
 
 /// The work of one call of an item kernel: a run of rows x a run of ordinals of

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Problem.h"
+#include "Prefixes.h"
 
 #include <algorithm>
 #include <numeric>
@@ -17,6 +18,8 @@ static void setProblem(PlannedLaunch &launch, int32_t heads, int32_t group) {
   launch.problem.segments = launch.segments.data();
   launch.problem.segment_count = int64_t(launch.segments.size());
   launch.problem.row_begin = launch.rowBegin.data();
+  launch.problem.row_end =
+      launch.rowEnd.empty() ? nullptr : launch.rowEnd.data();
   launch.problem.coord = launch.coord.data();
   launch.problem.lo = launch.low.data();
   launch.problem.limit = launch.high.data();
@@ -33,9 +36,48 @@ static attnrt_segment segmentOf(int32_t count, int32_t param) {
   return segment;
 }
 
+/// Segments of what is shared, then of what each request has alone. A run is
+/// looked up as the keys of the request that surely has most.
+static void shareKeys(PlannedLaunch &launch, const LaunchSizes &sizes,
+                      const SharedRuns &shared) {
+  const std::vector<int32_t> &high =
+      launch.sureHigh.empty() ? launch.high : launch.sureHigh;
+  auto add = [&](int32_t begin, int64_t end, int32_t param, int64_t first,
+                 int64_t last) {
+    launch.segments.push_back(segmentOf(int32_t(end - begin), param));
+    launch.segments.back().coord0 = begin;
+    launch.rowBegin.push_back(int32_t(first * sizes.rows));
+    launch.rowEnd.push_back(int32_t(last * sizes.rows));
+  };
+  // Kernels mask no point for the sake of a border: what is left of a tile is
+  // read with what follows, from each request's own tables.
+  auto toTile = [&](int32_t key) {
+    return int32_t(key / sizes.tile * sizes.tile);
+  };
+  launch.segments.clear();
+  launch.rowBegin.clear();
+  for (const SharedRuns::Run &run : shared.runs) {
+    int32_t begin = toTile(run.begin), end = toTile(run.end);
+    if (begin == end) {
+      continue;
+    }
+    size_t longest = size_t(run.first * sizes.rows);
+    for (size_t row = longest; row < size_t(run.last * sizes.rows); ++row) {
+      longest = high[row] > high[longest] ? row : longest;
+    }
+    add(begin, end, launch.segmentOfRow[longest], run.first, run.last);
+  }
+  for (size_t i = 0; i < shared.order.size(); ++i) {
+    int32_t request = shared.order[i];
+    add(toTile(shared.own[size_t(request)]), sizes.ordinals, request,
+        int64_t(i), int64_t(i) + 1);
+  }
+}
+
 bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
                       attnrt_range_fn range,
-                      const std::vector<attnrt_args> &corners) {
+                      const std::vector<attnrt_args> &corners,
+                      const attnrt_prefixes *prefixes) {
   if (!sizes.segments || !sizes.rows || !sizes.heads || !sizes.subs) {
     return false;
   }
@@ -51,15 +93,21 @@ bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
           static_cast<long long>(sizes.ordinals));
   }
   size_t rows = size_t(sizes.segments * sizes.rows);
+  SharedRuns shared;
+  if (prefixes) {
+    shared = findSharedRuns(*prefixes, sizes.segments, sizes.ordinals);
+  }
   launch.segments.clear();
   launch.rowBegin.assign(1, 0);
+  launch.rowEnd.clear();
   launch.segmentOfRow.resize(rows);
   for (auto *list : {&launch.coord, &launch.low, &launch.high, &launch.otherLow,
                      &launch.otherHigh}) {
     list->resize(rows);
   }
   size_t at = 0;
-  for (int32_t s = 0; s < sizes.segments; ++s) {
+  for (int32_t i = 0; i < sizes.segments; ++i) {
+    int32_t s = prefixes ? shared.order[size_t(i)] : i;
     launch.segments.push_back(segmentOf(int32_t(sizes.ordinals), s));
     for (int32_t r = 0; r < sizes.rows; ++r, ++at) {
       launch.segmentOfRow[at] = s;
@@ -89,7 +137,11 @@ bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
       launch.high[i] = isFirst ? high[i] : std::max(launch.high[i], high[i]);
     }
   }
+  if (prefixes) {
+    shareKeys(launch, sizes, shared);
+  }
   setProblem(launch, int32_t(sizes.heads), int32_t(sizes.subs));
+  launch.problem.sym = prefixes ? launch.segmentOfRow.data() : nullptr;
   if (!launch.sureLow.empty()) {
     launch.problem.sure_lo = launch.sureLow.data();
     launch.problem.sure_limit = launch.sureHigh.data();
@@ -103,6 +155,7 @@ bool attnrt::posePoints(PlannedLaunch &launch, int64_t points) {
   }
   launch.segments.assign(1, segmentOf(1, 0));
   launch.rowBegin = {0, int32_t(points)};
+  launch.rowEnd.clear();
   launch.coord.resize(size_t(points));
   std::iota(launch.coord.begin(), launch.coord.end(), 0);
   launch.low.assign(size_t(points), 0);

@@ -19,14 +19,19 @@ namespace attnrt {
 /// Sizes of a launch.
 struct LaunchSizes {
   int64_t segments, rows, heads, subs, ordinals;
+  /// Keys of a tile: shared runs end where tiles do.
+  int64_t tile = 1;
 };
 
 /// Of a fold: one segment for each coordinate of the segment ranks, all with
-/// the same rows. `corners` are the arguments of the host functions, one set
-/// for each combination of smallest and largest lengths: what a row may see is
-/// what it sees in any of them. False if there is nothing to compute.
+/// the same rows; with `prefixes` one more for each run of keys that several of
+/// them share, and what is left for each. `corners` are the arguments of the
+/// host functions, one set for each combination of smallest and largest
+/// lengths: what a row may see is what it sees in any of them. False if there
+/// is nothing to compute.
 bool poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
-              attnrt_range_fn range, const std::vector<attnrt_args> &corners);
+              attnrt_range_fn range, const std::vector<attnrt_args> &corners,
+              const attnrt_prefixes *prefixes = nullptr);
 
 /// Of a stage of points: one segment of one ordinal, a row for each point.
 bool posePoints(PlannedLaunch &launch, int64_t points);

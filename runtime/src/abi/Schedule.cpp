@@ -32,9 +32,18 @@ Schedule::Schedule(std::shared_ptr<Kernel> given, const attnrt_schedule_caps &c)
             static_cast<long long>(capacity));
     }
   }
-  if ((caps.flags & ~uint32_t(ATTNRT_SCHEDULE_CAPTURE)) || caps.reserved ||
-      caps.workers < 0 || caps.workers > 1 << 16 || caps.split < 0 ||
-      caps.steps_in_flight < 0 || caps.steps_in_flight > 64) {
+  if (caps.strategy < ATTNRT_STRATEGY_AUTO ||
+      caps.strategy > ATTNRT_STRATEGY_FIXED ||
+      (caps.split && caps.strategy != ATTNRT_STRATEGY_AUTO &&
+       caps.strategy != ATTNRT_STRATEGY_FIXED)) {
+    raise(ATTNRT_INVALID_ARGUMENT,
+          "expects a strategy of 0..3, and a split with 0 or 3 only, but got "
+          "strategy %d with split %d",
+          caps.strategy, caps.split);
+  }
+  if ((caps.flags & ~uint32_t(ATTNRT_SCHEDULE_CAPTURE)) || caps.workers < 0 ||
+      caps.workers > 1 << 16 || caps.split < 0 || caps.steps_in_flight < 0 ||
+      caps.steps_in_flight > 64) {
     raise(ATTNRT_INVALID_ARGUMENT,
           "expects flags of ATTNRT_SCHEDULE_*, 0..65536 workers, a split of at "
           "least 0 and 0..64 "

@@ -36,7 +36,7 @@ struct PlannedLaunch {
 
   // What the problem points to.
   std::vector<attnrt_segment> segments;
-  std::vector<int32_t> rowBegin, coord, low, high;
+  std::vector<int32_t> rowBegin, rowEnd, coord, low, high;
   /// What rows see at all lengths; empty: the same.
   std::vector<int32_t> sureLow, sureHigh;
   // One entry per row for the range function, and its second answer.

@@ -8,6 +8,7 @@
 #include "Tensor.h"
 
 #include <map>
+#include <optional>
 
 using namespace attnrt;
 
@@ -56,9 +57,14 @@ class Schedule::Updater {
 public:
   Updater(Schedule &schedule, const attnrt_step &given)
       : schedule(schedule), kernel(*schedule.kernel), program(*kernel.program),
-        given(given), step(schedule.next) {}
+        given(given), step(schedule.next) {
+    if (given.prefixes) {
+      prefixes = readParams(given.prefixes, "attnrt_prefixes");
+    }
+  }
 
   void bind();
+  std::vector<bool> findSizes() const;
   void findExtents();
   void shapeBuffers();
   void plan();
@@ -81,6 +87,7 @@ private:
   const Program &program;
   const attnrt_step &given;
   Step &step;
+  std::optional<attnrt_prefixes> prefixes;
   /// Tensors with a combination of smallest and largest values; the first has
   /// the largest everywhere.
   std::vector<std::vector<attnrt_tensor>> corners;
@@ -162,16 +169,44 @@ void Schedule::Updater::bind() {
   }
 }
 
+/// Extents that give a size, or a number of items. How many keys there are is
+/// none of these: their largest number serves all shorter lengths.
+std::vector<bool> Schedule::Updater::findSizes() const {
+  std::vector<bool> isSize(program.extents.size());
+  auto mark = [&](const std::vector<uint32_t> &list) {
+    for (uint32_t extent : list) {
+      isSize[extent] = true;
+    }
+  };
+  for (const Buffer &buffer : program.buffers) {
+    mark(buffer.shape);
+  }
+  for (const LaunchRecord &launch : program.launches) {
+    for (auto *list :
+         {&launch.segments, &launch.heads, &launch.subs, &launch.size}) {
+      mark(*list);
+    }
+    if (launch.row >= 0) {
+      isSize[size_t(launch.row)] = true;
+    }
+  }
+  return isSize;
+}
+
 void Schedule::Updater::findExtents() {
+  std::vector<bool> isSize = findSizes();
   step.extents.assign(program.extents.size(), 0);
   std::vector<int64_t> other(step.extents.size());
   for (size_t corner = 0; corner < corners.size(); ++corner) {
     attnrt_args args = argsOf(corners[corner]);
     kernel.extents(&args, corner ? other.data() : step.extents.data());
-    if (corner && other != step.extents) {
-      raise(ATTNRT_INVALID_ARGUMENT,
-            "sizes depend on an argument that has smallest values: it must be "
-            "exact");
+    for (size_t i = 0; corner && i < other.size(); ++i) {
+      if (isSize[i] && other[i] != step.extents[i]) {
+        raise(ATTNRT_INVALID_ARGUMENT,
+              "sizes depend on an argument that has smallest values: it must "
+              "be exact");
+      }
+      step.extents[i] = std::max(step.extents[i], other[i]);
     }
   }
   std::map<int32_t, size_t> first;
@@ -244,6 +279,7 @@ void Schedule::Updater::plan(size_t number) {
   planned.options.struct_size = sizeof(planned.options);
   planned.options.workers = schedule.workers;
   planned.options.split = caps.split;
+  planned.options.strategy = caps.strategy;
   planned.options.max_slots = caps.max_slots;
   planned.entry = attnrt_entry{};
   planned.entry.struct_size = sizeof(planned.entry);
@@ -253,13 +289,16 @@ void Schedule::Updater::plan(size_t number) {
         multiply(step.extents[size_t(launch.fold)], launch.cols, "keys");
     LaunchSizes sizes{step.product(launch.segments),
                       launch.row < 0 ? 1 : step.extents[size_t(launch.row)],
-                      step.product(launch.heads), step.product(launch.subs),
-                      ordinals};
+                      step.product(launch.heads),
+                      step.product(launch.subs),
+                      ordinals,
+                      launch.cols};
     std::vector<attnrt_args> args;
     for (auto &corner : corners) {
       args.push_back(argsOf(corner));
     }
-    isPosed = poseFold(planned, sizes, kernel.ranges[number], args);
+    isPosed = poseFold(planned, sizes, kernel.ranges[number], args,
+                       launch.shares && prefixes ? &*prefixes : nullptr);
     planned.entry.max_packed_rows = int32_t(launch.rows);
     planned.entry.kv_tile = int32_t(launch.cols);
     planned.entry.states = int32_t(launch.states.size());
@@ -275,6 +314,7 @@ void Schedule::Updater::plan(size_t number) {
       planned.entry.max_packed_rows = perItem;
       planned.entry.kv_tile = 1;
       planned.options.split = 1;
+      planned.options.strategy = ATTNRT_STRATEGY_FIXED;
     }
   }
   if (isPosed) {

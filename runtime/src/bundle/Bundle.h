@@ -130,6 +130,7 @@ struct LaunchRecord {
   std::vector<uint32_t> states; ///< buffers
   std::vector<double> units;
   bool isOrdered;
+  bool shares; ///< items may hold rows of several segments
 
   bool isFold() const { return !range.empty(); }
 };

@@ -148,6 +148,7 @@ LaunchRecord launchOf(const bundle::Launch *from) {
   launch.units =
       listOf<double>(from->states(), [](auto *c) { return c->unit(); });
   launch.isOrdered = from->ordered();
+  launch.shares = from->shares();
   return launch;
 }
 

@@ -19,10 +19,37 @@ struct attnrt_planner {
             readArguments(problem, entry, options, arguments)) {
       return status;
     }
-    return FlatPlanner::takes(arguments) ? flat.plan(arguments, block)
-                                         : forest.plan(arguments, block);
+    // Room first: nothing may fail once the last plan is gone.
+    runBegin.resize(size_t(Batch(arguments.problem).records()));
+    if (attnrt_status status = FlatPlanner::takes(arguments)
+                                   ? flat.plan(arguments, block)
+                                   : forest.plan(arguments, block)) {
+      return status;
+    }
+    markRuns();
+    return ATTNRT_OK;
   }
 
+  /// Says of items that their rows follow one another.
+  void markRuns() {
+    const attnrt_plan *plan = block.plan();
+    const attnrt_row *rows = attnrt_plan_rows(plan);
+    for (uint32_t r = 0; r < plan->rows.count; ++r) {
+      bool goesOn = r > 0 && rows[r].sym == rows[r - 1].sym &&
+                    int64_t(rows[r].coord) == int64_t(rows[r - 1].coord) + 1;
+      runBegin[r] = goesOn ? runBegin[r - 1] : int32_t(r);
+    }
+    attnrt_item *items = block.items();
+    for (uint32_t i = 0; i < plan->items.count; ++i) {
+      attnrt_item &item = items[i];
+      if (runBegin[item.row_begin + item.row_count - 1] <= item.row_begin) {
+        item.flags |= ATTNRT_ITEM_RUN;
+      }
+    }
+  }
+
+  /// The first row of each row's run.
+  std::vector<int32_t> runBegin;
   PlanArguments arguments;
   FlatPlanner flat;
   ForestPlanner forest;

@@ -42,7 +42,7 @@ attnrt_status Verifier::checkItemFields(int32_t i) const {
   if (item.carry != -1) {
     REJECT("I9: item %d has carry %d", i, item.carry);
   }
-  uint32_t known = ATTNRT_ITEM_FULL;
+  uint32_t known = ATTNRT_ITEM_FULL | ATTNRT_ITEM_RUN;
   if (entry->resumes && entry->axis == 0) {
     known |= ATTNRT_ITEM_KEEP | ATTNRT_ITEM_RESUME;
   }
@@ -85,6 +85,15 @@ attnrt_status Verifier::checkItemRows(int32_t i, Range &all) const {
         REJECT("I8: item %d is called full, but row %d surely sees %d..%d", i,
                row, sure.from, sure.to);
       }
+    }
+    if (item.flags & ATTNRT_ITEM_RUN &&
+        (syms[row] != syms[first] ||
+         int64_t(problem.coord[row]) != int64_t(problem.coord[first]) + k)) {
+      REJECT(
+          "I8: item %d is called a run, but row %d is at %d of %d and row %d "
+          "at %d of %d",
+          i, first, problem.coord[first], syms[first], row, problem.coord[row],
+          syms[row]);
     }
     bool alike = range.from == own.from && range.to == own.to;
     if (options.split && !alike && syms[row] != syms[first]) {

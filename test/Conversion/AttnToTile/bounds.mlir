@@ -2,14 +2,19 @@
 // A mask compares an element more often than the axes of its sets ask for, or a row
 // that is not there sees keys, if this fails.
 
-// A window, a length and absent rows: of the keys one lower and one upper bound for
-// each row, and no flag of a row is spread over keys.
+// A window, a length and absent rows: of the keys one lower and one upper bound for each
+// row, computed in front of the fold, and no flag of a row is spread over keys.
 // CHECK-LABEL: tile.kernel items @window(
 // CHECK:         %[[M:.+]] = tile.coord %{{.+}} : vector<16xi32>
-// CHECK:         %[[P:.+]], %{{.+}}, %{{.+}} = tile.rows
+// CHECK:         %[[P:[^,]+]], %{{[^,]+}}, %{{[^,]+}}, %{{[^,]+}} = tile.rows
+// CHECK-DAG:     %[[LOW:.+]] = arith.addi %[[P]], %{{.+}} : vector<[[R:[0-9]+]]xi32>
+// CHECK-DAG:     %[[HERE:.+]] = arith.cmpi sle, %[[P]], %{{.+}} : vector<[[R]]xi32>
+// CHECK-DAG:     %[[NEAR:.+]] = arith.minsi %{{.+}}, %[[P]] : vector<[[R]]xi32>
+// CHECK:         %[[HIGH:.+]] = arith.select %[[HERE]], %[[NEAR]], %{{.+}} : vector<[[R]]xi1>
+// CHECK:         tile.fold
 // CHECK:         scf.if
-// CHECK-DAG:       %[[LOW:.+]] = arith.select %[[HERE:.+]], %{{.+}}, %{{.+}} : vector<[[R:[0-9]+]]xi1>
-// CHECK-DAG:       %[[NEAR:.+]] = arith.minsi {{.+}} : vector<[[R]]xi32>
+// CHECK-DAG:       arith.addi %{{.+}}, %[[LOW]] : vector<[[R]]xi32>
+// CHECK-DAG:       arith.addi %{{.+}}, %[[HIGH]] : vector<[[R]]xi32>
 // CHECK-DAG:       arith.cmpi sge, %{{.+}}, %{{.+}} : vector<[[R]]x16xi32>
 // CHECK-DAG:       arith.cmpi sle, %{{.+}}, %{{.+}} : vector<[[R]]x16xi32>
 // CHECK-NOT:       arith.cmpi {{.+}} : vector<[[R]]x16xi32>
@@ -27,16 +32,15 @@ func.func @window(%q: tensor<?x16xf32>, %k: tensor<?x16xf32>, %nq: index) -> ten
 }
 
 // Behind the row's own end or a prefix that all rows see: the later of both bounds,
-// which do not move with the tile; its begin is taken from them at the end.
+// computed in front of the fold; the tile's begin is taken from it in the loop.
 // CHECK-LABEL: tile.kernel items @prefix(
-// CHECK:         ^bb0(%[[TILE:.+]]: index, %{{.+}}: i1
-// CHECK:           %[[BEGIN:.+]] = arith.muli %[[TILE]], %c16
-// CHECK:           %[[SHORT:.+]] = arith.index_cast %[[BEGIN]] : index to i32
+// CHECK:         %[[P:[^,]+]], %{{[^,]+}}, %{{[^,]+}}, %{{[^,]+}} = tile.rows
+// CHECK:         %[[LAST:.+]] = arith.maxsi %{{.+}}, %{{.+}} : vector<[[R:[0-9]+]]xi32>
+// CHECK:         %[[NEAR:.+]] = arith.minsi %{{.+}}, %[[LAST]] : vector<[[R]]xi32>
+// CHECK:         %[[HIGH:.+]] = arith.select %{{.+}}, %[[NEAR]], %{{.+}} : vector<[[R]]xi1>
+// CHECK:         ^bb0(%{{.+}}: index, %{{.+}}: i1
 // CHECK:         scf.if
-// CHECK-NOT:       %[[BEGIN]]
-// CHECK:           %[[LAST:.+]] = arith.maxsi %{{.+}}, %{{.+}} : vector<[[R:[0-9]+]]xi32>
-// CHECK-NEXT:      %[[FROM:.+]] = vector.broadcast %[[SHORT]] : i32 to vector<[[R]]xi32>
-// CHECK-NEXT:      arith.subi %[[LAST]], %[[FROM]]
+// CHECK:           arith.addi %{{.+}}, %[[HIGH]] : vector<[[R]]xi32>
 // CHECK:           arith.cmpi sle, %{{.+}}, %{{.+}} : vector<[[R]]x16xi32>
 // CHECK-NOT:       arith.cmpi {{.+}} : vector<[[R]]x16xi32>
 // CHECK-NOT:       arith.ori

@@ -4,7 +4,7 @@
 // CHECK-LABEL: tile.kernel items @data(
 // CHECK-DAG:     %[[TRUE:.+]] = arith.constant true
 // CHECK-DAG:     %[[M:.+]] = tile.coord %{{.+}} : vector<16xi32>
-// CHECK:         %[[P:.+]], %{{.+}}, %{{.+}} = tile.rows
+// CHECK:         %[[P:[^,]+]], %{{[^,]+}}, %{{[^,]+}}, %{{[^,]+}} = tile.rows
 // The sets still bound the loop; inside it every tile is partial.
 // CHECK:         tile.fold from
 // CHECK:           tile.yield %[[TRUE]], %[[TRUE]] : i1, i1

@@ -7,7 +7,7 @@
 // CHECK-SAME:      memref<2xi32, {{[^,]+}}>, %[[W:arg[0-9]+]]: index,
 // CHECK-DAG:     %[[TRUE:.+]] = arith.constant true
 // CHECK-DAG:     %[[T:.+]] = arith.constant 64 : index
-// CHECK-DAG:     %[[B:.+]] = tile.item param
+// CHECK-DAG:     %[[B:.+]] = tile.item sym_first
 // CHECK-DAG:     %[[FIRST:.+]] = tile.item row_first
 // CHECK:         %[[OFF32:.+]] = tile.load %{{.+}}[%[[B]]]
 // CHECK:         %[[OFF:.+]] = arith.index_cast %[[OFF32]]
@@ -21,12 +21,21 @@
 // CHECK:         %[[LOWER:.+]] = arith.maxsi %[[BEGIN]], %{{.+}}
 // CHECK:         arith.minsi %[[END]],
 // CHECK:         %[[UPPER:.+]] = arith.select %{{.+}}, %{{.+}}, %[[LOWER]]
-// CHECK:         tile.fold from(%[[LOWER]]) to(%[[UPPER]])
-// The interval holds no empty tile; which ones are full the symbols say.
+// CHECK:         %[[FROM:.+]] = arith.select %[[ONE:.+]], %[[LOWER]], %[[BEGIN]]
+// CHECK:         %[[TO:.+]] = arith.select %[[ONE]], %[[UPPER]], %[[END]]
+// Which tiles are partial is known in front of the loop too: from the tile on in which
+// the first row's last key or the keys' end lies, and up to that of the last row's first
+// key. Of an item that is no run of rows all are.
+// CHECK:         %[[CUT:.+]] = arith.select %[[ONE]], %{{.+}}, %[[BEGIN]]
+// CHECK:         %[[BEHIND:.+]] = arith.index_cast %[[CUT]] : index to i32
+// CHECK:         %[[BEFORE:.+]] = arith.index_cast %{{.+}} : index to i32
+// CHECK:         tile.fold from(%[[FROM]]) to(%[[TO]])
+// The interval holds no empty tile.
 // CHECK:         ^bb0(%[[K:.+]]: index):
-// CHECK:           arith.muli %[[K]], %[[T]]
-// CHECK:           %[[SOME:[0-9]+]] = arith.ori
-// CHECK:           %[[PARTIAL:[0-9]+]] = arith.ori %[[SOME]],
+// CHECK-NEXT:      %[[N:.+]] = arith.index_cast %[[K]] : index to i32
+// CHECK-NEXT:      %[[AFTER:.+]] = arith.cmpi sge, %[[N]], %[[BEHIND]]
+// CHECK-NEXT:      %[[EARLY:.+]] = arith.cmpi slt, %[[N]], %[[BEFORE]]
+// CHECK-NEXT:      %[[PARTIAL:[0-9]+]] = arith.ori %[[AFTER]], %[[EARLY]]
 // CHECK-NEXT:      tile.yield %[[TRUE]], %[[PARTIAL]] : i1, i1
 // CHECK:         step
 // CHECK:         ^bb0(%{{.+}}: index, %[[PARTIAL:.+]]: i1,
@@ -58,7 +67,11 @@ func.func @window(%q: tensor<2x?x64xf32>, %k: tensor<2x?x64xf32>, %off: tensor<2
 // CHECK:         arith.maxsi %[[LOWER]], %[[STOP]]
 // CHECK:         arith.maxsi %[[BEGIN]], %[[STOP]]
 // CHECK:         arith.cmpi sle, %[[LOWER]], %[[START1:[0-9]+]]
-// CHECK:         tile.fold from(%[[START]], %[[START1]]) to(%[[STOP]], %{{[0-9]+}})
+// An item that is no run of rows has one interval: all its tiles.
+// CHECK:         %[[FROM:.+]] = arith.select %[[ONE:.+]], %[[START]], %[[ALL:.+]] : index
+// CHECK:         %[[TO:.+]] = arith.select %[[ONE]], %[[STOP]], %{{.+}} : index
+// CHECK:         %[[TO1:.+]] = arith.select %[[ONE]], %{{.+}}, %[[ALL]] : index
+// CHECK:         tile.fold from(%[[FROM]], %[[START1]]) to(%[[TO]], %[[TO1]])
 func.func @sinks(%q: tensor<?x64xf32>, %k: tensor<?x64xf32>) -> tensor<?x64xf32> {
   %o = attn.cascade ranks(p, m, e, f) -> tensor<?x64xf32> {
     %s = attn.einsum %q[p, e], %k[m, e] -> [p, m] reduce add(e)

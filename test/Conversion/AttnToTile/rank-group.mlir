@@ -7,7 +7,7 @@
 // CHECK-SAME:      rows(64) cols(1)
 // CHECK-DAG:     %[[M:.+]] = tile.coord %{{.+}} : vector<16xi32>
 // CHECK-DAG:     %[[E:.+]] = tile.coord %{{.+}} : vector<8xi32>
-// CHECK:         %[[B:.+]], %[[R:.+]], %{{.+}} = tile.rows
+// CHECK:         %[[B:[^,]+]], %[[R:[^,]+]], %{{[^,]+}}, %{{[^,]+}} = tile.rows
 // CHECK:         tile.load %{{.+}}[%[[B]], %[[R]], %[[E]]] axes [0, 0, 1]
 // CHECK:         tile.fold from(%{{[^,]+}}) to(%{{[^,]+}})
 // CHECK:         step
@@ -16,11 +16,11 @@
 // CHECK:           tile.dot %{{.+}} {transposeB} : (vector<64x8xf32>, vector<16x8xf32>) -> vector<64x16xf32>
 // CHECK:           tile.load %{{.+}}[%[[N]], %[[M]], %[[E]]] axes [-1, 0, 1]
 // The mask varies along m only.
-// CHECK:           scf.if %[[PARTIAL]] -> (vector<16xi1>) {
+// CHECK:           scf.if %[[PARTIAL]] -> (vector<64x16xi1>) {
 // CHECK:           tile.dot %{{.+}} : (vector<64x16xf32>, vector<16x8xf32>) -> vector<64x8xf32>
 // CHECK-LABEL: tile.program @nodes.program
 // CHECK:         tile.extent "argument 0, axis 0" rank "b"
-// CHECK:         tile.launch @nodes {fold = {{.+}}, row = 0 : i64, states = {{.+}}, subs = array<i64: 1>}
+// CHECK:         tile.launch @nodes {fold = {{.+}}, row = 0 : i64, shares, states = {{.+}}, subs = array<i64: 1>}
 func.func @nodes(%q: tensor<?x4x8xf32>, %k: tensor<?x16x8xf32>, %v: tensor<?x16x8xf32>,
                  %len: index) -> tensor<?x4x8xf32> {
   %o = attn.cascade ranks(b, r, n, m, e, f) -> tensor<?x4x8xf32> {
@@ -38,9 +38,10 @@ func.func @nodes(%q: tensor<?x4x8xf32>, %k: tensor<?x16x8xf32>, %v: tensor<?x16x
 // CHECK-LABEL: tile.kernel items @no_rows(
 // CHECK-SAME:      rows(1) cols(1)
 // CHECK:         %[[P:.+]] = tile.item param
+// CHECK:         %[[SYM:.+]] = tile.item sym_first
 // CHECK:         tile.load %{{.+}}[%[[P]], %{{.+}}, %{{.+}}] axes [-1, -1, 0]
 // CHECK:         tile.finish
-// CHECK:           %[[P32:.+]] = arith.index_cast %[[P]] : index to i32
+// CHECK:           %[[P32:.+]] = arith.index_cast %[[SYM]] : index to i32
 // CHECK:           %[[ROW:.+]] = vector.broadcast %[[P32]] : i32 to vector<1xi32>
 // CHECK:           tile.store %{{.+}}, %{{.+}}[%[[ROW]]] axes [0]
 func.func @no_rows(%x: tensor<?x?x32xf32>) -> tensor<?xf32> {

@@ -20,7 +20,7 @@
 // A tile is visited if any row of the item lists its block; it is partial then.
 // CHECK-LABEL: tile.kernel items @listed.1(
 // CHECK-DAG:     %[[TRUE:.+]] = arith.constant true
-// CHECK:         %[[P:.+]], %{{.+}}, %{{.+}} = tile.rows
+// CHECK:         %[[P:[^,]+]], %{{[^,]+}}, %{{[^,]+}}, %{{[^,]+}} = tile.rows
 // CHECK:         tile.fold
 // CHECK:         ^bb0(%[[K:.+]]: index):
 // CHECK:           %[[ANY:.+]] = scf.for %[[ROW:[^ ]+]] = {{.+}} -> (i1) {
@@ -28,7 +28,8 @@
 // CHECK-DAG:         %[[BLOCK:.+]] = arith.shrsi %[[K]],
 // CHECK:             %[[FLAG:.+]] = tile.load %[[TABLE]][%[[QTILE]], %[[BLOCK]]]
 // CHECK:             arith.ori %{{.+}}, %[[FLAG]]
-// CHECK:           tile.yield %[[ANY]], %[[TRUE]] : i1, i1
+// CHECK:           %[[VISIT:.+]] = arith.ori %[[ANY]], %{{.+}} : i1
+// CHECK:           tile.yield %[[VISIT]], %[[TRUE]] : i1, i1
 // In the step every row asks its own list; a row without it keeps its state.
 // CHECK:         step
 // CHECK:         ^bb0(%{{.+}}: index, %{{.+}}: i1, %[[STATE:.+]]: vector<64x16xf32>):

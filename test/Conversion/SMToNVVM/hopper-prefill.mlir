@@ -117,8 +117,8 @@ sm.kernel @prefill(%q: !q, %k: !pool, %v: !pool, %table: !table,
       // CHECK: nvvm.mbarrier.arrive
       %qtoken = sm.fill %qs, %qat {
       ^bb0(%upper: !halfslot, %lower: !halfslot):
-        %p0, %m0, %n0 = sm.rows %item, %zero : tensor<64xi32, #mover>
-        %p1, %m1, %n1 = sm.rows %item, %c64 : tensor<64xi32, #mover>
+        %p0, %m0, %n0, %sym = sm.rows %item, %zero : tensor<64xi32, #mover>
+        %p1, %m1, %n1, %sym2 = sm.rows %item, %c64 : tensor<64xi32, #mover>
         %p0l = arith.extsi %p0 : tensor<64xi32, #mover> to tensor<64xi64, #mover>
         %p1l = arith.extsi %p1 : tensor<64xi32, #mover> to tensor<64xi64, #mover>
         %s0 = arith.muli %p0l, %qstep2 : tensor<64xi64, #mover>
@@ -223,7 +223,7 @@ sm.kernel @prefill(%q: !q, %k: !pool, %v: !pool, %table: !table,
       %any = arith.cmpi sgt, %tiles, %zero : index
 
       // The last key that a row sees, and the first row of this instance.
-      %position, %minor, %count = sm.rows %item, %row0 : tensor<64xi32, #row>
+      %position, %minor, %count, %sym3 = sm.rows %item, %row0 : tensor<64xi32, #row>
       %lastKey = arith.subi %length, %one : index
       %lastKey32 = arith.index_cast %lastKey : index to i32
       %lastKeys = sm.splat %lastKey32 : i32 -> tensor<64xi32, #row>

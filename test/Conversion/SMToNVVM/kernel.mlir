@@ -28,7 +28,7 @@ sm.kernel @kernel(%x: !m, %s: f32, %o: memref<?x32xf32, strided<[?, 1]>>) warps(
       %c0 = arith.constant 0 : index
       %a = sm.address %x : !m
       %as = sm.splat %a : i64 -> tensor<32xi64, #mover>
-      %n, %minor, %count = sm.rows %item, %c0 : tensor<32xi32, #mover>
+      %n, %minor, %count, %sym = sm.rows %item, %c0 : tensor<32xi32, #mover>
       %c9 = arith.constant dense<9> : tensor<32xi32, #mover>
       %live = arith.cmpi slt, %n, %c9 : tensor<32xi32, #mover>
       // A thread has 4 rows and one piece of each; what is not live is 0.

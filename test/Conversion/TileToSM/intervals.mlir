@@ -5,10 +5,11 @@
 
 // CHECK: sm.kernel @window_sinks
 // CHECK: scf.for %[[I:.+]] = %c0 to %[[TOTAL:.+]] step %c1
-// CHECK: %[[FIRST:.+]] = arith.addi %{{.+}}, %[[I]]
-// CHECK: %[[BEHIND:.+]] = arith.subi %[[I]], %[[COUNT:.+]] : index
+// CHECK: %[[N:.+]] = arith.index_cast %[[I]] : index to i32
+// CHECK: %[[FIRST:.+]] = arith.addi %{{.+}}, %[[N]]
+// CHECK: %[[BEHIND:.+]] = arith.subi %[[N]], %[[COUNT:.+]] : i32
 // CHECK: %[[SECOND:.+]] = arith.addi %{{.+}}, %[[BEHIND]]
-// CHECK: %[[IS:.+]] = arith.cmpi sge, %[[I]], %[[COUNT]]
+// CHECK: %[[IS:.+]] = arith.cmpi sge, %[[N]], %[[COUNT]]
 // CHECK: arith.select %[[IS]], %[[SECOND]], %[[FIRST]]
 // CHECK: sm.fill
 // CHECK: sm.gemm

@@ -9,7 +9,7 @@ tile.kernel items @rows(%a: memref<?xf32>) rows(8) {
 
 tile.kernel items @columns_apart(%k: memref<?x?xf16>, %o: memref<?x64xf32>) rows(64) cols(64) {
   %c0 = arith.constant 0 : index
-  %coord, %minor, %count = tile.rows %c0 : vector<64xi32>
+  %coord, %minor, %count, %sym = tile.rows %c0 : vector<64xi32>
   %e = tile.coord %c0 : vector<64xi32>
   %x = tile.load %o[%coord, %e] axes [0, 1] : (memref<?x64xf32>, vector<64xi32>, vector<64xi32>) -> vector<64x64xf32>
   // expected-error@+1 {{expects columns of a block to be neighbours in memory}}
@@ -21,7 +21,7 @@ tile.kernel items @columns_apart(%k: memref<?x?xf16>, %o: memref<?x64xf32>) rows
 
 tile.kernel items @transposed_left(%k: memref<?x64xf32>, %o: memref<?x64xf32>) rows(64) cols(64) {
   %c0 = arith.constant 0 : index
-  %coord, %minor, %count = tile.rows %c0 : vector<64xi32>
+  %coord, %minor, %count, %sym2 = tile.rows %c0 : vector<64xi32>
   %e = tile.coord %c0 : vector<64xi32>
   %x = tile.load %k[%coord, %e] axes [0, 1] : (memref<?x64xf32>, vector<64xi32>, vector<64xi32>) -> vector<64x64xf32>
   // expected-error@+1 {{expects a product of f32 whose left operand is not transposed}}
@@ -36,7 +36,7 @@ tile.kernel items @three_axes(%a: memref<?x64xf32>, %o: memref<?xf32>) rows(64) 
   %c0 = arith.constant 0 : index
   %unit = arith.constant dense<0.0> : vector<64x8xf32>
   %row = arith.constant dense<0.0> : vector<64xf32>
-  %coord, %minor, %count = tile.rows %c0 : vector<64xi32>
+  %coord, %minor, %count, %sym3 = tile.rows %c0 : vector<64xi32>
   %e = tile.coord %c0 : vector<64xi32>
   %x = tile.load %a[%coord, %e] axes [0, 1] : (memref<?x64xf32>, vector<64xi32>, vector<64xi32>) -> vector<64x64xf32>
   %w = tile.expand %x [0, 2] : vector<64x64xf32> to vector<64x8x64xf32>

@@ -4,8 +4,9 @@
 
 // CHECK: sm.kernel @block_lists.1(
 // CHECK: scf.for
-// CHECK: %[[VISIT:.+]] = scf.for
+// CHECK: %[[ANY:.+]] = scf.for
 // CHECK: memref.load
+// CHECK: %[[VISIT:.+]] = arith.ori %[[ANY]],
 // CHECK: sm.fill %{{.+}}, %{{.+}} when %[[VISIT]]
 // CHECK: scf.if %[[VISIT]]
 // CHECK: sm.gemm

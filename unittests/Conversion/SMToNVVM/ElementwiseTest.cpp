@@ -68,57 +68,69 @@ TEST(SMToNVVMElementwise, WidensAllCodesOfFloat8) {
   }
 }
 
-/// Coordinates against bounds that no difference of 32 bits may leave.
+/// Coordinates against bounds that no difference of 32 bits may leave, as they
+/// are and with some that are not there.
 TEST(SMToNVVMElementwise, ComparesCoordinatesWithAnyBound) {
   const std::string layout = "#sm.acc<1 x 1>",
                     rows = "#sm.slice<1, " + layout + ">",
                     columns = "#sm.slice<0, " + layout + ">";
   const std::string ints = "memref<?x?xi32, strided<[?, 1]>>";
-  const int32_t kLow = std::numeric_limits<int32_t>::min(),
-                kHigh = std::numeric_limits<int32_t>::max();
+  constexpr int32_t kLow = std::numeric_limits<int32_t>::min(),
+                    kHigh = std::numeric_limits<int32_t>::max();
   const int32_t bounds[16] = {kLow, kLow + 1, kLow + 15, -17,  -16, -1,
                               0,    1,        7,         8,    14,  15,
                               16,   31,       kHigh - 1, kHigh};
-  for (const char *predicate : {"slt", "sle", "sgt", "sge", "eq", "ult"}) {
-    SCOPED_TRACE(predicate);
-    auto type = [&](const std::string &of, const std::string &in) {
-      return "tensor<16x" + of + ", " + in + ">";
-    };
-    std::string block = "tensor<16x16xi32, " + layout + ">",
-                flags = "tensor<16x16xi1, " + layout + ">",
-                floats = "tensor<16x16xf32, " + layout + ">";
-    std::string body =
-        rowAddresses("i", "%in", ints, 16, 4, rows) +
-        rowAddresses("o", "%out", kFloat, 16, 4, rows) +
-        "%wide = sm.load_rows %i live %i_live : " + type("i64", rows) + ", " +
-        type("i1", rows) + " -> " + block +
-        "\n%m = sm.coord %zero : " + type("i32", columns) +
-        "\n%c = sm.expand %m along 0 : " + type("i32", columns) + " -> " +
-        block + "\n%f = arith.cmpi " + predicate + ", %c, %wide : " + block +
-        "\n%n = arith.extui %f : " + flags + " to " + block +
-        "\n%w = arith.sitofp %n : " + block + " to " + floats +
-        "\nsm.store_rows %w to %o live %o_live : " + floats + ", " +
-        type("i64", rows) + ", " + type("i1", rows) + "\n";
-    std::vector<TestTensor> tensors{TestTensor::get<int32_t>(16, 16),
-                                    TestTensor::get<float>(16, 16, -1)};
-    for (int row = 0; row < 16; ++row) {
-      for (int column = 0; column < 16; ++column) {
-        tensors[0].at<int32_t>(row, column) = bounds[row];
+  auto type = [&](const std::string &of, const std::string &in) {
+    return "tensor<16x" + of + ", " + in + ">";
+  };
+  const std::string block = "tensor<16x16xi32, " + layout + ">",
+                    flags = "tensor<16x16xi1, " + layout + ">",
+                    floats = "tensor<16x16xf32, " + layout + ">";
+  for (const std::string p : {"slt", "sle", "sgt", "sge", "eq", "ult"}) {
+    // What stands for the columns from 9 on; 0: themselves.
+    for (int32_t other : {0, kHigh, kLow, 5}) {
+      SCOPED_TRACE(p + ", " + std::to_string(other));
+      std::string body =
+          rowAddresses("i", "%in", ints, 16, 4, rows) +
+          rowAddresses("o", "%out", kFloat, 16, 4, rows) +
+          "%wide = sm.load_rows %i live %i_live : " + type("i64", rows) + ", " +
+          type("i1", rows) + " -> " + block +
+          "\n%m = sm.coord %zero : " + type("i32", columns) +
+          "\n%nine = arith.constant dense<9> : " + type("i32", columns) +
+          "\n%there = arith.cmpi slt, %m, %nine : " + type("i32", columns) +
+          "\n%other = arith.constant dense<" + std::to_string(other) +
+          "> : " + type("i32", columns) +
+          "\n%mixed = arith.select %there, %m, %other : " +
+          type("i1", columns) + ", " + type("i32", columns) +
+          "\n%c = sm.expand " + (other ? "%mixed" : "%m") +
+          " along 0 : " + type("i32", columns) + " -> " + block +
+          "\n%f = arith.cmpi " + p + ", %c, %wide : " + block +
+          "\n%n = arith.extui %f : " + flags + " to " + block +
+          "\n%w = arith.sitofp %n : " + block + " to " + floats +
+          "\nsm.store_rows %w to %o live %o_live : " + floats + ", " +
+          type("i64", rows) + ", " + type("i1", rows) + "\n";
+      std::vector<TestTensor> tensors{TestTensor::get<int32_t>(16, 16),
+                                      TestTensor::get<float>(16, 16, -1)};
+      for (int row = 0; row < 16; ++row) {
+        for (int column = 0; column < 16; ++column) {
+          tensors[0].at<int32_t>(row, column) = bounds[row];
+        }
       }
-    }
-    runKernel(wrapKernel("", "%in: " + ints + ", %out: " + kFloat, 1, body),
-              TestPlan::get(), tensors);
-    for (int row = 0; row < 16; ++row) {
-      for (int32_t m = 0; m < 16; ++m) {
-        int32_t bound = bounds[row];
-        std::string p = predicate;
-        bool holds = p == "slt"   ? m < bound
-                     : p == "sle" ? m <= bound
-                     : p == "sgt" ? m > bound
-                     : p == "sge" ? m >= bound
-                     : p == "eq"  ? m == bound
-                                  : uint32_t(m) < uint32_t(bound);
-        EXPECT_EQ(tensors[1].at<float>(row, m), holds) << m << ", " << bound;
+      runKernel(wrapKernel("", "%in: " + ints + ", %out: " + kFloat, 1, body),
+                TestPlan::get(), tensors);
+      for (int row = 0; row < 16; ++row) {
+        for (int32_t column = 0; column < 16; ++column) {
+          int32_t bound = bounds[row],
+                  m = other && column >= 9 ? other : column;
+          bool holds = p == "slt"   ? m < bound
+                       : p == "sle" ? m <= bound
+                       : p == "sgt" ? m > bound
+                       : p == "sge" ? m >= bound
+                       : p == "eq"  ? m == bound
+                                    : uint32_t(m) < uint32_t(bound);
+          EXPECT_EQ(tensors[1].at<float>(row, column), holds)
+              << column << ", " << bound;
+        }
       }
     }
   }

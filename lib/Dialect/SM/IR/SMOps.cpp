@@ -449,6 +449,12 @@ static LogicalResult verifyBlockRows(Operation *op, Value addresses, Value live,
   return verifyRows(op, addresses, live, type.getDimSize(0));
 }
 
+void sm::RowsOp::build(OpBuilder &b, OperationState &state, Type rows,
+                       Value item, Value first, bool again) {
+  build(b, state, {rows, rows, b.getIndexType(), rows}, item, first,
+        again ? b.getUnitAttr() : UnitAttr());
+}
+
 LogicalResult LoadRowsOp::verify() {
   return verifyBlockRows(*this, getAddresses(), getLive(),
                          getResult().getType());

@@ -98,9 +98,10 @@ void KernelOp::print(OpAsmPrinter &p) {
 //===----------------------------------------------------------------------===//
 
 void RowsOp::build(OpBuilder &b, OperationState &state, Value first,
-                   int64_t rows) {
+                   int64_t rows, bool again) {
   Type t = VectorType::get({rows}, b.getI32Type());
-  build(b, state, {t, t, b.getIndexType()}, first);
+  build(b, state, {t, t, b.getIndexType(), t}, first,
+        again ? b.getUnitAttr() : UnitAttr());
 }
 
 LogicalResult ExpandOp::verify() {

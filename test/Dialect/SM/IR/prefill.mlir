@@ -33,8 +33,8 @@ sm.kernel @prefill(%q: !q, %k: !q, %v: !q, %o: !o) warps(4) {
       %c64 = arith.constant 64 : index
       %begin = sm.field %item "kv_begin"
       %tiles = sm.field %item "kv_count"
-      %coord, %minor, %count = sm.rows %item, %c0 : tensor<64xi32, #mover>
-      %coord1, %minor1, %count1 = sm.rows %item, %c0 : tensor<64xi32, #row>
+      %coord, %minor, %count, %sym = sm.rows %item, %c0 : tensor<64xi32, #mover>
+      %coord1, %minor1, %count1, %sym2 = sm.rows %item, %c0 : tensor<64xi32, #row>
 
       // Where rows of q lie; of o with another layout.
       %qa = sm.address %q : !q

@@ -17,7 +17,7 @@ tile.kernel items @paged(%q: memref<?x?x8x4x128xf16, strided<[?, ?, ?, ?, 1]>>, 
   %slot = tile.item slot
   %first = tile.item row_first
   %last = tile.item row_last
-  %p, %r, %count = tile.rows %c0 : vector<96xi32>
+  %p, %r, %count, %sym = tile.rows %c0 : vector<96xi32>
   %e = tile.coord %c0 : vector<128xi32>
   %len32 = memref.load %len[%b] : memref<?xi32, strided<[1]>>
   %lenb = arith.index_cast %len32 : i32 to index

@@ -140,11 +140,14 @@ def SM_PartOp : SM_Op<"part", [Pure]> {
   let assemblyFormat = "$item `,` $part attr-dict";
 }
 
-def SM_RowsOp : SM_Op<"rows", [Pure, AllTypesMatch<["coord", "minor"]>]> {
+def SM_RowsOp : SM_Op<"rows", [Pure, AllTypesMatch<["coord", "minor", "sym"]>]> {
   let summary = "coordinates of the packed rows of a record (tile.rows)";
-  let arguments = (ins SM_ItemType:$item, Index:$first);
-  let results = (outs SM_FragmentOf<[I32]>:$coord, SM_FragmentOf<[I32]>:$minor, Index:$count);
-  let assemblyFormat = "$item `,` $first attr-dict `:` type($coord)";
+  let arguments = (ins SM_ItemType:$item, Index:$first, UnitAttr:$again);
+  let results = (outs SM_FragmentOf<[I32]>:$coord, SM_FragmentOf<[I32]>:$minor, Index:$count,
+                      SM_FragmentOf<[I32]>:$sym);
+  let assemblyFormat = "$item `,` $first (`again` $again^)? attr-dict `:` type($coord)";
+  let builders = [OpBuilder<(ins "::mlir::Type":$rows, "::mlir::Value":$item, "::mlir::Value":$first,
+                             CArg<"bool", "false">:$again)>];
 }
 
 def SM_AddressOp : SM_Op<"address", [Pure]> {

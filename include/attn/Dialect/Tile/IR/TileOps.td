@@ -64,7 +64,9 @@ def Tile_Field : I32EnumAttr<"Field", "a field of the work item or merge", [
     I32EnumAttrCase<"coord0", 10>,    // coordinate of ordinal 0 of the segment
     I32EnumAttrCase<"row_first", 11>, // coordinate of the item's first row
     I32EnumAttrCase<"row_last", 12>,  // coordinate of the item's last row
-    I32EnumAttrCase<"part_count", 13>]> { // merge: number of parts
+    I32EnumAttrCase<"part_count", 13>, // merge: number of parts
+    I32EnumAttrCase<"sym_first", 14>, // segment coordinate of the first row
+    I32EnumAttrCase<"flags", 15>]> {  // ATTNRT_ITEM_*
   let cppNamespace = "::attn::tile";
   let genSpecializedAttr = 0;
 }
@@ -116,21 +118,28 @@ def Tile_ItemOp : Tile_Op<"item", [Pure]> {
   let assemblyFormat = "$field attr-dict";
 }
 
-def Tile_RowsOp : Tile_Op<"rows", [Pure, AllTypesMatch<["coord", "minor"]>]> {
+def Tile_RowsOp : Tile_Op<"rows", [Pure, AllTypesMatch<["coord", "minor", "sym"]>]> {
   let summary = "coordinates of the item's packed rows";
   let description = [{
     Row i (0 <= i < count = row_count * sub_count - first) has coordinate
-    rows[row_begin + (first + i) / sub_count].coord and minor coordinate
-    sub_begin + (first + i) % sub_count (the query head inside its group).
+    rows[row_begin + (first + i) / sub_count].coord, segment coordinate `sym` of
+    the same record (whose row it is: rows of an item may be of several
+    requests) and minor coordinate sub_begin + (first + i) % sub_count (the query
+    head inside its group).
     Rows past the live ones repeat the last live row. `first` is the number of
     the first packed row of this tile (merge kernels walk several tiles; 0 in
     kernels of items). count is clamped to the size of the row axis.
+
+    `again`: what an op before this one gives is not to be kept for this one: the
+    records are read again. For the end of an item, so that a long fold holds no
+    registers for it.
   }];
-  let arguments = (ins Index:$first);
+  let arguments = (ins Index:$first, UnitAttr:$again);
   let results = (outs VectorOfRankAndType<[1], [I32]>:$coord,
-                      VectorOfRankAndType<[1], [I32]>:$minor, Index:$count);
-  let assemblyFormat = "$first attr-dict `:` type($coord)";
-  let builders = [OpBuilder<(ins "::mlir::Value":$first, "int64_t":$rows)>];
+                      VectorOfRankAndType<[1], [I32]>:$minor, Index:$count,
+                      VectorOfRankAndType<[1], [I32]>:$sym);
+  let assemblyFormat = "$first (`again` $again^)? attr-dict `:` type($coord)";
+  let builders = [OpBuilder<(ins "::mlir::Value":$first, "int64_t":$rows, CArg<"bool", "false">:$again)>];
 }
 
 def Tile_CoordOp : Tile_Op<"coord", [Pure]> {
@@ -331,7 +340,8 @@ def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">]> {
   let description = [{
     A fold (`merge` and `range` present): segments, heads, subs are the extents
     whose product is the number of segments, KV heads and query heads per group;
-    row is the extent of the rows of each segment (-1: one row); fold is the
+    row is the extent of the rows of each segment (-1: one row); `shares` says that
+    an item may hold rows of several segments; fold is the
     extent of the fold rank, in tiles of the kernel's `cols` ordinals; states are
     buffer numbers; `classes` is the host function that counts the empty, partial
     and full tiles of row runs. A stage (no `merge`): size is the list of extents whose product is the
@@ -343,7 +353,7 @@ def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">]> {
       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$segments, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$heads,
       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$subs, DefaultValuedAttr<I64Attr, "-1">:$row,
       DefaultValuedAttr<I64Attr, "-1">:$fold, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$states,
-      DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$size, UnitAttr:$ordered);
+      DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$size, UnitAttr:$ordered, UnitAttr:$shares);
   let assemblyFormat = "$kernel attr-dict";
 }
 

@@ -1,0 +1,332 @@
+//===- SharedKeys.cpp - Batches whose requests share keys -----------------===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "SharedKeys.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+using namespace attn;
+using namespace attn::test;
+
+static void replaceAll(std::string &text, const std::string &from,
+                       const std::string &to) {
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
+       at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+std::string attn::test::makeProgram(const Shape &shape) {
+  std::string text = R"mlir(
+!scores = tensor<?xGxRx?x?xf32>
+!rows = tensor<?xGxRx?xf32>
+func.func @attend(
+    %q: tensor<?x?xGxRxWxf32>, %kp: memref<?xPAGExGxWxf32>,
+    %vp: memref<?xPAGExGxWxf32>, %table: memref<?x?xi32>, %len: tensor<?xi32>,
+    %queries: tensor<?xi32>, %scale: f32) -> tensor<?x?xGxRxWxf32> {
+  %k = attn.view (b, m, g, e)
+      symbols(pg = %table[b, m floordiv PAGE], len = %len[b]) where (m < len)
+      of %kp[pg, m mod PAGE, g, e]
+      : (memref<?xPAGExGxWxf32>, memref<?x?xi32>, tensor<?xi32>)
+      -> tensor<?x?xGxWxf32>
+  %v = attn.view (b, m, g, f)
+      symbols(pg = %table[b, m floordiv PAGE], len = %len[b]) where (m < len)
+      of %vp[pg, m mod PAGE, g, f]
+      : (memref<?xPAGExGxWxf32>, memref<?x?xi32>, tensor<?xi32>)
+      -> tensor<?x?xGxWxf32>
+  %o = attn.cascade ranks(b, g, r, p, m, e, f) -> tensor<?x?xGxRxWxf32> {
+    %qk = attn.einsum %q[b, p, g, r, e], %k[b, m, g, e], %scale
+        -> [b, g, r, p, m] reduce add(e)
+        symbols(len = %len[b], queries = %queries[b])
+        where (p < queriesMASK)
+        : (tensor<?x?xGxRxWxf32>, tensor<?x?xGxWxf32>, f32, tensor<?xi32>,
+           tensor<?xi32>) -> !scores
+    %gm = attn.einsum %qk[b, g, r, p, m] -> [b, g, r, p] reduce max(m)
+        : (!scores) -> !rows
+    %sn = attn.einsum %qk[b, g, r, p, m], %gm[b, g, r, p] -> [b, g, r, p, m]
+        : (!scores, !rows) -> !scores {
+    ^bb0(%s: f32, %x: f32):
+      %d = arith.subf %s, %x : f32
+      %y = math.exp %d : f32
+      attn.yield %y : f32
+    }
+    %sd = attn.einsum %sn[b, g, r, p, m] -> [b, g, r, p] reduce add(m)
+        : (!scores) -> !rows
+    %a = attn.einsum %sn[b, g, r, p, m], %sd[b, g, r, p] -> [b, g, r, p, m]
+        : (!scores, !rows) -> !scores {
+    ^bb0(%n: f32, %d: f32):
+      %y = arith.divf %n, %d : f32
+      attn.yield %y : f32
+    }
+    %av = attn.einsum %a[b, g, r, p, m], %v[b, m, g, f] -> [b, p, g, r, f]
+        reduce add(m)
+        : (!scores, tensor<?x?xGxWxf32>) -> tensor<?x?xGxRxWxf32>
+    attn.yield %av : tensor<?x?xGxRxWxf32>
+  }
+  return %o : tensor<?x?xGxRxWxf32>
+}
+)mlir";
+  std::string mask =
+      shape.mask == Mask::none ? " and len > 0" : " and m <= p + len - queries";
+  if (shape.mask == Mask::window) {
+    mask += " and m > p + len - queries - " + std::to_string(shape.window);
+  }
+  replaceAll(text, "MASK", mask);
+  replaceAll(text, "PAGE", std::to_string(shape.page));
+  replaceAll(text, "xG", "x" + std::to_string(shape.heads));
+  replaceAll(text, "xR", "x" + std::to_string(shape.group));
+  replaceAll(text, "xW", "x" + std::to_string(shape.width));
+  return text;
+}
+
+Batch::Batch(const Shape &shape, std::vector<Node> nodesGiven,
+             std::vector<int32_t> leafGiven, std::vector<int32_t> lengthsGiven,
+             std::vector<int32_t> queriesGiven, uint64_t seed)
+    : shape(shape), nodes(std::move(nodesGiven)), leaf(std::move(leafGiven)),
+      lengths(std::move(lengthsGiven)), queries(std::move(queriesGiven)),
+      scale(1 / std::sqrt(float(shape.width))) {
+  for (const Node &node : nodes) {
+    records.push_back({node.parent, node.end});
+  }
+  mostQueries = *std::max_element(queries.begin(), queries.end());
+  int32_t longest = *std::max_element(lengths.begin(), lengths.end());
+  tableWidth = longest / shape.page + 2;
+  // A page belongs to the node in which its last key lies, if one request's
+  // path has it whole; pages that a border cuts are each request's own.
+  std::map<std::pair<int64_t, int64_t>, int32_t> pageOf; // (owner, page)
+  table.assign(size_t(requests() * tableWidth), 0);
+  std::mt19937_64 random(seed);
+  std::vector<std::pair<int64_t, int64_t>> owners;
+  auto nodeOf = [&](int64_t request, int64_t key) {
+    int32_t found = -1;
+    for (int32_t n = leaf[size_t(request)]; n >= 0 && key < nodes[n].end;
+         n = nodes[n].parent) {
+      found = n;
+    }
+    return found;
+  };
+  for (int64_t r = 0; r < requests(); ++r) {
+    for (int64_t page = 0; page * shape.page < lengths[r]; ++page) {
+      int32_t node = nodeOf(r, page * shape.page);
+      bool isWhole = node >= 0 && (page + 1) * shape.page <= nodes[node].end;
+      std::pair<int64_t, int64_t> owner{isWhole ? node : -1 - r, page};
+      pageOf.emplace(owner, 0);
+    }
+  }
+  pages = int64_t(pageOf.size()) + 3;
+  std::vector<int32_t> numbers(static_cast<size_t>(pages));
+  for (int64_t i = 0; i < pages; ++i) {
+    numbers[size_t(i)] = int32_t(i);
+  }
+  std::shuffle(numbers.begin() + 1, numbers.end(), random); // 0 is nobody's
+  size_t next = 1;
+  for (auto &[owner, number] : pageOf) {
+    number = numbers[next++];
+  }
+  size_t elements = size_t(pages * shape.page * shape.heads * shape.width);
+  k.assign(elements, NAN);
+  v.assign(elements, NAN);
+  std::normal_distribution<float> normal;
+  // Of a node's keys the content is drawn once, wherever it is stored.
+  std::map<std::pair<int64_t, int64_t>, std::vector<float>> content;
+  for (int64_t r = 0; r < requests(); ++r) {
+    for (int64_t key = 0; key < lengths[r]; ++key) {
+      int32_t node = nodeOf(r, key),
+              first = nodeOf(r, key / shape.page * shape.page);
+      bool isWhole =
+          first >= 0 && (key / shape.page + 1) * shape.page <= nodes[first].end;
+      table[size_t(r * tableWidth + key / shape.page)] =
+          pageOf.at({isWhole ? first : -1 - r, key / shape.page});
+      std::vector<float> &row = content[{node >= 0 ? node : -1 - r, key}];
+      if (row.empty()) {
+        for (int64_t i = 0; i < 2 * shape.heads * shape.width; ++i) {
+          row.push_back(normal(random));
+        }
+      }
+      for (int64_t g = 0; g < shape.heads; ++g) {
+        const float *from = row.data() + g * shape.width;
+        std::copy_n(from, shape.width, find(k, r, key, g));
+        std::copy_n(from + shape.heads * shape.width, shape.width,
+                    find(v, r, key, g));
+      }
+    }
+  }
+  q.resize(size_t(requests() * mostQueries * shape.heads * shape.group *
+                  shape.width));
+  for (float &x : q) {
+    x = normal(random);
+  }
+}
+
+float *Batch::find(std::vector<float> &cache, int64_t request, int64_t key,
+                   int64_t head) {
+  int64_t page = table[size_t(request * tableWidth + key / shape.page)];
+  return cache.data() +
+         ((page * shape.page + key % shape.page) * shape.heads + head) *
+             shape.width;
+}
+
+attnrt_prefixes Batch::prefixes() const {
+  auto p = rt::params<attnrt_prefixes>();
+  p.num_nodes = int32_t(records.size());
+  p.nodes = records.data();
+  p.leaf = leaf.data();
+  p.num_leaves = int32_t(leaf.size());
+  return p;
+}
+
+std::vector<double> Batch::dense() const {
+  Batch &self = const_cast<Batch &>(*this); // find() gives places to write too
+  std::vector<double> out(q.size(), 0), weights;
+  for (int64_t r = 0; r < requests(); ++r) {
+    for (int64_t p = 0; p < queries[r]; ++p) {
+      int64_t last = p + lengths[r] - queries[r];
+      int64_t to = shape.mask == Mask::none ? lengths[r] : last + 1;
+      int64_t from = shape.mask == Mask::window ? last + 1 - shape.window : 0;
+      from = std::max<int64_t>(from, 0);
+      to = std::min<int64_t>(to, lengths[r]);
+      for (int64_t h = 0; h < shape.heads * shape.group; ++h) {
+        int64_t row = ((r * mostQueries + p) * shape.heads * shape.group + h) *
+                      shape.width;
+        weights.clear();
+        double most = -INFINITY, sum = 0;
+        for (int64_t m = from; m < to; ++m) {
+          const float *key = self.find(self.k, r, m, h / shape.group);
+          double score = 0;
+          for (int64_t e = 0; e < shape.width; ++e) {
+            score += double(q[size_t(row + e)]) * key[e];
+          }
+          most = std::max(most, weights.emplace_back(score * scale));
+        }
+        for (double &w : weights) {
+          sum += w = std::exp(w - most);
+        }
+        for (int64_t m = from; m < to; ++m) {
+          const float *value = self.find(self.v, r, m, h / shape.group);
+          for (int64_t e = 0; e < shape.width; ++e) {
+            out[size_t(row + e)] += weights[size_t(m - from)] * value[e] / sum;
+          }
+        }
+      }
+    }
+  }
+  return out;
+}
+
+namespace {
+/// A DLTensor of a compact array in host memory.
+struct Tensor {
+  Tensor(const void *data, std::vector<int64_t> given, DLDataType dtype)
+      : sizes(std::move(given)) {
+    tensor.data = const_cast<void *>(data);
+    tensor.device = {kDLCPU, 0};
+    tensor.dtype = dtype;
+    tensor.ndim = int32_t(sizes.size());
+    tensor.shape = sizes.data();
+  }
+  Tensor(const Tensor &) = delete;
+  DLTensor tensor{};
+  std::vector<int64_t> sizes;
+};
+constexpr DLDataType kF32{kDLFloat, 32, 1}, kI32{kDLInt, 32, 1};
+} // namespace
+
+Ran attn::test::run(rt::Context &, rt::Bundle &bundle, Batch &batch,
+                    const How &how) {
+  const Shape &s = batch.shape;
+  int64_t requests = batch.requests();
+  rt::Kernel kernel(bundle, "attend", how.device);
+  auto caps = rt::params<attnrt_schedule_caps>();
+  caps.workers = how.workers;
+  caps.split = how.split;
+  caps.strategy = how.strategy;
+  rt::Schedule schedule(kernel, &caps);
+  std::vector<int64_t> rows{requests, batch.mostQueries, s.heads, s.group,
+                            s.width};
+  std::vector<int64_t> cache{batch.pages, s.page, s.heads, s.width};
+  Ran result;
+  result.out.assign(batch.q.size(), -1);
+  Tensor q(batch.q.data(), rows, kF32), k(batch.k.data(), cache, kF32),
+      v(batch.v.data(), cache, kF32),
+      table(batch.table.data(), {requests, batch.tableWidth}, kI32),
+      length(batch.lengths.data(), {requests}, kI32),
+      queries(batch.queries.data(), {requests}, kI32),
+      scale(&batch.scale, {}, kF32), out(result.out.data(), rows, kF32),
+      low(how.low.data(), {requests}, kI32),
+      high(how.high.data(), {requests}, kI32);
+  std::vector<const DLTensor *> arguments{
+      &q.tensor,      &k.tensor,       &v.tensor,    &table.tensor,
+      &length.tensor, &queries.tensor, &scale.tensor};
+  std::vector<const DLTensor *> lows(arguments.size()), highs(arguments.size());
+  lows[4] = &low.tensor;
+  highs[4] = &high.tensor;
+  auto step = rt::params<attnrt_step>();
+  step.num_arguments = int32_t(arguments.size());
+  step.arguments = arguments.data();
+  if (!how.low.empty()) {
+    step.low = lows.data();
+    step.host = highs.data();
+  }
+  attnrt_prefixes prefixes = batch.prefixes();
+  step.prefixes = how.shares ? &prefixes : nullptr;
+  schedule.update(step);
+  schedule.verify();
+  result.stats = rt::params<attnrt_schedule_stats>();
+  rt::throwIfFailed(attnrt_schedule_describe(schedule.get(), &result.stats));
+  arguments.push_back(&out.tensor);
+  schedule.run(arguments);
+  return result;
+}
+
+double attn::test::distance(const std::vector<float> &got,
+                            const std::vector<double> &want) {
+  double most = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    double d = std::abs(got[i] - want[i]) / (1 + std::abs(want[i]));
+    most = std::isnan(d) || std::isnan(most) ? NAN : std::max(most, d);
+  }
+  return most;
+}
+
+Batch attn::test::drawBatch(const Shape &shape, int64_t requests, int32_t most,
+                            int32_t mostQueries, std::mt19937_64 &random) {
+  auto draw = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
+  std::vector<Node> nodes;
+  int64_t count = draw(0, std::max<int64_t>(requests, 1));
+  for (int64_t n = 0; n < count; ++n) {
+    int32_t parent = int32_t(draw(-1, n - 1));
+    int32_t begin = parent < 0 ? 0 : nodes[size_t(parent)].end;
+    if (begin + 1 < most) {
+      nodes.push_back(
+          {parent, int32_t(draw(begin + 1, begin + (most - begin) / 2 + 1))});
+    } else {
+      nodes.push_back({-1, int32_t(draw(1, most))});
+    }
+  }
+  std::vector<int32_t> leaf, lengths, queries;
+  for (int64_t r = 0; r < requests; ++r) {
+    int32_t node = int32_t(draw(-1, int64_t(nodes.size()) - 1));
+    int32_t least = node < 0 ? 0 : nodes[size_t(node)].end;
+    int32_t length = int32_t(draw(least, std::max(least, most)));
+    // Now and then no more than what is shared, or nothing at all.
+    length = draw(0, 3) ? length : least;
+    leaf.push_back(node);
+    lengths.push_back(length);
+    queries.push_back(int32_t(draw(0, std::min(length, mostQueries))));
+  }
+  // At least one query, so that there is something to compute.
+  queries[0] = lengths[0] ? std::max(queries[0], 1) : 0;
+  if (*std::max_element(queries.begin(), queries.end()) == 0) {
+    leaf[0] = -1;
+    lengths[0] = queries[0] = 1;
+  }
+  return Batch(shape, std::move(nodes), std::move(leaf), std::move(lengths),
+               std::move(queries), random());
+}
