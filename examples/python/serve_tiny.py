@@ -58,7 +58,7 @@ def serve(model, name, options, requests, on_step=None):
     pool = attn_mlir.PagePool(options.pages, options.page, seed=1)
     engine = Engine(
         model, cache, pool, batch=options.batch, chunk=options.chunk,
-        step_tokens=options.step_tokens, drafts=options.drafts,
+        step_tokens=options.step_tokens, drafts=options.drafts, share=options.share,
     )
     for request in requests:
         engine.submit(request)
@@ -132,6 +132,10 @@ def run(head_dim, options):
         f"{c['cancelled']} cancelled, {c['preempted']} preempted; at most {stats['peak_held']} "
         f"pages held, {stats['pages_evicted']} evicted"
     )
+    print(
+        f"  {c['steps with shared keys']} steps shared keys; keys read per layer, x KV heads: "
+        f"{engine.cache.keys_read}, those of all requests: {c['keys']}"
+    )
     wrong, total = check(model, engine)
     print(f"  {total - wrong} of {total} tokens are those of eager attention")
     report("attn_mlir", engine, seconds)
@@ -159,6 +163,7 @@ def parse(arguments):
     add("--chunk", type=int, default=48, help="most tokens of a prompt in one step (default: %(default)s)")
     add("--step-tokens", type=int, default=128, help="most tokens of a step (default: %(default)s)")
     add("--drafts", type=int, default=3, help="most draft tokens of a step (default: %(default)s)")
+    add("--share", type=int, default=256, help="fewest keys that a step reads once for several requests, 0: never; on a CPU it pays for long prefixes (default: %(default)s)")
     add("--workers", type=int, default=0, help="workers that share a launch, 0: one per CPU (default)")
     add("--seed", type=int, default=0, help="of weights and requests (default: %(default)s)")
     add("--plot", metavar="FILE.svg", help="draw the plan of one step over the workers; the head size is added to the name")

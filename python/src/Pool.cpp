@@ -108,6 +108,8 @@ static PagePool makePool(const Shape &shape, nb::object context) {
   PagePool out;
   out.handle.reset(made);
   out.groups = groups.empty() ? 1 : params.num_groups;
+  out.pageSize = shape.pageSize;
+  out.null = shape.nullPage ? 0 : -1;
   return out;
 }
 

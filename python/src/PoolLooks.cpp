@@ -8,7 +8,9 @@
 #include "Tensor.h"
 
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -157,6 +159,12 @@ void attn::python::bindPoolLooks(nb::class_<PagePool> &pool) {
            "head"_a = 0,
            "Positions from `begin` to `end` that a trim or compaction dropped, "
            "as rising ranges, i64 [n, 2] of (begin, end).");
+  pool.def(
+      "prefixes", &prefixesOf, "sequences"_a, "group"_a = 0, "min_shared"_a = 0,
+      "Which whole pages the sequences have in common, for Schedule.update: "
+      "(nodes, leaves). nodes i32 [n, 2] of (parent or -1, end in keys), "
+      "leaves i32 [sequences]: the node behind which each is alone, or -1. "
+      "Nodes of fewer than `min_shared` keys are left out.");
   pool.def("side", &side, "name"_a,
            "The side pool \"position\" (i32) or \"count\" (f32) in place, "
            "[num_pages, page_size] or [num_pages, page_size, side_heads]. "

@@ -21,6 +21,7 @@ class Step:
     table: np.ndarray  # i32 [requests, columns]
     lengths: np.ndarray  # i32 [requests]
     qptr: np.ndarray  # i32 [requests + 1]
+    prefixes: tuple = None  # keys that requests share, as PagePool.prefixes has them
     planned: bool = False
 
 
@@ -37,7 +38,7 @@ class PagedCache:
         shape = (config.num_hidden_layers, pages, page, kv_heads, dim)
         self.k, self.v = (torch.full(shape, float("nan")) for _ in "kv")
         self.kernels = Kernels(kv_heads, self.group, dim, page, workers)
-        self.seconds = 0.0
+        self.seconds, self.keys_read = 0.0, 0
 
     def copy(self, copies):
         """What the pool asks for before an append: rows of (group, from, to, tokens)."""
@@ -56,8 +57,9 @@ class PagedCache:
         seen = [q, kp, vp, step.table, step.lengths, step.qptr, scale]
         if not step.planned:  # sizes and lengths are the same in all layers
             append.update(new)
-            attend.update(seen)
+            attend.update(seen, prefixes=step.prefixes)
             step.planned = True
+            self.keys_read += attend.stats["keys_read"]
         append.run(new)
         attend.run([*seen, out])
         self.seconds += time.perf_counter() - start

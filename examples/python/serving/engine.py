@@ -49,9 +49,10 @@ class Answer:
 
 
 class Engine:
-    def __init__(self, model, cache, pool, *, batch, chunk, step_tokens, drafts):
+    def __init__(self, model, cache, pool, *, batch, chunk, step_tokens, drafts, share=0):
         self.model, self.cache, self.pool = model, cache, pool
         self.batch, self.chunk, self.step_tokens, self.most_drafts = batch, chunk, step_tokens, drafts
+        self.least_shared = share
         # Each running request may fork once.
         self.table = attn_mlir.PageTable(pool, rows=2 * batch, columns=cache.k.shape[1])
         self.waiting, self.running, self.finished = collections.deque(), [], []
@@ -97,6 +98,15 @@ class Engine:
                 left -= len(new)
         return chosen
 
+    def shared(self, chosen):
+        """The keys that requests of the step have in common: read once for them."""
+        if not self.least_shared:
+            return None
+        sequences = [answer.sequence for answer, _, _ in chosen]
+        nodes, leaves = self.pool.prefixes(sequences, min_shared=self.least_shared)
+        self.counts["steps with shared keys"] += len(nodes) > 0
+        return nodes, leaves
+
     def make_room(self, answer, new, chosen):
         """Slots for new tokens; others are preempted, the youngest first."""
         while True:
@@ -134,8 +144,9 @@ class Engine:
         lengths = np.int32([a.cached + n for (a, _, _), n in zip(chosen, sizes)])
         step = Step(
             np.concatenate([slots for _, _, slots in chosen]).astype(np.int32),
-            self.table.array[: len(chosen)], lengths, ends,
+            self.table.array[: len(chosen)], lengths, ends, self.shared(chosen),
         )
+        self.counts["keys"] += int(lengths.sum()) * self.cache.kv_heads
         tokens = [t for _, new, _ in chosen for t in new]
         positions = [p for (a, _, _), n in zip(chosen, sizes) for p in range(a.cached, a.cached + n)]
         rows = []  # whose logits are needed: the last token's, and those of drafts

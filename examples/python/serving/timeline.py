@@ -44,7 +44,7 @@ def draw(items, batch, path):
         out.append(f'<text x="4" y="{45 + (LANE + GAP) * worker}">worker {worker}</text>')
     out.append(
         f'<text x="{LEFT}" y="{height - 8}">length of a bar: rows x query heads x keys; '
-        "dark: prefill, light: decode; a colour per request</text></svg>"
+        "dark: prefill, light: decode; a colour per request, of shared keys: of one that reads them</text></svg>"
     )
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(out) + "\n")

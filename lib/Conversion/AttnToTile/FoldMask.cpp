@@ -315,9 +315,9 @@ void FoldMask::cuts(OpBuilder &b, Location loc, Value begin, Value end,
                 ? arith::MinSIOp::create(b, loc, c.from, cut.first).getResult()
                 : cut.first;
       } else if (part.lower.empty()) {
-        c.to = c.to
-                   ? arith::MaxSIOp::create(b, loc, c.to, cut.second).getResult()
-                   : cut.second;
+        c.to =
+            c.to ? arith::MaxSIOp::create(b, loc, c.to, cut.second).getResult()
+                 : cut.second;
       } else {
         c.between.push_back(cut);
       }
@@ -421,9 +421,8 @@ void FoldMask::widen(OpBuilder &b, Location loc, Value isRun, Value begin,
 /// row of an item holds and for all of a tile's columns.
 static bool isOfTiles(const RankBinding &binding, const PresenceTerm &term) {
   auto isInside = [&](AffineExpr e) {
-    return llvm::any_of(
-        llvm::concat<const int64_t>(binding.subs, binding.axes),
-        [&](int64_t r) { return e.isFunctionOfDim(r); });
+    return llvm::any_of(llvm::concat<const int64_t>(binding.subs, binding.axes),
+                        [&](int64_t r) { return e.isFunctionOfDim(r); });
   };
   return !isInside(term.selectedCoordinate) &&
          llvm::none_of(term.selectionMap.getResults(), isInside);
@@ -488,8 +487,8 @@ FailureOr<Value> FoldMask::isSelected(TileEmitter &em, const Class &c, Value k,
       if (failed(in)) {
         return failure();
       }
-      any = arith::OrIOp::create(b, loc, loop.getRegionIterArgs()[0],
-                                 in->value);
+      any =
+          arith::OrIOp::create(b, loc, loop.getRegionIterArgs()[0], in->value);
       scf::YieldOp::create(b, loc, any);
       any = loop.getResult(0);
     }

@@ -30,6 +30,8 @@ class Sizes:
 class Problem:
     """Tensors of one call: q [B, Hq, N, D], k [B, Hkv, M, D], v [B, Hkv, M, Dv]."""
 
+    prefixes = None  # keys that requests share, as Schedule.update takes them
+
     def __init__(self, q, k, v):
         self.q, self.k, self.v = Tensor(q), Tensor(k), Tensor(v)
         given = {"q": self.q, "k": self.k, "v": self.v}
@@ -230,7 +232,7 @@ class Program:
         arguments += [view(a, problem) for a in self.cascade.space.accesses]
         check_extracts(self.extracts, problem)
         with self.lock:
-            self.schedule.update(arguments)
+            self.schedule.update(arguments, prefixes=problem.prefixes)
             stats = self.schedule.stats
             stats["one_pass"] = any(l["fold"] for l in self.schedule.launches)
             if not stats["one_pass"] and not self.materialize:

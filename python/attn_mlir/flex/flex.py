@@ -80,7 +80,8 @@ class Flex:
         return self._run(q, (k, v), Problem(q, k, v), out, return_lse)
 
     def paged(
-        self, q, k_pages, v_pages, table, lengths, *, first=None, out=None, return_lse=False
+        self, q, k_pages, v_pages, table, lengths, *, first=None, out=None, return_lse=False,
+        prefixes=None,
     ):
         """The same over a paged cache, in place.
 
@@ -91,8 +92,11 @@ class Flex:
         the queries are its last tokens. Keys count from 0. Entries of the table
         behind a length, and slots of pages, may hold anything. Page numbers are
         trusted. Captured tensors that are read at q_idx are indexed by position.
+        `prefixes`, as of PagePool.prefixes, says which keys requests have in common;
+        they are read once for all of them.
         """
         problem = PagedProblem(q, k_pages, v_pages, table, lengths, first)
+        problem.prefixes = prefixes
         return self._run(q, (k_pages, v_pages), problem, out, return_lse)
 
     def _run(self, q, given, problem, out, return_lse):

@@ -178,6 +178,24 @@ class Model:
         assert stats["pages_held"] == len(held) and stats["sequences"] == len(self.live)
         self.counts["evicted"] = stats["pages_evicted"]
         self.check_table()
+        self.check_prefixes()
+
+    def check_prefixes(self):
+        """What two sequences share is where their ways to the root meet."""
+        names = list(self.live)
+        for group in range(len(self.groups)):
+            nodes, leaves = self.pool.prefixes(names, group)
+            ways = [shared_ends(nodes, leaf) for leaf in leaves]
+            whole = []
+            for name in names:
+                pages = self.pool.pages(name, group)[: len(self.live[name][1]) // self.page]
+                whole.append(pages[: list(pages).index(0)] if 0 in pages else pages)
+            for i, a in enumerate(whole):
+                for j, b in enumerate(whole[:i]):
+                    least = min(len(a), len(b))
+                    same = np.cumprod(a[:least] == b[:least]).sum() * self.page
+                    met = max([0, *(end for node, end in ways[i].items() if node in ways[j])])
+                    assert met == same, (group, a, b, nodes, leaves)
 
     def check_table(self):
         for offset, page in self.table.update().tolist():
@@ -199,6 +217,15 @@ def refused(status, call, *args, **options):
         assert error.status == status, error
         return error.message
     raise AssertionError(f"expects an Error ({status}), but nothing was raised")
+
+
+def shared_ends(nodes, leaf):
+    """{node: end} from a leaf to the root."""
+    found = {}
+    while leaf >= 0:
+        found[int(leaf)] = int(nodes[leaf][1])
+        leaf = nodes[leaf][0]
+    return found
 
 
 def random_operations(seed, operations):
@@ -338,12 +365,46 @@ def paged_attention():
         assert np.abs(out[row, :, 0] - want).max() < 1e-5
 
 
+def shared_attention():
+    """Prefixes that a step shares: the same rows, fewer keys read."""
+    pool, rng = attn_mlir.PagePool(60, 16), np.random.default_rng(1)
+    text = list(range(200))
+    first, _ = pool.create()
+    pool.append(first, text)
+    sequences = [first]
+    for i in range(5):
+        sequence, reused = pool.create(text + [i])
+        assert reused == 192
+        pool.append(sequence, [7 * i] * (9 + i))
+        sequences.append(sequence)
+    table = attn_mlir.PageTable(pool, len(sequences), 16)
+    for row, sequence in enumerate(sequences):
+        table.bind(row, sequence)
+    table.update()
+    nodes, leaves = pool.prefixes(sequences)
+    assert nodes.tolist() == [[-1, 192]] and leaves.tolist() == [0] * 6
+    assert not len(pool.prefixes(sequences, min_shared=193)[0])
+    k, v = rng.standard_normal((2, 60, 16, 2, 32), dtype=np.float32)
+    lengths = np.int32([pool.length(s) for s in sequences])
+    q = rng.standard_normal((6, 4, 1, 32), dtype=np.float32)
+    attention = attn_mlir.flex()
+    alone = attention.paged(q, k, v, table.array, lengths)
+    read = attention.last.stats["keys_read"]
+    shared = attention.paged(q, k, v, table.array, lengths, prefixes=(nodes, leaves))
+    assert np.abs(alone - shared).max() < 1e-5
+    assert attention.last.stats["keys_read"] < 0.75 * read, (attention.last.stats, read)
+    again = attention.paged(q, k, v, table.array, lengths)
+    assert np.array_equal(again, alone) and attention.last.stats["keys_read"] == read
+    for wrong in (3, (nodes,), (nodes.ravel(), leaves), (nodes, leaves[:2]), ([[0, 16]], leaves)):
+        refused("invalid argument", attention.paged, q, k, v, table.array, lengths, prefixes=wrong)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--operations", type=int, default=3000)
     options = parser.parse_args()
-    for check in (prefixes, rewrites, refusals, paged_attention):
+    for check in (prefixes, rewrites, refusals, paged_attention, shared_attention):
         check()
         print(check.__name__, "done")
     random_operations(options.seed, options.operations)

@@ -15,7 +15,7 @@ import serve_tiny
 PLOT = pathlib.Path(sys.argv[2])
 NEEDED = (
     "steps", "mixed steps", "reused", "forks", "copied pages", "drafts", "accepted drafts",
-    "cancelled", "preempted",
+    "cancelled", "preempted", "steps with shared keys",
 )
 
 
