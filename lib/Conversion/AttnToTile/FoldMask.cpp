@@ -280,7 +280,7 @@ FoldMask::Bounds FoldMask::bounds(OpBuilder &b, Location loc,
   }
   Value ok = conjunction(b, loc, part.conditions, values);
   // The border that is there gives way.
-  if (part.upper.empty() && !part.lower.empty()) {
+  if (part.upper.empty()) {
     return {arith::SelectOp::create(b, loc, ok, lower, end), upper};
   }
   return {lower, arith::SelectOp::create(b, loc, ok, upper, lower)};

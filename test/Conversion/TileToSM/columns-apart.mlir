@@ -15,7 +15,7 @@
 // CHECK: sm.load %[[AT]] live %{{.*}} -> tensor<64x64xf32
 tile.kernel items @transposed(%k: memref<?x?xf32>, %o: memref<?x64xf32>) rows(64) cols(64) {
   %c0 = arith.constant 0 : index
-  %coord, %minor, %count, %run = tile.rows %c0 : vector<64xi32>
+  %coord, %minor, %count, %sym = tile.rows %c0 : vector<64xi32>
   %e = tile.coord %c0 : vector<64xi32>
   %x = tile.load %k[%e, %coord] axes [1, 0] : (memref<?x?xf32>, vector<64xi32>, vector<64xi32>) -> vector<64x64xf32>
   tile.store %x, %o[%coord, %e] axes [0, 1] : vector<64x64xf32>, memref<?x64xf32>, vector<64xi32>, vector<64xi32>
@@ -35,7 +35,7 @@ tile.kernel items @transposed(%k: memref<?x?xf32>, %o: memref<?x64xf32>) rows(64
 // CHECK: sm.load %{{.*}} live %[[LIVE]]
 tile.kernel items @some_columns(%k: memref<?x?xf32>, %o: memref<?x64xf32>, %n: index) rows(64) cols(64) {
   %c0 = arith.constant 0 : index
-  %coord, %minor, %count, %run = tile.rows %c0 : vector<64xi32>
+  %coord, %minor, %count, %sym = tile.rows %c0 : vector<64xi32>
   %e = tile.coord %c0 : vector<64xi32>
   %x = tile.load %k[%e, %coord] axes [1, 0] live(%c0 to %n) {liveAxis = 1 : i64} : (memref<?x?xf32>, vector<64xi32>, vector<64xi32>, index, index) -> vector<64x64xf32>
   tile.store %x, %o[%coord, %e] axes [0, 1] : vector<64x64xf32>, memref<?x64xf32>, vector<64xi32>, vector<64xi32>

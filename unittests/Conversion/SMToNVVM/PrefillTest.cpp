@@ -38,7 +38,7 @@ sm.kernel @attention(%q: !h, %scale: f32, %k: !h, %v: !h, %o: !o, %length: i32)
     %last = sm.items init(%begin : !sm.cursor) {
     ^bb0(%item: !sm.item, %start: !sm.cursor):
       %all = arith.constant dense<true> : tensor<64xi1, #mover>
-      %coord, %minor, %n0 = sm.rows %item, %zero : tensor<64xi32, #mover>
+      %coord, %minor, %n0, %sym = sm.rows %item, %zero : tensor<64xi32, #mover>
       %qb = sm.address %q : !h
       %qs = sm.stride %q, 0 : !h
       %qs1 = arith.index_cast %qs : index to i64
@@ -135,7 +135,7 @@ sm.kernel @attention(%q: !h, %scale: f32, %k: !h, %v: !h, %o: !o, %length: i32)
 
       %le = sm.expand %l along 1 : tensor<64xf32, #row> -> tensor<64x64xf32, #acc>
       %result = arith.divf %acc, %le : tensor<64x64xf32, #acc>
-      %rc, %rm, %count = sm.rows %item, %zero : tensor<64xi32, #row>
+      %rc, %rm, %count, %rs = sm.rows %item, %zero : tensor<64xi32, #row>
       %number = sm.coord %zero : tensor<64xi32, #row>
       %n = arith.index_cast %count : index to i32
       %ns = sm.splat %n : i32 -> tensor<64xi32, #row>

@@ -100,7 +100,7 @@ TEST(SMToNVVMRecords, ReadsItems) {
 TEST(SMToNVVMRecords, ReadsMerges) {
   std::vector<std::string> names{"row_begin", "row_count",  "slot",
                                  "head",      "sub_begin",  "sub_count",
-                                 "param",     "part_count", "row_last"};
+                                 "sym_first", "part_count", "row_last"};
   std::vector<std::string> values;
   std::string body = fields(names, values);
   body += "%two = arith.constant 2 : index\n%part = sm.part %item, %two\n";
@@ -117,13 +117,13 @@ TEST(SMToNVVMRecords, ReadsMerges) {
   merge.sub_begin = 1;
   merge.sub_count = 2;
   merge.seg = -1;
-  merge.dst = -1;
+  merge.dst = 12;
   plan.merges = {merge};
   std::vector<TestTensor> tensors{TestTensor::get<int32_t>(2, 16, -2)};
   runKernel(wrapKernel("", std::string("%out: ") + kInts, 1,
                        body + writeOut(values, "%zero"), /*merges=*/true),
             plan, tensors);
-  int32_t wanted[] = {4, 3, -1, 6, 1, 2, 55, 4, 6, 16, -2};
+  int32_t wanted[] = {4, 3, 12, 6, 1, 2, 55, 4, 6, 16, -2};
   for (int i = 0; i < 11; ++i) {
     EXPECT_EQ(tensors[0].at<int32_t>(0, i), wanted[i]) << i;
   }
@@ -135,15 +135,17 @@ TEST(SMToNVVMRecords, PacksRows) {
   std::string i64 = size + "i64, " + layout + ">";
   std::string body =
       "%first = arith.constant 4 : index\n"
-      "%coord, %minor, %count = sm.rows %item, %first : " +
+      "%coord, %minor, %count, %sym = sm.rows %item, %first : " +
       i32 + "\n" + rowAddresses("o", "%out", kInts, 64, 4, layout) +
       "%four = arith.constant dense<4> : " + i64 +
       "\n%o1 = arith.addi %o, %four : " + i64 +
       "\n%o2 = arith.addi %o1, %four : " + i64 +
+      "\n%o3 = arith.addi %o2, %four : " + i64 +
       "\n%c = arith.index_cast %count : index to i32\n%cs = sm.splat %c : i32 "
       "-> " +
       i32 + "\n";
-  for (const char *pair : {"%coord to %o ", "%minor to %o1 ", "%cs to %o2 "}) {
+  for (const char *pair :
+       {"%coord to %o ", "%minor to %o1 ", "%cs to %o2 ", "%sym to %o3 "}) {
     body += std::string("sm.store ") + pair + "live %o_live : " + i32 + ", " +
             i64 + ", " + size + "i1, " + layout + ">\n";
   }
@@ -154,8 +156,9 @@ TEST(SMToNVVMRecords, PacksRows) {
   plan.items[0].sub_count = 3;
   for (size_t i = 0; i < plan.rows.size(); ++i) {
     plan.rows[i].coord = int32_t(100 + i * i);
+    plan.rows[i].sym = int32_t(7 * i);
   }
-  std::vector<TestTensor> tensors{TestTensor::get<int32_t>(64, 3, -1)};
+  std::vector<TestTensor> tensors{TestTensor::get<int32_t>(64, 4, -1)};
   runKernel(wrapKernel("", std::string("%out: ") + kInts, 2, body), plan,
             tensors);
   for (int i = 0; i < 64; ++i) {
@@ -163,5 +166,6 @@ TEST(SMToNVVMRecords, PacksRows) {
     EXPECT_EQ(tensors[0].at<int32_t>(i, 0), plan.rows[3 + packed / 3].coord);
     EXPECT_EQ(tensors[0].at<int32_t>(i, 1), 5 + packed % 3);
     EXPECT_EQ(tensors[0].at<int32_t>(i, 2), 13 * 3 - 4);
+    EXPECT_EQ(tensors[0].at<int32_t>(i, 3), plan.rows[3 + packed / 3].sym);
   }
 }

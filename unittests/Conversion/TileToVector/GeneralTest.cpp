@@ -403,7 +403,7 @@ tile.kernel merge @f(%l: memref<?xf32>, %s: memref<?x24xf32>, %r: memref<?x?x24x
   %z2 = arith.constant dense<0.0> : vector<4x24xf32>
   %e = tile.coord %c0 : vector<24xi32>
   scf.for %first = %c0 to %total step %c4 {
-    %p, %m, %count = tile.rows %first : vector<4xi32>
+    %p, %m, %count, %sym = tile.rows %first : vector<4xi32>
     %st:2 = tile.fold from(%c0) to(%parts) state(%z1, %z2 : vector<4xf32>, vector<4x24xf32>) class {
     ^bb0(%k: index):
       %t = arith.constant true

@@ -1,0 +1,1 @@
+"""What peers.py is made of: cases, contenders in processes of their own, reports."""
