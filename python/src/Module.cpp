@@ -1,6 +1,7 @@
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include "Error.h"
+#include "Pool.h"
 #include "Tensor.h"
 
 NB_MODULE(_native, m) {
@@ -8,5 +9,6 @@ NB_MODULE(_native, m) {
   attn::python::check(attnrt_check_abi(ATTNRT_ABI_VERSION));
   attn::python::bindTensor(m);
   attn::python::bindRuntime(m);
+  attn::python::bindPool(m);
   attn::python::bindCompiler(m);
 }

@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,9 @@ nanobind::object makeSchedule(nanobind::handle kernel, int32_t workers,
                               int64_t maxItems, int64_t maxSlots,
                               int64_t maxWorkspace);
 void bindSchedule(nanobind::module_ &m);
+
+/// Work items of a plan as an array (Schedule.items); null: none.
+nanobind::ndarray<nanobind::numpy, int32_t> itemsOf(const attnrt_plan *plan);
 
 } // namespace attn::python
 

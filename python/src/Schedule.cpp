@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // Schedules: planning of steps and their launches.
+#include "Arrays.h"
 #include "Error.h"
 #include "Runtime.h"
 #include "Tensor.h"
@@ -134,11 +135,50 @@ nb::object attn::python::makeSchedule(nb::handle self, int32_t workers,
   return nb::cast(std::move(out));
 }
 
+/// What Schedule.update takes as prefixes: (nodes, leaves), or None.
+struct Prefixes {
+  std::vector<int32_t> nodes, leaves;
+  attnrt_prefixes prefixes = {};
+  bool isGiven = false;
+
+  explicit Prefixes(nb::handle given) : isGiven(!given.is_none()) {
+    if (!isGiven) {
+      return;
+    }
+    if (!nb::isinstance<nb::sequence>(given) || nb::len(given) != 2) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects prefixes as (nodes, leaves), but got " +
+                nb::cast<std::string>(nb::repr(given)));
+    }
+    nb::object first = given[0], second = given[1];
+    Tensor pairs = Tensor::of(first);
+    if (pairs.sizes().size() != 2 || pairs.sizes()[1] != 2) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects nodes of prefixes [n, 2], but got " +
+                std::to_string(pairs.sizes().size()) + " axes");
+    }
+    for (int64_t i = 0; i < pairs.sizes()[0]; ++i) {
+      Tensor node =
+          pairs.restride(i * pairs.steps()[0], {2}, {pairs.steps()[1]});
+      for (int32_t x : intsOf(nb::cast(node), "nodes")) {
+        nodes.push_back(x);
+      }
+    }
+    leaves = intsOf(second, "leaves");
+    prefixes.struct_size = sizeof(prefixes);
+    prefixes.num_nodes = int32_t(nodes.size() / 2);
+    prefixes.nodes = reinterpret_cast<const attnrt_prefix_node *>(nodes.data());
+    prefixes.leaf = leaves.data();
+    prefixes.num_leaves = int32_t(leaves.size());
+  }
+};
+
 using StepFunction = attnrt_status (*)(Schedule &, const attnrt_step *, void *);
 
 /// What update and validate share: they take the same step.
 static void takeStep(Schedule &self, nb::sequence arguments, nb::object host,
-                     nb::object low, uintptr_t stream, StepFunction function) {
+                     nb::object low, nb::object prefixes, uintptr_t stream,
+                     StepFunction function) {
   const Kernel &kernel = nb::cast<const Kernel &>(self.kernel);
   Tensors given = collect(arguments, kernel);
   Tensors high = collectSome(host, kernel, "host");
@@ -149,6 +189,8 @@ static void takeStep(Schedule &self, nb::sequence arguments, nb::object host,
   step.arguments = given.pointers.data();
   step.host = high.data();
   step.low = least.data();
+  Prefixes shared(prefixes);
+  step.prefixes = shared.isGiven ? &shared.prefixes : nullptr;
   Turn turn(self);
   attnrt_status status;
   {
@@ -159,15 +201,15 @@ static void takeStep(Schedule &self, nb::sequence arguments, nb::object host,
 }
 
 static void update(Schedule &self, nb::sequence arguments, nb::object host,
-                   nb::object low, uintptr_t stream) {
-  takeStep(self, arguments, host, low, stream,
+                   nb::object low, nb::object prefixes, uintptr_t stream) {
+  takeStep(self, arguments, host, low, prefixes, stream,
            [](Schedule &s, const attnrt_step *step, void *at) {
              return attnrt_schedule_update(s.handle.get(), step, at);
            });
 }
 
 static void validate(Schedule &self, nb::sequence arguments, nb::object host) {
-  takeStep(self, arguments, host, nb::none(), 0,
+  takeStep(self, arguments, host, nb::none(), nb::none(), 0,
            [](Schedule &s, const attnrt_step *step, void *) {
              return attnrt_schedule_validate(s.handle.get(), step);
            });
@@ -227,6 +269,14 @@ static nb::list launches(Schedule &self) {
   return out;
 }
 
+static nb::ndarray<nb::numpy, int32_t> items(Schedule &self, int32_t launch) {
+  Turn turn(self);
+  attnrt_launch_info info = {};
+  info.struct_size = sizeof(info);
+  check(attnrt_schedule_launch(self.handle.get(), launch, &info));
+  return itemsOf(info.plan);
+}
+
 static void verify(Schedule &self) {
   Turn turn(self);
   check(attnrt_schedule_verify(self.handle.get()));
@@ -238,11 +288,13 @@ void attn::python::bindSchedule(nb::module_ &m) {
       "Room for steps of a kernel. One thread at a time; another one that "
       "calls meanwhile gets an Error.")
       .def("update", &update, "arguments"_a, "host"_a = nb::none(),
-           "low"_a = nb::none(), "stream"_a = 0,
+           "low"_a = nb::none(), "prefixes"_a = nb::none(), "stream"_a = 0,
            "Plans a step for tensors of these sizes (arguments only, no "
            "results). Values are read where Argument.host_read says so; `host` "
            "has a copy of those on a device, or None each, and with `low` the "
-           "largest and smallest values that runs may come with. Error "
+           "largest and smallest values that runs may come with. `prefixes`: "
+           "(nodes, leaves) as of PagePool.prefixes, keys that requests have "
+           "in common and that are read once for them. Error "
            "(resource exhausted) if capacities do not suffice; the step before "
            "stays. Releases the GIL.")
       .def("validate", &validate, "arguments"_a, "host"_a = nb::none(),
@@ -261,6 +313,11 @@ void attn::python::bindSchedule(nb::module_ &m) {
           "Of the last step, a dict each: fold (one pass over a rank, "
           "else a stage of points), rows (most packed rows of an item) "
           "and cols (of a tile).")
+      .def("items", &items, "launch"_a = 0,
+           "Work items of a launch of the last step, in the order in which "
+           "workers take them, i32 [n, 8]: worker, segment, its coordinate "
+           "(such as the request), KV head, rows, query heads, first key, "
+           "keys.")
       .def("verify", &verify,
            "Checks the plans of the last step by rules of their own.")
       .def_prop_ro("stats", &stats,

@@ -15,6 +15,19 @@ namespace nb = nanobind;
 using namespace nb::literals;
 using namespace attn::python;
 
+/// What the framework says of a tensor that it does not export, as those of
+/// PyTorch that require a gradient.
+static std::string whyNot(nb::handle object) {
+  try {
+    if (nb::hasattr(object, "__dlpack__")) {
+      object.attr("__dlpack__")();
+    }
+  } catch (const nb::python_error &error) {
+    return std::string(": ") + nb::cast<std::string>(nb::str(error.value()));
+  }
+  return "";
+}
+
 Tensor Tensor::of(nb::handle object) {
   if (nb::isinstance<Tensor>(object)) {
     return nb::cast<Tensor>(object);
@@ -48,7 +61,8 @@ Tensor Tensor::of(nb::handle object) {
     raise(ATTNRT_INVALID_ARGUMENT,
           std::string("expects a tensor (DLPack or the buffer protocol), but "
                       "got ") +
-              nb::cast<std::string>(nb::str(object.type().attr("__name__"))));
+              nb::cast<std::string>(nb::str(object.type().attr("__name__"))) +
+              whyNot(object));
   }
   return out;
 }

@@ -98,6 +98,13 @@ std::optional<int64_t> BlockAccess::getColumnAxis() const {
   return found;
 }
 
+bool BlockAccess::hasNeighbours() const {
+  std::optional<int64_t> axis = getColumnAxis();
+  auto view = memory.getDefiningOp<tile::ViewOp>();
+  auto type = cast<MemRefType>((view ? view.getStorage() : memory).getType());
+  return axis && type.getStridesAndOffset().first[*axis] == 1;
+}
+
 /// A power of two that an integer is a multiple of.
 static int64_t getFactor(Value value, int64_t most) {
   APInt constant;
@@ -209,6 +216,8 @@ private:
   /// With `isGuarded` for live rows only, though it is one for all of them.
   RowInteger lookUp(Value table, ArrayRef<RowInteger> at, Value live,
                     bool isGuarded = false);
+  /// Bytes between neighbours along an axis.
+  RowInteger stepOf(Value memory, int64_t axis);
   RowInteger addressOf(Value memory, ArrayRef<RowInteger> at);
 
   KernelConversion &c;
@@ -345,21 +354,22 @@ RowInteger RowLocator::getIndex(const BlockAccess &access, unsigned i,
   return base;
 }
 
-RowInteger RowLocator::addressOf(Value memory, ArrayRef<RowInteger> at) {
+RowInteger RowLocator::stepOf(Value memory, int64_t axis) {
   auto type = cast<MemRefType>(memory.getType());
-  Value target = c.scalar(memory);
-  auto [strides, offset] = type.getStridesAndOffset();
   int64_t bytes = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
-  RowInteger address{sm::AddressOp::create(b, target), {}};
+  int64_t stride = type.getStridesAndOffset().first[axis];
+  if (!ShapedType::isDynamic(stride)) {
+    return constant(stride * bytes);
+  }
+  Value elements = arith::IndexCastOp::create(
+      b, b.getI64Type(), sm::StrideOp::create(b, c.scalar(memory), axis));
+  return apply<arith::MulIOp>({elements, {}}, constant(bytes));
+}
+
+RowInteger RowLocator::addressOf(Value memory, ArrayRef<RowInteger> at) {
+  RowInteger address{sm::AddressOp::create(b, c.scalar(memory)), {}};
   for (auto [axis, coordinate] : llvm::enumerate(at)) {
-    RowInteger step;
-    if (ShapedType::isDynamic(strides[axis])) {
-      Value elements = arith::IndexCastOp::create(
-          b, b.getI64Type(), sm::StrideOp::create(b, target, axis));
-      step = apply<arith::MulIOp>({elements, {}}, constant(bytes));
-    } else {
-      step = constant(strides[axis] * bytes);
-    }
+    RowInteger step = stepOf(memory, axis);
     address =
         apply<arith::AddIOp>(address, apply<arith::MulIOp>(coordinate, step));
   }
@@ -528,11 +538,15 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
       at.push_back(evaluate(e, indices, symbols));
     }
   }
+  Value columnBytes;
   if (isBlock) {
-    auto type = cast<MemRefType>(memory.getType());
-    if (last < 0 || type.getStridesAndOffset().first[last] != 1) {
-      fail("expects columns of a block to be neighbours in memory");
+    if (last < 0) {
+      fail("expects columns of a block along an axis of the storage");
       return std::nullopt;
+    }
+    if (cast<MemRefType>(memory.getType()).getStridesAndOffset().first[last] !=
+        1) {
+      columnBytes = stepOf(memory, last).scalar;
     }
   }
   if (c.failed) {
@@ -542,6 +556,7 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
   if (isBlock) {
     result.columns = countColumns(access);
     result.alignment = access.getAlignment();
+    result.columnBytes = columnBytes;
   }
   return result;
 }

@@ -49,6 +49,8 @@ struct RowAddresses {
   Value columns;
   /// What addresses are multiples of.
   int64_t alignment = 16;
+  /// Bytes from a column to the next (i64); null: they are neighbours.
+  Value columnBytes;
 };
 
 /// What a tile.load or tile.store names.
@@ -66,6 +68,8 @@ struct BlockAccess {
   /// The axis of the storage along which the columns of a block lie, if there
   /// is one.
   std::optional<int64_t> getColumnAxis() const;
+  /// Whether the columns of a block are known to be neighbours in memory.
+  bool hasNeighbours() const;
   /// The largest power of two up to 16 that every row's address is known to be
   /// a multiple of.
   int64_t getAlignment() const;
@@ -195,6 +199,9 @@ private:
   Attribute getMover(int64_t rows, int64_t rowBytes);
   /// The same for a block. Null: its elements are read one by one.
   Attribute getMover(tile::LoadOp load);
+
+  /// A block of type `type` whose columns may lie apart, element by element.
+  Value loadElements(RankedTensorType type, const RowAddresses &where);
 
   //===--- Addresses (Addresses.cpp) ---===//
   std::optional<RowAddresses> locate(Operation *op, const BlockAccess &access,

@@ -44,7 +44,7 @@ Attribute KernelConversion::getMover(tile::LoadOp load) {
   BlockAccess access = BlockAccess::get(load);
   unsigned bits = type.getElementTypeBitWidth();
   bool isPart = access.liveAxis == 1 && (access.liveBegin || access.liveEnd);
-  if (type.getRank() != 2 || bits % 8 || isPart || !access.getColumnAxis() ||
+  if (type.getRank() != 2 || bits % 8 || isPart || !access.hasNeighbours() ||
       access.getAlignment() < 4) {
     return {};
   }
@@ -82,17 +82,45 @@ Value KernelConversion::loadFragment(tile::LoadOp load, Attribute layout) {
   bool isFlag = type.getElementType().isInteger(1);
   RankedTensorType stored = isFlag ? type.clone(b.getI8Type()) : type;
   Value value =
-      isBlock ? sm::LoadRowsOp::create(b, stored, where->addresses, where->live,
-                                       limitOf(type, where->columns),
-                                       where->alignment)
-                    .getResult()
-              : sm::LoadOp::create(b, stored, where->addresses, where->live)
-                    .getResult();
+      where->columnBytes ? loadElements(stored, *where)
+      : isBlock
+          ? sm::LoadRowsOp::create(b, stored, where->addresses, where->live,
+                                   limitOf(type, where->columns),
+                                   where->alignment)
+                .getResult()
+          : sm::LoadOp::create(b, stored, where->addresses, where->live)
+                .getResult();
   if (!isFlag) {
     return value;
   }
   Value zero = arith::ConstantOp::create(b, stored, b.getZeroAttr(stored));
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, value, zero);
+}
+
+Value KernelConversion::loadElements(RankedTensorType type,
+                                     const RowAddresses &where) {
+  auto slice = sm::SliceAttr::get(b.getContext(), 0, type.getEncoding());
+  auto wide = RankedTensorType::get(type.getDimSize(1), b.getI64Type(), slice);
+  auto spread = [&](Value x) -> Value {
+    return sm::SplatOp::create(b, wide, x);
+  };
+  Value number = arith::ExtSIOp::create(
+      b, wide, sm::CoordOp::create(b, wide.clone(b.getI32Type()), index(0)));
+  Value away = arith::MulIOp::create(b, number, spread(where.columnBytes));
+  RankedTensorType addresses = type.clone(b.getI64Type());
+  Value row = sm::ExpandOp::create(b, addresses, where.addresses, 1);
+  Value column = sm::ExpandOp::create(b, addresses, away, 0);
+  Value at = arith::AddIOp::create(b, row, column);
+  RankedTensorType flags = type.clone(b.getI1Type());
+  Value live = sm::ExpandOp::create(b, flags, where.live, 1);
+  if (Value columns = limitOf(type, where.columns)) {
+    Value limit = arith::IndexCastOp::create(b, b.getI64Type(), columns);
+    Value inside = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, number,
+                                         spread(limit));
+    live = arith::AndIOp::create(b, live,
+                                 sm::ExpandOp::create(b, flags, inside, 0));
+  }
+  return sm::LoadOp::create(b, type, at, live);
 }
 
 /// The loads that an operand is computed from, element by element.
@@ -264,6 +292,9 @@ void KernelConversion::storeTo(Operation *op, Value value,
   auto rows = RankedTensorType::get(getType(type, wanted).getDimSize(0),
                                     b.getI64Type(), getRowLayout());
   std::optional<RowAddresses> where = locate(op, access, rows, isBlock);
+  if (where && where->columnBytes) {
+    return fail(op, "expects columns of a block to be neighbours in memory");
+  }
   Value converted = failed ? value : fragment(value, wanted);
   if (failed) {
     return;

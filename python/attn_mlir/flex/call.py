@@ -6,22 +6,11 @@ import dataclasses
 import threading
 
 from .._compiler import compile as compile_text
+from .._context import default_context
 from .._errors import Error
-from .._native import Context, Tensor
+from .._native import Tensor
 from .affine import interval
 from .space import Access, Shape
-
-_lock = threading.Lock()
-_context = None
-
-
-def default_context():
-    """One per process, so that all calls share its threads."""
-    global _context
-    with _lock:
-        if _context is None:
-            _context = Context()
-        return _context
 
 
 def bad(what):
@@ -40,6 +29,8 @@ class Sizes:
 
 class Problem:
     """Tensors of one call: q [B, Hq, N, D], k [B, Hkv, M, D], v [B, Hkv, M, Dv]."""
+
+    prefixes = None  # keys that requests share, as Schedule.update takes them
 
     def __init__(self, q, k, v):
         self.q, self.k, self.v = Tensor(q), Tensor(k), Tensor(v)
@@ -190,6 +181,18 @@ def view(access: Access, problem):
     return tensor.restride(offset, sizes, strides)
 
 
+def check_gradients(tensors):
+    """Results have no history: who trains must not lose gradients unseen."""
+    if any(getattr(t, "requires_grad", False) for t in tensors):
+        import torch
+
+        if torch.is_grad_enabled():
+            raise bad(
+                "expects tensors that require no gradient, as there is no backward pass, "
+                "but got one that does: detach() it or call under torch.no_grad()"
+            )
+
+
 def check_extracts(values, problem):
     """Indices of tensors that no view has, against the ends of the tensors."""
     import numpy as np
@@ -224,12 +227,12 @@ class Program:
         self.stats = None
         self.sizes = None  # of the last call
 
-    def run(self, problem, out):
+    def run(self, problem, results):
         arguments = problem.arguments()
         arguments += [view(a, problem) for a in self.cascade.space.accesses]
         check_extracts(self.extracts, problem)
         with self.lock:
-            self.schedule.update(arguments)
+            self.schedule.update(arguments, prefixes=problem.prefixes)
             stats = self.schedule.stats
             stats["one_pass"] = any(l["fold"] for l in self.schedule.launches)
             if not stats["one_pass"] and not self.materialize:
@@ -240,19 +243,19 @@ class Program:
                     "mostly because a captured tensor is read at an index that is not "
                     "affine and varies with both q_idx and kv_idx; materialize=True allows it",
                 )
-            self.schedule.run([*arguments, problem.rows(out)])
+            self.schedule.run([*arguments, *(problem.rows(r) for r in results)])
             self.stats, self.sizes = stats, problem.sizes()
 
 
-def make_out(q, problem):
-    """A tensor of q's framework for the result."""
+def make_out(q, shape, element):
+    """A tensor of q's framework for a result of f32 or of q's own type."""
     if type(q).__module__.split(".")[0] == "torch":
-        return q.new_empty(problem.out_shape)
+        import torch
+
+        return q.new_empty(shape, dtype=torch.float32 if element == "f32" else q.dtype)
     import numpy as np
 
     names = {"f16": np.float16, "f32": np.float32}
-    if problem.shape.element not in names:
-        raise bad(
-            f"expects out= for {problem.shape.element} of {type(q).__module__}: NumPy has no such type"
-        )
-    return np.empty(problem.out_shape, names[problem.shape.element])
+    if element not in names:
+        raise bad(f"expects out= for {element} of {type(q).__module__}: NumPy has no such type")
+    return np.empty(shape, names[element])

@@ -17,6 +17,24 @@ from .region import Region, number
 from .space import Space
 
 
+def _keep_rows(parts):
+    """Makes every condition one on the keys.
+
+    What names a row alone makes the row absent, and absent rows are written as 0:
+    right for sums of values, but the logarithm of no sum is -inf. A union with a set
+    that only names keys, though none is in it, says nothing about rows, and flags
+    have an axis of keys.
+    """
+    if parts.sets:
+        parts.sets = [*parts.sets, ("m < 0",)]
+    for a, b in [pair for pair in parts.equal if "kv" not in coords_of(pair[0]) + coords_of(pair[1])]:
+        parts.equal.remove((a, b))
+        parts.flags.append(ops.compare("eq", a, b))
+    for read in [r for r in parts.bools if "kv" not in coords_of(r)]:
+        parts.bools.remove(read)
+        parts.flags.append(read)
+
+
 class Cascade:
     """Text of one shape and the arguments behind q, k and v."""
 
@@ -41,6 +59,8 @@ class Cascade:
             return "", []
         parts = split(mask, self.space)
         clauses, types, symbols = [], [], []
+        if self.shape.lse:
+            _keep_rows(parts)
         if parts.sets is not None:
             sets = parts.sets or [("m < 0",)]
             clauses.append(" or ".join("(" + " and ".join(s or ("m >= 0",)) + ")" for s in sets))
@@ -73,6 +93,8 @@ class Cascade:
         coords = coords_of(condition)
         if self.shape.page and "q" in coords and "b" not in coords:
             coords = ("b", *coords)
+        if self.shape.lse and "kv" not in coords:
+            coords = (*coords, "kv")
         names = ", ".join(self.space.rank_names(coords))
         name = f"%flag{sum('%flag' in line for line in self.lines)}"
         region = Region(self.space)
@@ -137,9 +159,20 @@ class Cascade:
       attn.yield %y : {s.element}
     }}
 """
-        return f"""func.func @flex(%q: {q}, {parameters}{arguments}) -> {out} {{
+        lse, names, results, yields = "", "%o", out, last
+        if s.lse:
+            lse = f"""    %lse = attn.einsum %sd[{row}], %gm[{row}] -> [{row}] : ({rows}, {rows}) -> {rows} {{
+    ^bb0(%x: f32, %y: f32):
+      %d = math.log %x : f32
+      %z = arith.addf %d, %y : f32
+      attn.yield %z : f32
+    }}
+"""
+            names, results, yields = "%o, %l", f"({out}, {rows})", f"{last}, %lse"
+        types = results.strip("()")
+        return f"""func.func @flex(%q: {q}, {parameters}{arguments}) -> {results} {{
   %scale = arith.constant {number(self.scale)} : f32
-{views}  %o = attn.cascade ranks(b, {head}, p, m, e, f) -> {out} {{
+{views}  {names} = attn.cascade ranks(b, {head}, p, m, e, f) -> {results} {{
 {''.join(self.lines)}    %qk = attn.einsum %q[{row}, e], %k[b, {kv}, m, e], %scale -> [{point}] reduce add(e)
 {self.where}        : ({q}, {k}, f32{extra}) -> {scores}
 {self.score or ''}    %gm = attn.einsum {top}[{point}] -> [{row}] reduce max(m) : ({scores}) -> {rows}
@@ -157,8 +190,8 @@ class Cascade:
     }}
     %av = attn.einsum %a[{point}], %v[b, {kv}, m, f] -> [{row}, f] reduce add(m)
         : ({scores}, {v}) -> {wide}
-{narrow}    attn.yield {last} : {out}
+{narrow}{lse}    attn.yield {yields} : {types}
   }}
-  return %o : {out}
+  return {names} : {types}
 }}
 """

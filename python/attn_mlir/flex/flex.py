@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Attention from a score_mod and a mask_mod."""
 
+import dataclasses
 import threading
 
 from .. import _native
 from . import expr
-from .call import PagedProblem, Problem, Program, bad, make_out
+from .call import PagedProblem, Problem, Program, bad, check_gradients, make_out
 from .capture import Lifter
 from .emit import Cascade
 from .peel import peel
@@ -63,7 +64,7 @@ class Flex:
                 )
             return self._programs[shape]
 
-    def __call__(self, q, k, v, out=None):
+    def __call__(self, q, k, v, out=None, *, return_lse=False):
         """softmax over present keys of score_mod(scale * q k), times v.
 
         q [B, Hq, N, D], k [B, Hkv, M, D], v [B, Hkv, M, Dv] of f32, f16 or bf16 in
@@ -71,12 +72,17 @@ class Flex:
         any DLPack. Query head h reads KV head h // (Hq / Hkv). Nothing is copied:
         captured tensors are read at each call, with their values of then. Returns
         out, or a new tensor of q's framework, [B, Hq, N, Dv] of q's type; rows
-        that see no key are 0. Error: sizes or types that do not fit, indices of
-        captured tensors that lead outside. Releases the GIL while it computes.
+        that see no key are 0. With `return_lse` (out, lse): lse [B, Hq, N] of f32 is
+        the natural logarithm of each row's sum of exponentials of scores, -inf
+        without a key. Error: sizes or types that do not fit, indices of captured
+        tensors that lead outside. Releases the GIL while it computes.
         """
-        return self._run(q, Problem(q, k, v), out)
+        return self._run(q, (k, v), Problem(q, k, v), out, return_lse)
 
-    def paged(self, q, k_pages, v_pages, table, lengths, *, first=None, out=None):
+    def paged(
+        self, q, k_pages, v_pages, table, lengths, *, first=None, out=None, return_lse=False,
+        prefixes=None,
+    ):
         """The same over a paged cache, in place.
 
         q [B, Hq, N, D]; k_pages [P, page, Hkv, D] and v_pages [P, page, Hkv, Dv] in
@@ -86,12 +92,16 @@ class Flex:
         the queries are its last tokens. Keys count from 0. Entries of the table
         behind a length, and slots of pages, may hold anything. Page numbers are
         trusted. Captured tensors that are read at q_idx are indexed by position.
+        `prefixes`, as of PagePool.prefixes, says which keys requests have in common;
+        they are read once for all of them.
         """
-        return self._run(q, PagedProblem(q, k_pages, v_pages, table, lengths, first), out)
+        problem = PagedProblem(q, k_pages, v_pages, table, lengths, first)
+        problem.prefixes = prefixes
+        return self._run(q, (k_pages, v_pages), problem, out, return_lse)
 
-    def _run(self, q, problem, out):
+    def _run(self, q, given, problem, out, return_lse):
         if out is None:
-            out = make_out(q, problem)
+            out = make_out(q, problem.out_shape, problem.shape.element)
         result = _native.Tensor(out)
         if tuple(result.shape) != problem.out_shape or result.dtype != problem.shape.element:
             raise bad(
@@ -100,11 +110,20 @@ class Flex:
             )
         if result.read_only:
             raise bad("expects an out that can be written to, but got a read-only one")
-        program = self.program(problem.shape)
+        shape, results = problem.shape, [result]
+        if return_lse:
+            if not problem.out_shape[3]:
+                raise bad("expects values with channels where return_lse is set, but got none")
+            shape = dataclasses.replace(shape, lse=True)
+            lse = make_out(q, problem.out_shape[:3], "f32")
+            results.append(_native.Tensor(lse))
+        program = self.program(shape)
+        captured = [access.tensor for access in program.cascade.space.accesses]
+        check_gradients([q, *given, out, *captured])
         if not problem.is_empty():
-            program.run(problem, result)
+            program.run(problem, results)
         self._last = program
-        return out
+        return (out, lse) if return_lse else out
 
     def _extracts(self, space):
         """Reads at indices that no view has."""

@@ -36,6 +36,7 @@ class Shape:
     element: str = "f32"
     lengths: tuple = ()  # batch, KV heads, queries, keys; (): free
     page: int = 0  # tokens of a page of the cache; 0: k and v are dense
+    lse: bool = False  # the logarithm of each row's sum is a second result
 
     def size(self, rank):
         """The size of a rank in types."""

@@ -71,6 +71,36 @@ def check_lengths():
     assert len(programs) == 1, "a length was compiled into the text"
 
 
+def check_lse():
+    """The logarithm of a row's sum, -inf where a row has no key for whatever reason."""
+    q, k, v = normal(np.float32, 2, 4, 30, 32), *(normal(np.float32, 2, 2, 41, 32) for _ in "kv")
+    odd, kinds = np.arange(30) % 2 == 1, RNG.integers(0, 3, 30)
+    masks = {
+        "keys and rows": mask,
+        "late keys": lambda b, h, q, kv: kv > q + 20,
+        "some rows": lambda b, h, q, kv: (q < 9) & (q >= kv),
+        "some heads": lambda b, h, q, kv: h != 1,
+        "flags of rows": lambda b, h, q, kv: odd[q] & (kv <= q + 3),
+        "kinds of rows": lambda b, h, q, kv: kinds[q] == kinds[b],
+    }
+    for name, chosen in masks.items():
+        attention = attn_mlir.flex(score, chosen)
+        out, lse = attention(q, k, v, return_lse=True)
+        assert lse.shape == (2, 4, 30) and lse.dtype == np.float32
+        scores = q.astype(np.float64) @ k.repeat(2, 1).swapaxes(2, 3) / np.sqrt(32)
+        b, h, i, j = np.ogrid[:2, :4, :30, :41]
+        seen = np.broadcast_to(chosen(b, h, i, j), scores.shape)
+        scores = np.where(seen, score(scores, b, h, i, j), -np.inf)
+        with np.errstate(divide="ignore"):
+            want = np.log(np.exp(scores).sum(-1))
+        assert np.array_equal(np.isinf(lse), np.isinf(want)), name
+        far = np.abs(np.subtract(lse, want, where=~np.isinf(want), out=np.zeros_like(want)))
+        print(f"lse, {name}: {far.max():.1e}")
+        assert far.max() <= 1e-5, name
+        close(out, brute.attention(q, k, v, chosen, score), 2e-5, f"lse, {name}, rows")
+        assert attention.last.stats["one_pass"]
+
+
 def check_threads():
     attention = attn_mlir.flex(score, mask)
     inputs = [[normal(np.float32, 1, 2, n, 64) for _ in range(3)] for n in (20, 50, 90, 120)]
@@ -90,5 +120,5 @@ def check_threads():
 
 
 if __name__ == "__main__":
-    for check in (check_types, check_strides, check_lengths, check_threads):
+    for check in (check_types, check_strides, check_lengths, check_lse, check_threads):
         check()

@@ -51,6 +51,9 @@ def check(rng, name, mask, score, rows, first=None):
     print(f"{name}, {rows} rows, lengths {lengths.tolist()}: worst row {worst:.1e}")
     assert worst <= 2e-5, name
     assert attention.last.stats["one_pass"], name
+    items, stats = attention.last.schedule.items(), attention.last.stats
+    assert items.shape == (stats["items"], 8) and items[:, 7].sum() == stats["keys_read"]
+    assert set(items[:, 2]) == set(range(batch)) and set(items[:, 3]) == set(range(kv_heads))
 
 
 def refused(words, call, *args, **options):

@@ -1,10 +1,11 @@
 """Runs the functions of catalogue.py through flex() and compares row by row.
 
-    run_catalogue.py --seed=N [--only=NAME] [--reference]
+    run_catalogue.py --seed=N [--only=NAME] [--reference] [--sim]
 
 Sizes are drawn. Each function is compiled for the CPU and compared with brute
 force; no call may hold scores of all pairs. With --reference the cascade also runs
-on attn-run's reference, with the arguments that the call is made with.
+on attn-run's reference, with --sim as PTX for sm_80 under the simulator with every
+check on, with the arguments that the call is made with.
 """
 
 import argparse
@@ -40,8 +41,8 @@ def tensors(rng, batch, kv_heads, group, rows, keys):
     )
 
 
-def run_reference(attention, qkv, folder):
-    """The cascade's own text on the reference, with copies of the arguments."""
+def run_text(attention, qkv, folder, device):
+    """The cascade's own text on a device of attn-run, with copies of the arguments."""
     problem = Problem(*qkv)
     folder = pathlib.Path(folder)
     cascade = attention.cascade(problem.shape)
@@ -60,9 +61,9 @@ def run_reference(attention, qkv, folder):
             specs.append(f"--arg={array.item()!r}")
     out = folder / "out.npy"
     subprocess.run(
-        ["attn-run", str(folder / "flex.mlir"), "--entry=flex", "--device=reference",
+        ["attn-run", str(folder / "flex.mlir"), "--entry=flex", f"--device={device}",
          *specs, f"--out={out}"],
-        check=True,
+        check=True, capture_output=True, text=True,
     )
     return np.load(out).reshape(problem.out_shape)
 
@@ -72,6 +73,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="names, separated by commas")
     parser.add_argument("--reference", action="store_true")
+    parser.add_argument("--sim", action="store_true", help="as PTX, under the simulator")
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     sizes = draw(rng)
@@ -95,11 +97,16 @@ def main():
         stats = attention.last.stats
         fine = worst <= TOLERANCE and stats["one_pass"]
         text = f"{name}: worst row {worst:.1e}, {stats['items']} items"
-        if options.reference:
+        devices = [("reference", 1e-6)] * options.reference + [("sim", TOLERANCE)] * options.sim
+        for device, bar in devices:
             with tempfile.TemporaryDirectory() as folder:
-                exact = brute.worst_row(run_reference(attention, qkv, folder), want)
-            fine &= exact <= 1e-6
-            text += f", reference {exact:.1e}"
+                try:
+                    far = brute.worst_row(run_text(attention, qkv, folder, device), want)
+                    text += f", {device} {far:.1e}"
+                    fine &= far <= bar
+                except subprocess.CalledProcessError as error:
+                    text += f", {device}: {error.stderr.strip()}"
+                    fine = False
         print(text if fine else text + " FAILED")
         good &= fine
     if not good or not count:
