@@ -192,7 +192,11 @@ void KernelLowering::packRows(DotOp op) {
   pack.element = plan.element;
   pack.memref = scratch(pack.shape, pack.element);
   Value rows = liveRowsOf(op);
-  Value last = arith::SubIOp::create(b, rows, index(1));
+  // Live rows are counted in whole blocks; the operand has no row behind its
+  // end.
+  int64_t size = cast<VectorType>(op.getA().getType()).getDimSize(0);
+  Value last = arith::MinSIOp::create(
+      b, arith::SubIOp::create(b, rows, index(1)), index(size - 1));
   versioned(plan.a, [&] {
     loop(index(0), rows, w, [&](Value i) {
       Value group = arith::DivUIOp::create(b, i, index(w));
