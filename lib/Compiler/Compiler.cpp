@@ -138,6 +138,7 @@ LogicalResult attn::compileToVector(ModuleOp module,
   vector.lanes = options.lanes;
   vector.registers = options.registers;
   vector.dotsBF16 = options.dotsBF16;
+  vector.tilesBF16 = options.tilesBF16;
   pm.addPass(createConvertTileToVectorPass(vector));
   return pm.run(module);
 }

@@ -149,6 +149,7 @@ static LogicalResult compileHost(ModuleOp module, BundleProgram &program,
   options.lanes = unit.lanes;
   options.registers = unit.registers;
   options.dotsBF16 = unit.dotsBF16;
+  options.tilesBF16 = unit.tilesBF16;
   if (failed(compileToVector(module, options))) {
     return failure();
   }
@@ -193,6 +194,7 @@ static LogicalResult compileForCpu(ModuleOp module, StringRef entry,
   tiles.lanes = unit.lanes;
   tiles.registers = unit.registers;
   tiles.dotsBF16 = unit.dotsBF16;
+  tiles.tilesBF16 = unit.tilesBF16;
   if (failed(compileToTile(module, entry, tiles)) ||
       failed(readInfo(module, program))) {
     return failure();

@@ -52,6 +52,7 @@ FailureOr<Derivation> attn::deriveCopy(func::FuncOp entry) {
   options.lanes = unit.lanes;
   options.registers = unit.registers;
   options.dotsBF16 = unit.dotsBF16;
+  options.tilesBF16 = unit.tilesBF16;
   OwningOpRef<func::FuncOp> derived(entry.clone());
   if (failed(derive(*derived, options))) {
     return failure();

@@ -32,6 +32,8 @@ struct CompileOptions {
   int64_t lanes = 16, registers = 32;
   /// It has instructions that multiply pairs of bf16 and add in f32.
   bool dotsBF16 = false;
+  /// And a matrix unit that does so.
+  bool tilesBF16 = false;
 };
 
 /// All dialects, interfaces and inliner extensions that the compiler needs.

@@ -45,7 +45,9 @@ def ConvertTileToVectorPass : Pass<"convert-tile-to-vector", "::mlir::ModuleOp">
     Option<"lanes", "lanes", "int64_t", "16", "f32 lanes of a vector register">,
     Option<"registers", "registers", "int64_t", "32", "vector registers">,
     Option<"dotsBF16", "dots-bf16", "bool", "false",
-           "instructions that multiply pairs of bf16 and add in f32">];
+           "instructions that multiply pairs of bf16 and add in f32">,
+    Option<"tilesBF16", "tiles-bf16", "bool", "false",
+           "a matrix unit that does so (AMX); needs dots-bf16">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
     "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];

@@ -17,6 +17,7 @@ struct HostVectorTarget {
   int64_t lanes = 16;     // f32 lanes of a register, a power of two
   int64_t registers = 32; // architectural vector registers
   bool dotsBF16 = false;  // multiplies pairs of bf16, adds in f32 (vdpbf16ps)
+  bool tilesBF16 = false; // a matrix unit does so too (AMX); with dotsBF16
 };
 
 /// Patterns that expand math ops (scalar or 1-D vector, f32) into arithmetic

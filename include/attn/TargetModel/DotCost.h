@@ -30,6 +30,12 @@
 
 namespace attn {
 
+/// A tile of a matrix unit: rows, f32 columns, terms of a sum, and the bytes of
+/// a row of any operand. (AMX. A unit of other tiles would make this a member
+/// of what is known of the target.)
+constexpr int64_t kMatrixRows = 16, kMatrixColumns = 16, kMatrixDepth = 32,
+                  kMatrixRowBytes = 64;
+
 enum class DotForm { packed, direct, rowLanes };
 
 struct DotProblem {

@@ -36,6 +36,8 @@ const DotPlan &KernelLowering::planOf(DotOp op) {
     plan.pairs = true;
     plan.element = narrow;
     plan.a = stripExtension(plan.a, narrow);
+    plan.tiles = target.tilesBF16 && depth % kMatrixDepth == 0 &&
+                 type.getDimSize(1) % kMatrixColumns == 0;
   }
   // An operand in memory is converted where it is multiplied.
   Value inMemory = plan.b;
@@ -86,6 +88,9 @@ KernelLowering::Block2D KernelLowering::blockOf(DotOp op, DotForm form) {
   auto type = cast<VectorType>(op.getResult().getType());
   int64_t width = std::max<int64_t>(
       1, target.lanes * 32 / std::max(32u, type.getElementTypeBitWidth()));
+  if (planOf(op).tiles && form == DotForm::packed) {
+    return {matrixRowsOf(op), 1, kMatrixColumns};
+  }
   if (form == DotForm::direct) {
     DotProblem problem;
     problem.registers = target.registers;
@@ -97,6 +102,11 @@ KernelLowering::Block2D KernelLowering::blockOf(DotOp op, DotForm form) {
   RegisterBlock best =
       chooseRegisterBlock(target.registers, columns, rows, rowBlock);
   return {best.rows, best.vectors, width};
+}
+
+int64_t KernelLowering::matrixRowsOf(DotOp op) {
+  int64_t rows = cast<VectorType>(op.getResult().getType()).getDimSize(0);
+  return rows <= kMatrixRows / 2 ? kMatrixRows / 2 : kMatrixRows;
 }
 
 Value KernelLowering::liveRowsOf(DotOp op) {
@@ -273,7 +283,12 @@ void KernelLowering::lowerDot(DotOp op, const Buffer &c, bool accumulate) {
         packRows(op);
         lanesAlongRows(op, c, accumulate);
       },
-      [&] { lanesAlongColumns(op, DotForm::packed, c, accumulate); });
+      [&] {
+        if (planOf(op).tiles) {
+          return inMatrixTiles(op, c, accumulate);
+        }
+        lanesAlongColumns(op, DotForm::packed, c, accumulate);
+      });
 }
 
 void KernelLowering::prepareDots(Value v) {

@@ -60,15 +60,19 @@ Value KernelLowering::scratch(ArrayRef<int64_t> shape, Type element) {
                                 at, ValueRange());
 }
 
-/// The last axis has room for whole registers, the first for whole row blocks
-/// and the lanes of dots along rows.
+/// The last axis has room for whole registers, the first for whole row blocks,
+/// the lanes of dots along rows and the rows of matrix tiles.
 Buffer KernelLowering::makeBuffer(ArrayRef<int64_t> shape, Type element) {
   Type stored = element.isInteger(1) ? b.getI8Type() : element;
   SmallVector<int64_t> padded(shape);
   if (padded.empty()) {
     padded.push_back(1);
   } else {
-    padded.front() = roundUp(padded.front(), shape.size() > 1 ? 8 : rowBlock);
+    int64_t block = shape.size() > 1 ? 8 : rowBlock;
+    if (target.tilesBF16 && padded.front() > kMatrixRows / 2) {
+      block = kMatrixRows;
+    }
+    padded.front() = roundUp(padded.front(), block);
     padded.back() = roundUp(padded.back(), target.lanes);
   }
   return {scratch(padded, stored), SmallVector<int64_t>(shape), element};

@@ -89,6 +89,8 @@ struct DotPlan {
   /// What is multiplied: the type of the result, or bf16 in pairs.
   Type element;
   bool pairs = false;
+  /// Where B is packed: by a matrix unit.
+  bool tiles = false;
   /// The operands without extensions that the product does itself.
   Value a, b;
   /// For how many live rows B is not packed.
@@ -230,6 +232,11 @@ private:
 
   //===--- Dots with lanes along the rows (DotRows.cpp) ------------------===//
   void lanesAlongRows(DotOp op, const Buffer &c, bool accumulate);
+
+  //===--- Dots on a matrix unit (DotTiles.cpp) --------------------------===//
+  void inMatrixTiles(DotOp op, const Buffer &c, bool accumulate);
+  /// Rows of a tile; fewer where the kernel has fewer.
+  int64_t matrixRowsOf(DotOp op);
 
   //===--- Addresses of the next tile (Lookahead.cpp) --------------------===//
   /// Loads of a step whose addresses depend on the number of the tile alone.

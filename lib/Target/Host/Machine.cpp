@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Machine.h"
 
+#include "attnrt/cpu_tiles.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
@@ -18,12 +19,19 @@ static const char *v3 =
     ",+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+xsave";
 static const char *v4 = ",+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl";
 
+/// What the CPU has the system may not give.
+static bool mayUse(StringRef feature) {
+  static const bool tiles = attnrt_request_tiles();
+  return tiles || !feature.starts_with("amx-");
+}
+
 std::string attn::featureString(StringRef request) {
   std::string result;
   if (request == "native") {
     for (const auto &feature : llvm::sys::getHostCPUFeatures()) {
-      result += (result.empty() ? "" : ",") +
-                std::string(feature.second ? "+" : "-") + feature.first().str();
+      bool isUsed = feature.second && mayUse(feature.first());
+      result += (result.empty() ? "" : ",") + std::string(isUsed ? "+" : "-") +
+                feature.first().str();
     }
     return result;
   }
@@ -50,7 +58,8 @@ bool attn::hostRuns(StringRef request) {
   SmallVector<StringRef> list;
   StringRef(features).split(list, ',');
   return llvm::all_of(list, [&](StringRef feature) {
-    return !feature.consume_front("+") || here.lookup(feature);
+    return !feature.consume_front("+") ||
+           (here.lookup(feature) && mayUse(feature));
   });
 }
 
@@ -64,10 +73,11 @@ HostVectorUnit attn::hostVectorUnit(const HostOptions &options) {
   std::string features = featureString(options.features);
   if (hasFeature(features, "avx512f") && hasFeature(features, "avx512bw") &&
       hasFeature(features, "avx512vl")) {
-    return {16, 32, hasFeature(features, "avx512bf16")};
+    bool dots = hasFeature(features, "avx512bf16");
+    return {16, 32, dots, dots && hasFeature(features, "amx-bf16")};
   }
-  return hasFeature(features, "avx2") ? HostVectorUnit{8, 16, false}
-                                      : HostVectorUnit{4, 16, false};
+  return hasFeature(features, "avx2") ? HostVectorUnit{8, 16, false, false}
+                                      : HostVectorUnit{4, 16, false, false};
 }
 
 const char *attn::tuningFor(StringRef features) {

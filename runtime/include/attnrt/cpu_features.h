@@ -16,6 +16,6 @@
 /// From the lowest to the highest.
 #define ATTNRT_CPU_LEVELS(X) X("x86-64-v2") X("x86-64-v3") X("x86-64-v4")
 
-#define ATTNRT_CPU_FEATURES(X) X("avx512bf16") X("avx512vnni")
+#define ATTNRT_CPU_FEATURES(X) X("avx512bf16") X("avx512vnni") X("amx-bf16")
 
 #endif // ATTNRT_CPU_FEATURES_H

@@ -7,6 +7,7 @@
 #include "Cpu.h"
 
 #include "attnrt/cpu_features.h"
+#include "attnrt/cpu_tiles.h"
 
 using namespace attnrt;
 
@@ -27,7 +28,8 @@ std::string attnrt::missingOnThisCpu(const Target &target) {
   auto isHere = [&](const std::string &name) {
     for (const Feature &feature : known) {
       if (name == feature.name) {
-        return feature.isHere;
+        bool needsTiles = name.rfind("amx-", 0) == 0;
+        return feature.isHere && (!needsTiles || attnrt_request_tiles());
       }
     }
     return false; // what is not known cannot be promised

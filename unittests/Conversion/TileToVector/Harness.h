@@ -69,6 +69,7 @@ struct Compiled {
     pass.lanes = unit.lanes;
     pass.registers = unit.registers;
     pass.dotsBF16 = unit.dotsBF16;
+    pass.tilesBF16 = unit.tilesBF16;
     PassManager pm(&context);
     pm.addPass(createConvertTileToVectorPass(pass));
     if (failed(pm.run(*module))) {

@@ -45,6 +45,7 @@ struct HostVectorUnit {
   int64_t lanes;     // f32 lanes of the widest register
   int64_t registers; // of that width
   bool dotsBF16;     // multiplies pairs of bf16 and adds in f32
+  bool tilesBF16;    // has a matrix unit for that (AMX)
 };
 HostVectorUnit hostVectorUnit(const HostOptions &options);
 
