@@ -81,6 +81,7 @@ TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
   TileProblem problem;
   problem.scoreChannels = problem.valueChannels = problem.numDots = 0;
   problem.elementBytes = 1;
+  problem.isBF16 = true;
   problem.numScoreDots = 0;
   problem.masked = !findTileGrids(cascade).empty();
   // Channels that are known only at run time count as the usual 64.
@@ -108,8 +109,9 @@ TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
     for (auto [i, input] : llvm::enumerate(einsum.getInputs())) {
       auto type = dyn_cast<RankedTensorType>(input.getType());
       SmallBitVector ranks = getRanks(einsum.getInputMap(i));
-      if (type && !isComputed(cascade, input) && ranks.anyCommon(columns) &&
-          ranks.test(columns)) {
+      bool isRead = type && !isComputed(cascade, input);
+      problem.isBF16 &= !isRead || type.getElementType().isBF16();
+      if (isRead && ranks.anyCommon(columns) && ranks.test(columns)) {
         problem.computedParts =
             std::max(problem.computedParts,
                      countComputedParts(isa<FloatType>(type.getElementType()),

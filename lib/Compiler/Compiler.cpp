@@ -53,6 +53,7 @@ LogicalResult attn::derive(func::FuncOp func, const CompileOptions &options) {
     pm.addPass(createAttnDeferPass());
     AttnChooseTilesPassOptions choice;
     choice.target = options.target;
+    choice.matrixUnit = options.tilesBF16;
     pm.addPass(createAttnChooseTilesPass(choice));
     AttnPartitionPassOptions partition;
     partition.tile = options.tile;

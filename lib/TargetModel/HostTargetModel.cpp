@@ -63,7 +63,8 @@ TargetModel attn::makeHostModel(const llvm::StringMap<bool> &features,
                                 unsigned numCores) {
   TargetModel model;
   if (features.lookup("avx512f")) {
-    model = *getTargetModel("avx512");
+    bool tiles = features.lookup("amx-bf16") && features.lookup("avx512bf16");
+    model = *getTargetModel(tiles ? "amx" : "avx512");
   } else if (features.lookup("avx2") && features.lookup("fma")) {
     model = *getTargetModel("avx2");
   } else if (features.lookup("neon")) {

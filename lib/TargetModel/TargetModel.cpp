@@ -26,6 +26,9 @@ std::string TargetModel::validate() const {
   if (numFmaUnits < 1) {
     return wrong("at least one multiply-add unit", numFmaUnits);
   }
+  if (!(matrixRate >= 0)) {
+    return wrong("no negative rate of a matrix unit", matrixRate);
+  }
   if (l1Bytes < 4096) {
     return wrong("a first-level cache of at least 4096 bytes", l1Bytes);
   }
@@ -87,12 +90,14 @@ std::optional<TargetModel> attn::getTargetModel(llvm::StringRef name) {
   if (name == "avx2") {
     model.vectorBits = 256;
     model.numFmaUnits = 2;
-  } else if (name == "avx512") {
+  } else if (name == "avx512" || name == "amx") {
     model.vectorBits = 512;
     model.numVectorRegisters = 32;
     model.numFmaUnits = 2;
     model.l1Bytes = 48 * 1024;
     model.l2Bytes = 2 * 1024 * 1024;
+    // Of 512: as many tiles are loaded as are multiplied, and sums are stored.
+    model.matrixRate = name == "amx" ? 200 : 0;
   } else if (name == "neon") {
     model.numVectorRegisters = 32;
     model.numFmaUnits = 2;

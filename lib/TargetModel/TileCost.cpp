@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "attn/TargetModel/TileCost.h"
 
+#include "attn/TargetModel/DotCost.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace attn;
@@ -21,10 +23,18 @@ constexpr double tileOverhead = 300;
 /// what a work item may hold.
 constexpr int64_t typicalColumns = 2048;
 constexpr int64_t maxRows = 128;
+/// A matrix unit has multiplied before the columns are packed: more rows share
+/// what that costs.
+constexpr int64_t maxMatrixRows = 512;
 constexpr int64_t maxCols = 512;
 constexpr int64_t f32Bytes = 4;
 
 } // namespace
+
+static bool usesMatrixUnit(const TargetModel &model,
+                           const TileProblem &problem) {
+  return problem.isBF16 && model.matrixRate > 0;
+}
 
 double attn::getTileCost(const TargetModel &model, const TileProblem &problem,
                          TileSizes tile) {
@@ -43,6 +53,11 @@ double attn::getTileCost(const TargetModel &model, const TileProblem &problem,
 
   // A block of fewer rows loads as many vectors and has as few chains.
   double dots = blockRows * blockCols * channels / (lanes * model.numFmaUnits);
+  if (usesMatrixUnit(model, problem)) {
+    dots = llvm::alignTo(tile.rows, kMatrixRows) *
+           double(llvm::alignTo(tile.cols, kMatrixDepth)) * channels /
+           model.matrixRate;
+  }
   double elementwise = elementwiseOps * points / lanes;
   double columnElements = channels * tile.cols;
   double columns =
@@ -55,7 +70,7 @@ double attn::getTileCost(const TargetModel &model, const TileProblem &problem,
   double spill = 0;
   for (int64_t dotChannels : {problem.scoreChannels, problem.valueChannels}) {
     double operand = double(dotChannels) * tile.cols * f32Bytes;
-    if (operand > 0.75 * model.l1Bytes) {
+    if (!usesMatrixUnit(model, problem) && operand > 0.75 * model.l1Bytes) {
       spill += 0.5 * blockRows / block.rows * operand / model.l2BytesPerCycle;
     }
   }
@@ -76,12 +91,15 @@ TileSizes attn::chooseTiles(const TargetModel &model,
                             const TileProblem &problem) {
   RegisterBlock block = model.getRegisterBlock();
   SmallVector<int64_t> rows, cols;
-  for (int64_t r = block.rows; r <= maxRows; r += block.rows) {
+  bool matrix = usesMatrixUnit(model, problem);
+  int64_t rowStep = matrix ? 2 * kMatrixRows : block.rows;
+  int64_t mostRows = matrix ? maxMatrixRows : maxRows;
+  for (int64_t r = rowStep; r <= mostRows; r += rowStep) {
     if (!problem.packedRows || r < problem.packedRows) {
       rows.push_back(r);
     }
   }
-  if (problem.packedRows && problem.packedRows <= maxRows) {
+  if (problem.packedRows && problem.packedRows <= mostRows) {
     rows.push_back(problem.packedRows);
   }
   if (problem.fixedCols) {

@@ -36,6 +36,9 @@ public:
   unsigned numVectorRegisters = 16;
   /// Vector fused multiply-adds that one core starts in a cycle.
   unsigned numFmaUnits = 1;
+  /// Multiply-adds of bf16 that a core's matrix unit is seen to finish in a
+  /// cycle, its loads and stores included. 0: it has none.
+  double matrixRate = 0;
   /// Bytes of the data caches: first and second level per core, third per
   /// device. 0: no third level.
   int64_t l1Bytes = 32 * 1024;
@@ -68,7 +71,7 @@ RegisterBlock chooseRegisterBlock(unsigned numRegisters, unsigned columns,
                                   unsigned rows, unsigned rowStep);
 
 /// The model called `name`: "host" (HostTargetModel.h), "avx2", "avx512",
-/// "neon"; none if there is no such model.
+/// "amx" (which is avx512 and its matrix unit), "neon"; none if there is no such model.
 std::optional<TargetModel> getTargetModel(llvm::StringRef name);
 
 } // namespace attn

@@ -9,7 +9,8 @@
 // values costs, in cycles of one core,
 //
 //   dots        R' C' E / (lanes * FMA units), with R', C' rounded up to the
-//               register block;
+//               register block; of bf16, on a matrix unit, at its rate and
+//               rounded up to its tiles;
 //   elementwise about 12 vector operations per score (scale, mask, maximum,
 //               exponential, sum);
 //   columns     E C elements read from memory and extended to f32, once per
@@ -49,6 +50,8 @@ struct TileProblem {
   int64_t valueChannels = 64;
   /// Bytes of an element of the columns' operands in memory.
   int64_t elementBytes = 2;
+  /// Every operand of a dot that lies in memory is of bf16.
+  bool isBF16 = false;
   /// 16-bit operands that the matrix unit is given for one of the columns: 0
   /// where it takes what is in memory, else they are computed (of an f32
   /// three).

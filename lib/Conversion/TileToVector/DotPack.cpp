@@ -11,16 +11,22 @@ using namespace attn::tile;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+std::pair<SmallVector<int64_t>, SmallVector<int64_t>>
+tile::getExchange(int64_t w, int64_t h) {
+  SmallVector<int64_t> low, high;
+  for (int64_t j = 0; j < w; ++j) {
+    low.push_back(j & h ? w + j - h : j);
+    high.push_back(j & h ? w + j : j + h);
+  }
+  return {low, high};
+}
+
 /// W vectors, one per row, to W vectors, one per column: log2(W) exchanges.
 void tile::transposeVectors(ImplicitLocOpBuilder &b,
                             SmallVectorImpl<Value> &x) {
   int64_t w = x.size();
   for (int64_t h = w / 2; h >= 1; h /= 2) {
-    SmallVector<int64_t> low, high;
-    for (int64_t j = 0; j < w; ++j) {
-      low.push_back(j & h ? w + j - h : j);
-      high.push_back(j & h ? w + j : j + h);
-    }
+    auto [low, high] = getExchange(w, h);
     for (int64_t i = 0; i < w; ++i) {
       if (i & h) {
         continue;

@@ -97,6 +97,10 @@ struct DotPlan {
   FewRows few;
 };
 
+/// Shuffles of two vectors p, q of w lanes: the lanes of p with the bit `h` of
+/// their number clear, and q's in the places between; and the other lanes.
+std::pair<SmallVector<int64_t>, SmallVector<int64_t>> getExchange(int64_t w,
+                                                                  int64_t h);
 /// W vectors of W elements each, rows of a square, to its columns.
 void transposeVectors(ImplicitLocOpBuilder &b, SmallVectorImpl<Value> &x);
 
@@ -177,6 +181,7 @@ private:
   /// pull; inside, these masks are decided.
   void versioned(ValueRange roots, function_ref<void()> body);
   void materialise(Value v);
+  void allowShortFunctions(Value v);
   /// Writes `v` to `into` (converted to its element type); loops over rows go
   /// as far as those of `like`.
   void fill(Value v, const Buffer &into, Value like,
@@ -184,6 +189,14 @@ private:
   void fillNest(Value v, const Buffer &into, Value like,
                 ArrayRef<vector::MultiDimReductionOp> joined);
   void reduce(vector::MultiDimReductionOp op);
+  /// Whether sums of rows are kept as one register per row, [rows][w], until
+  /// all rows have one.
+  bool keepsPartialRows(VectorType type, int64_t w);
+  Buffer partialRows(VectorType type, int64_t w);
+  /// Adds up such registers, w rows at a time, and combines them with the
+  /// accumulator of `op` to its result.
+  void finishRows(vector::MultiDimReductionOp op, const Buffer &partial,
+                  Value rows, const Buffer &result);
   Value convert(Value v, Type element);
   Buffer rowMajor(Value v, Type element);
 

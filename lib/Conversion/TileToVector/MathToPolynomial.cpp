@@ -59,6 +59,7 @@ struct Emitter {
 /// exponent; adding 1.5 * 2^23 rounds to it and leaves it in the low bits, so
 /// no conversion to an integer hides a NaN. P of degree 4 by least squares with
 /// Lawson's weights, relative error 9.2e-8. Cody and Waite's two-part ln 2.
+/// With `afn`: 2^n P(r) of base 2 with P of degree 3, relative error 1e-4.
 template <typename Op> struct ExpPattern : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const final {
@@ -70,25 +71,39 @@ template <typename Op> struct ExpPattern : OpRewritePattern<Op> {
                                0.04189797677, 0.008290306305};
     static const double c2[] = {0.6931469776, 0.2402224205, 0.05550733772,
                                 0.009671515093, 0.001326472465};
+    static const double cShort[] = {1.0, 0.6932829322, 0.2422110349, 0.05500896125};
     Emitter e(rewriter, op);
     Value x = op.getOperand();
     Value magic = e.f(12582912.0);
     Value t =
         base2 ? e.add(x, magic) : e.fma(x, e.f(1.44269504088896341), magic);
     Value n = e.sub(t, magic);
+    bool isShort = bitEnumContainsAll(op.getFastmath(),
+                                      arith::FastMathFlags::afn);
     Value r;
-    if (base2) {
+    if (isShort && !base2) {
+      // x log2(e) - n with one rounding.
+      r = e.fma(x, e.f(1.44269504088896341), e.sub(e.f(0.0), n));
+    } else if (base2) {
       r = e.sub(x, n);
     } else {
       r = e.fma(n, e.f(-0.693359375), x);
       r = e.fma(n, e.f(2.12194440054690583e-4), r);
     }
-    const double *p = base2 ? c2 : c;
-    Value y = e.f(p[4]);
-    for (int k = 3; k >= 0; --k) {
-      y = e.fma(y, r, e.f(p[k]));
+    Value y;
+    if (isShort) {
+      y = e.f(cShort[3]);
+      for (int k = 2; k >= 0; --k) {
+        y = e.fma(y, r, e.f(cShort[k]));
+      }
+    } else {
+      const double *p = base2 ? c2 : c;
+      y = e.f(p[4]);
+      for (int k = 3; k >= 0; --k) {
+        y = e.fma(y, r, e.f(p[k]));
+      }
+      y = e.fma(y, r, e.f(1.0));
     }
-    y = e.fma(y, r, e.f(1.0));
     // y * 2^n by adding n to the exponent.
     Type ints = e.like(rewriter.getI32Type());
     Value bits = arith::BitcastOp::create(e.b, ints, y);

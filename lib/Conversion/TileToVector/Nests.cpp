@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "KernelLowering.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
+
 using namespace attn;
 using namespace attn::tile;
 
@@ -151,6 +153,12 @@ void KernelLowering::fillNest(Value v, const Buffer &into, Value like,
       pulled = select.getFalseValue();
     }
   }
+  auto type = cast<VectorType>(v.getType());
+  bool isPartial = keepsPartialRows(type, w) && !keeps;
+  SmallVector<Buffer> partial;
+  for (size_t n = 0; isPartial && n < joined.size(); ++n) {
+    partial.push_back(partialRows(type, w));
+  }
   std::function<void(Point)> axis = [&](Point p) {
     int64_t a = p.idx.size();
     if (a < last) {
@@ -188,6 +196,10 @@ void KernelLowering::fillNest(Value v, const Buffer &into, Value like,
                });
       for (size_t n = 0; n < joined.size(); ++n) {
         vector::MultiDimReductionOp red = joined[n];
+        if (isPartial) {
+          storeBuffer(sums[n], partial[n], Point{{p.idx[0], index(0)}, 1, w});
+          continue;
+        }
         Value r = horizontal(b, red.getKind(), sums[n]);
         r = combine(b, red.getKind(), r, at(red.getAcc(), p));
         storeBuffer(r, buffers[red.getDest()], p);
@@ -209,6 +221,36 @@ void KernelLowering::fillNest(Value v, const Buffer &into, Value like,
     branch(changes, {}, lanes, nullptr);
   };
   axis(Point{});
+  for (auto [n, sums] : llvm::enumerate(partial)) {
+    vector::MultiDimReductionOp red = joined[n];
+    finishRows(red, sums, rows ? rows : index(into.shape[0]),
+               buffers[red.getDest()]);
+  }
+}
+
+/// What is kept in 16 bits, and read by sums and by nothing else, need not be
+/// computed to 24.
+void KernelLowering::allowShortFunctions(Value v) {
+  llvm::SmallPtrSet<Operation *, 16> pulled;
+  forEachPulled(v, [&](Value x) {
+    if (Operation *op = x.getDefiningOp()) {
+      pulled.insert(op);
+    }
+  });
+  for (Operation *op : pulled) {
+    auto fast = dyn_cast<arith::ArithFastMathInterface>(op);
+    bool isOwn = llvm::all_of(op->getUsers(), [&](Operation *user) {
+      return pulled.contains(isa<scf::YieldOp>(user) ? user->getParentOp()
+                                                     : user);
+    });
+    if (fast && isa<math::ExpOp, math::Exp2Op>(op) &&
+        (isOwn || op == v.getDefiningOp())) {
+      op->setAttr(fast.getFastMathAttrName(),
+                  arith::FastMathFlagsAttr::get(
+                      op->getContext(), fast.getFastMathFlagsAttr().getValue() |
+                                            arith::FastMathFlags::afn));
+    }
+  }
 }
 
 void KernelLowering::materialise(Value v) {
@@ -263,6 +305,9 @@ void KernelLowering::materialise(Value v) {
     wanted = !wanted || wanted == other ? other : element;
   }
   bool narrows = wanted && plan == planned.end() && isa<FloatType>(element);
+  if (narrows && wanted.getIntOrFloatBitWidth() <= 16) {
+    allowShortFunctions(v);
+  }
   Buffer into = bufferOf(narrows ? wanted : element);
   fill(v, into, v, joined);
   buffers[v] = into;
@@ -291,6 +336,42 @@ Buffer KernelLowering::rowMajor(Value v, Type element) {
 // Reductions
 //===----------------------------------------------------------------------===//
 
+bool KernelLowering::keepsPartialRows(VectorType type, int64_t w) {
+  // Fewer rows are done sooner one by one.
+  return type.getRank() == 2 && w >= 4 && type.getDimSize(0) >= 4;
+}
+
+Buffer KernelLowering::partialRows(VectorType type, int64_t w) {
+  int64_t rows = (type.getDimSize(0) + w - 1) / w * w;
+  return makeBuffer({rows, w}, type.getElementType());
+}
+
+/// At distance h, the lanes of two registers with and without h in their number
+/// become the lanes of one: after log2(w) such steps lane n is the sum of row n.
+/// Rows that are not live are added up as well, to what nobody reads.
+void KernelLowering::finishRows(vector::MultiDimReductionOp op,
+                                const Buffer &partial, Value rows,
+                                const Buffer &result) {
+  int64_t w = partial.shape[1];
+  loop(index(0), rows, w, [&](Value i) {
+    SmallVector<Value> x;
+    for (int64_t r = 0; r < w; ++r) {
+      x.push_back(
+          loadBuffer(partial, Point{{addIndex(i, r), index(0)}, 1, w}));
+    }
+    for (int64_t h = w / 2; h >= 1; h /= 2) {
+      auto [low, high] = getExchange(w, h);
+      for (int64_t r = 0; r < h; ++r) {
+        x[r] = combine(b, op.getKind(),
+                       vector::ShuffleOp::create(b, x[r], x[r + h], low),
+                       vector::ShuffleOp::create(b, x[r], x[r + h], high));
+      }
+    }
+    Point p{{i}, 0, w};
+    storeBuffer(combine(b, op.getKind(), x[0], at(op.getAcc(), p)), result, p);
+  });
+}
+
 void KernelLowering::reduce(vector::MultiDimReductionOp op) {
   Value source = op.getSource();
   auto type = cast<VectorType>(source.getType());
@@ -313,6 +394,9 @@ void KernelLowering::reduce(vector::MultiDimReductionOp op) {
     w = 1;
   }
   TypedAttr unit = identity(b, op.getKind(), element);
+  bool isPartial = keepsPartialRows(type, w) && op.isReducedDim(last) &&
+                   !op.isReducedDim(0);
+  Buffer partial = isPartial ? partialRows(type, w) : Buffer();
   versioned(source, [&] {
     // Reduces over the axes of `reduced` from number `n` on.
     std::function<Value(size_t, Point, Value)> inner = [&](size_t n, Point p,
@@ -340,6 +424,9 @@ void KernelLowering::reduce(vector::MultiDimReductionOp op) {
       if (n == kept.size()) {
         Value acc = broadcast(constant(unit), w);
         Value sum = inner(0, p, acc);
+        if (isPartial) {
+          return storeBuffer(sum, partial, Point{{p.idx[0], index(0)}, 1, w});
+        }
         if (p.lane < 0 && op.isReducedDim(last)) {
           sum = horizontal(b, op.getKind(), sum);
         }
@@ -363,6 +450,9 @@ void KernelLowering::reduce(vector::MultiDimReductionOp op) {
     Point start;
     start.idx.assign(rank, Value());
     outer(0, start, Point{});
+    if (isPartial) {
+      finishRows(op, partial, bound(0), result);
+    }
   });
   if (resultType) {
     buffers[op.getDest()] = result;

@@ -41,10 +41,13 @@ struct ChooseTiles : attn::impl::AttnChooseTilesPassBase<ChooseTiles> {
 
   void runOnOperation() override {
     std::optional<TargetModel> model = getTargetModel(target);
+    if (model && !matrixUnit) {
+      model->matrixRate = 0;
+    }
     std::optional<GpuTargetModel> gpu = getGpuTargetModel(target);
     if (!model && !gpu) {
       getOperation()->emitError("expects a target among host, avx2, avx512, "
-                                "neon, ")
+                                "amx, neon, ")
           << listGpuTargetModels() << ", but got '" << target.getValue() << "'";
       return signalPassFailure();
     }

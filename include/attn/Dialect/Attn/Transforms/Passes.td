@@ -115,7 +115,9 @@ def AttnChooseTilesPass : AttnPass<"attn-choose-tiles"> {
     Option<"rank", "rank", "std::string", "",
         "rank name; default: that of the fold, else the one with most passes">,
     Option<"target", "target", "std::string", "\"host\"",
-        "model to choose for: host, avx2, avx512, neon, or a chip as sm_80">
+        "model to choose for: host, avx2, avx512, amx, neon, or a chip as sm_80">,
+    Option<"matrixUnit", "matrix-unit", "bool", "true",
+        "of a CPU that has a matrix unit, code may use it">
   ];
 }
 
