@@ -24,6 +24,9 @@ using namespace attn::tile;
 /// Steps along the depth that are written out; more are a loop of these.
 static constexpr int64_t mostUnrolled = 8;
 
+/// Rows that few items have less of.
+static constexpr int64_t fetchingRows = 512;
+
 namespace {
 /// The instructions, on tiles of `rows` rows.
 class TileUnit {
@@ -162,11 +165,30 @@ void KernelLowering::inMatrixTiles(DotOp op, const Buffer &c, bool accumulate) {
     }
   };
   int64_t panels = columns / kMatrixColumns, pairs = panels / 2 * 2;
+  // The columns of the next tile arrive while the first rows of this one are
+  // multiplied.
+  int64_t ahead = std::min<int64_t>(type.getDimSize(0), fetchingRows);
+  int64_t perPanel = (ahead + 2 * height - 1) / (2 * height);
+  auto fetch = [&](Value i, Value p) {
+    Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, i,
+                                          index(ahead));
+    auto share = [&] {
+      Value row = arith::DivUIOp::create(b, i, index(2 * height));
+      Value panel = arith::DivUIOp::create(b, p, index(2));
+      Value trip = arith::AddIOp::create(
+          b, panel, arith::MulIOp::create(b, row, index(pairs / 2)));
+      prefetchShare(op.getB(), trip, perPanel * pairs / 2);
+      return SmallVector<Value>();
+    };
+    branch(isFirst, {}, share, nullptr);
+  };
   auto rows = [&](Value from, Value to, int64_t high) {
     loop(from, to, high * height, [&](Value i) {
       if (pairs) {
-        loop(index(0), index(pairs), 2,
-             [&](Value p) { block(i, p, high, 2); });
+        loop(index(0), index(pairs), 2, [&](Value p) {
+          fetch(i, p);
+          block(i, p, high, 2);
+        });
       }
       if (pairs < panels) {
         block(i, index(pairs), high, 1);
