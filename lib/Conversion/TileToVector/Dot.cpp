@@ -48,7 +48,9 @@ const DotPlan &KernelLowering::planOf(DotOp op) {
   if (plan.pairs && stored == plan.element) {
     plan.b = inMemory;
   }
-  bool isReadInPlace = isPlain && inMemory.getDefiningOp<LoadOp>() &&
+  // A matrix unit is faster with any number of rows.
+  bool isReadInPlace = isPlain && !plan.tiles &&
+                       inMemory.getDefiningOp<LoadOp>() &&
                        (stored == plan.element || !plan.pairs);
   if (isReadInPlace) {
     DotProblem problem;

@@ -85,6 +85,19 @@ void KernelLowering::packPanels(DotOp op) {
   int64_t panel = block.vectors * block.width, step = 1 + plan.pairs;
   Value memref = scratch({ceilDiv(n, panel), k / step, step * panel}, element);
   packs[op] = {memref, panel};
+  Value fetches = plan.tiles ? packsLonger(op) : Value();
+  auto fetch = [&](Value major, Value minor, int64_t majors, int64_t minors) {
+    if (!fetches) {
+      return;
+    }
+    auto share = [&] {
+      Value trip = arith::MulIOp::create(b, major, index(minors));
+      prefetchShare(op.getB(), arith::AddIOp::create(b, trip, minor),
+                    majors * minors);
+      return SmallVector<Value>();
+    };
+    branch(fetches, {}, share, nullptr);
+  };
   auto put = [&](Value x, Value row, Value column) {
     Value p = arith::DivUIOp::create(b, column, index(panel));
     Value c = arith::RemUIOp::create(b, column, index(panel));
@@ -124,6 +137,7 @@ void KernelLowering::packPanels(DotOp op) {
         loop(index(0), index(n / panel), 1, [&](Value p) {
           Value first = arith::MulIOp::create(b, p, index(panel));
           indexLevel[first] = levels.size() - 1;
+          fetch(r, p, k / step, n / panel);
           for (int64_t c = 0; c < panel; c += w) {
             Value x = fromRows(r, addIndex(first, c), w);
             SmallVector<Value> to{p, r, index(step * c)};
@@ -153,6 +167,9 @@ void KernelLowering::packPanels(DotOp op) {
         columns.push_back(addIndex(c, i));
       }
       loop(index(0), index(k / step), w, [&](Value r) {
+        fetch(arith::DivUIOp::create(b, c, index(w)),
+              arith::DivUIOp::create(b, r, index(w)), ceilDiv(n, w),
+              ceilDiv(k / step, w));
         SmallVector<Value> x;
         Value from = r;
         if (plan.pairs) {

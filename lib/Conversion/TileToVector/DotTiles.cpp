@@ -24,8 +24,8 @@ using namespace attn::tile;
 /// Steps along the depth that are written out; more are a loop of these.
 static constexpr int64_t mostUnrolled = 8;
 
-/// Rows that few items have less of.
-static constexpr int64_t fetchingRows = 512;
+/// Rows whose products take as long as packing their columns.
+static constexpr int64_t rowsOfPacking = 64;
 
 namespace {
 /// The instructions, on tiles of `rows` rows.
@@ -105,6 +105,16 @@ static Value addressOf(ImplicitLocOpBuilder &b, const Plane &plane, Value row,
       b, LLVM::LLVMPointerType::get(b.getContext()), at);
 }
 
+Value KernelLowering::packsLonger(DotOp op) {
+  Value rows = rowCount(op.getResult(), /*rounded=*/false);
+  if (!rows) {
+    int64_t size = cast<VectorType>(op.getResult().getType()).getDimSize(0);
+    return constant(b.getBoolAttr(size <= rowsOfPacking));
+  }
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::sle, rows,
+                               index(rowsOfPacking));
+}
+
 void KernelLowering::inMatrixTiles(DotOp op, const Buffer &c, bool accumulate) {
   const DotPlan plan = planOf(op);
   auto type = cast<VectorType>(op.getResult().getType());
@@ -165,22 +175,20 @@ void KernelLowering::inMatrixTiles(DotOp op, const Buffer &c, bool accumulate) {
     }
   };
   int64_t panels = columns / kMatrixColumns, pairs = panels / 2 * 2;
-  // The columns of the next tile arrive while the first rows of this one are
-  // multiplied.
-  int64_t ahead = std::min<int64_t>(type.getDimSize(0), fetchingRows);
-  int64_t perPanel = (ahead + 2 * height - 1) / (2 * height);
+  Value packs = packsLonger(op);
+  Value fetches =
+      arith::XOrIOp::create(b, packs, constant(b.getBoolAttr(true)));
+  int64_t rowTrips = (type.getDimSize(0) + 2 * height - 1) / (2 * height);
   auto fetch = [&](Value i, Value p) {
-    Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, i,
-                                          index(ahead));
     auto share = [&] {
       Value row = arith::DivUIOp::create(b, i, index(2 * height));
+      Value trip = arith::MulIOp::create(b, row, index(pairs / 2));
       Value panel = arith::DivUIOp::create(b, p, index(2));
-      Value trip = arith::AddIOp::create(
-          b, panel, arith::MulIOp::create(b, row, index(pairs / 2)));
-      prefetchShare(op.getB(), trip, perPanel * pairs / 2);
+      prefetchShare(op.getB(), arith::AddIOp::create(b, trip, panel),
+                    rowTrips * pairs / 2);
       return SmallVector<Value>();
     };
-    branch(isFirst, {}, share, nullptr);
+    branch(fetches, {}, share, nullptr);
   };
   auto rows = [&](Value from, Value to, int64_t high) {
     loop(from, to, high * height, [&](Value i) {

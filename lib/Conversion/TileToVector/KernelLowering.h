@@ -250,6 +250,9 @@ private:
   void inMatrixTiles(DotOp op, const Buffer &c, bool accumulate);
   /// Rows of a tile; fewer where the kernel has fewer.
   int64_t matrixRowsOf(DotOp op);
+  /// Whether packing B takes longer than multiplying it. The next tile's
+  /// columns are fetched meanwhile, in whichever takes longer.
+  Value packsLonger(DotOp op);
 
   //===--- Addresses of the next tile (Lookahead.cpp) --------------------===//
   /// Loads of a step whose addresses depend on the number of the tile alone.
