@@ -189,6 +189,11 @@ static LogicalResult compileForCpu(ModuleOp module, StringRef entry,
                                    CompileTimes &times) {
   Stopwatch watch;
   program.hostTarget = program.target;
+  if (refusesMatrixUnit() && program.target == targetOf("cpu")) {
+    module.emitRemark("compiled without AMX: the system refuses tiles to this "
+                      "process, as it does where the alternate signal stack of "
+                      "a thread is too small for them");
+  }
   CompileOptions tiles = options.tiles;
   HostVectorUnit unit = hostVectorUnit(hostOptionsOf(program.target));
   tiles.lanes = unit.lanes;

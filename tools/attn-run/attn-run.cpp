@@ -42,7 +42,8 @@ static constexpr const char kUsage[] =
                     checked by the simulator; a defect is an error
   --chip=NAME       sim: the chip to compile for (default sm_80)
   --cpu=TARGET      cpu: the instructions to use: x86-64-v2, x86-64-v3,
-                    x86-64-v4, x86-64-v4+avx512bf16 (default: all there are)
+                    x86-64-v4, with +avx512bf16, +amx-bf16 (default: all
+                    there are)
   --rows=N, --tile=N  cpu, sim: most packed rows of a work item, and keys of a
                     tile (default: chosen)
   --warps=N, --stages=N  sim: warps of a kernel, and tiles that there is

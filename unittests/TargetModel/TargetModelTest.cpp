@@ -17,7 +17,7 @@ using namespace attn;
 namespace {
 
 TEST(TargetModelTest, NamedModelsAreValid) {
-  for (const char *name : {"host", "avx2", "avx512", "neon"}) {
+  for (const char *name : {"host", "avx2", "avx512", "amx", "neon"}) {
     auto model = getTargetModel(name);
     ASSERT_TRUE(model) << name;
     EXPECT_EQ(model->validate(), "") << name;
@@ -100,6 +100,12 @@ TEST(TargetModelTest, HostModelReadsFeaturesAndCaches) {
   EXPECT_EQ(model.l2Bytes, 3 * 1024 * 1024);
   EXPECT_EQ(model.l3Bytes, 96 * 1024 * 1024);
   EXPECT_EQ(model.numCores, 12u);
+  EXPECT_EQ(model.matrixRate, 0);
+  // Both are needed: what tiles do not divide is multiplied in pairs.
+  features["amx-bf16"] = true;
+  EXPECT_EQ(makeHostModel(features, caches.root, 12).matrixRate, 0);
+  features["avx512bf16"] = true;
+  EXPECT_GT(makeHostModel(features, caches.root, 12).matrixRate, 0);
 }
 
 TEST(TargetModelTest, HostModelFallsBack) {
@@ -171,6 +177,24 @@ TEST(TileCostTest, MoreRowsAmortiseTheColumns) {
   // Rows that are not there are paid for.
   EXPECT_GT(getTileCost(model, attention(4), {48, 64}),
             getTileCost(model, attention(4), {4, 64}));
+}
+
+TEST(TileCostTest, AMatrixUnitWantsMoreRows) {
+  TargetModel model = *getTargetModel("amx");
+  TileProblem problem = attention(0);
+  TileSizes plain = chooseTiles(model, problem);
+  problem.isBF16 = true;
+  TileSizes tile = chooseTiles(model, problem);
+  EXPECT_GE(tile.rows, 2 * plain.rows);
+  EXPECT_EQ(tile.rows % 32, 0);
+  EXPECT_EQ(tile.cols % 32, 0);
+  EXPECT_LT(getTileCost(model, problem, tile),
+            getTileCost(*getTargetModel("avx512"), problem, plain));
+  problem.packedRows = 8;
+  EXPECT_EQ(chooseTiles(model, problem).rows, 8);
+  model.matrixRate = -1;
+  EXPECT_EQ(model.validate(),
+            "expects no negative rate of a matrix unit, but got -1.000000");
 }
 
 TEST(TileCostTest, ValidateNamesTheValue) {

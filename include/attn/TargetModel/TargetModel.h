@@ -71,7 +71,8 @@ RegisterBlock chooseRegisterBlock(unsigned numRegisters, unsigned columns,
                                   unsigned rows, unsigned rowStep);
 
 /// The model called `name`: "host" (HostTargetModel.h), "avx2", "avx512",
-/// "amx" (which is avx512 and its matrix unit), "neon"; none if there is no such model.
+/// "amx" (which is avx512 and its matrix unit), "neon"; none if there is no
+/// such model.
 std::optional<TargetModel> getTargetModel(llvm::StringRef name);
 
 } // namespace attn

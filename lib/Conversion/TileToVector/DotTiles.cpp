@@ -64,7 +64,8 @@ private:
       LLVM::CallIntrinsicOp::create(b, attr, operands);
       return Value();
     }
-    return LLVM::CallIntrinsicOp::create(b, result, attr, operands).getResult(0);
+    return LLVM::CallIntrinsicOp::create(b, result, attr, operands)
+        .getResult(0);
   }
 
   ImplicitLocOpBuilder &b;
@@ -97,12 +98,12 @@ static Value addressOf(ImplicitLocOpBuilder &b, const Plane &plane, Value row,
   Value at = plus(plane.base, row, plane.rowBytes);
   at = plus(at, column, plane.elementBytes);
   if (offset) {
-    at = arith::AddIOp::create(b, at,
-                               arith::ConstantIndexOp::create(b, offset));
+    at =
+        arith::AddIOp::create(b, at, arith::ConstantIndexOp::create(b, offset));
   }
   at = arith::IndexCastOp::create(b, b.getI64Type(), at);
-  return LLVM::IntToPtrOp::create(
-      b, LLVM::LLVMPointerType::get(b.getContext()), at);
+  return LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()),
+                                  at);
 }
 
 Value KernelLowering::packsLonger(DotOp op) {
@@ -147,15 +148,15 @@ void KernelLowering::inMatrixTiles(DotOp op, const Buffer &c, bool accumulate) {
         for (int64_t n = 0; n < wide; ++n) {
           // Panels lie behind each other: their rows are those of pairs.
           Plane panel{right.base, panelBytes, kMatrixRowBytes / 2};
-          int64_t offset = n * panelBytes +
-                           u * (kMatrixDepth / 2) * kMatrixRowBytes;
+          int64_t offset =
+              n * panelBytes + u * (kMatrixDepth / 2) * kMatrixRowBytes;
           ys.push_back(unit.loadPairs(addressOf(b, panel, p, first, offset)));
         }
         for (int64_t r = 0; r < high; ++r) {
-          int64_t offset = r * height * left.rowBytes +
-                           u * kMatrixDepth * left.elementBytes;
-          Value x = unit.load(addressOf(b, left, i, first, offset),
-                              left.rowBytes);
+          int64_t offset =
+              r * height * left.rowBytes + u * kMatrixDepth * left.elementBytes;
+          Value x =
+              unit.load(addressOf(b, left, i, first, offset), left.rowBytes);
           for (int64_t n = 0; n < wide; ++n) {
             Value &sum = accs[r * wide + n];
             sum = unit.multiplyAdd(sum, x, ys[n]);

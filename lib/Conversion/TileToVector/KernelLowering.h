@@ -187,7 +187,8 @@ private:
   void fill(Value v, const Buffer &into, Value like,
             ArrayRef<vector::MultiDimReductionOp> joined = {});
   void fillNest(Value v, const Buffer &into, Value like,
-                ArrayRef<vector::MultiDimReductionOp> joined);
+                ArrayRef<vector::MultiDimReductionOp> joined,
+                ArrayRef<Buffer> partial);
   void reduce(vector::MultiDimReductionOp op);
   /// Whether sums of rows are kept as one register per row, [rows][w], until
   /// all rows have one.
@@ -196,7 +197,7 @@ private:
   /// Adds up such registers, w rows at a time, and combines them with the
   /// accumulator of `op` to its result.
   void finishRows(vector::MultiDimReductionOp op, const Buffer &partial,
-                  Value rows, const Buffer &result);
+                  Value rows);
   Value convert(Value v, Type element);
   Buffer rowMajor(Value v, Type element);
 

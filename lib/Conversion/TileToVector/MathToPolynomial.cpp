@@ -71,15 +71,16 @@ template <typename Op> struct ExpPattern : OpRewritePattern<Op> {
                                0.04189797677, 0.008290306305};
     static const double c2[] = {0.6931469776, 0.2402224205, 0.05550733772,
                                 0.009671515093, 0.001326472465};
-    static const double cShort[] = {1.0, 0.6932829322, 0.2422110349, 0.05500896125};
+    static const double cShort[] = {1.0, 0.6932829322, 0.2422110349,
+                                    0.05500896125};
     Emitter e(rewriter, op);
     Value x = op.getOperand();
     Value magic = e.f(12582912.0);
     Value t =
         base2 ? e.add(x, magic) : e.fma(x, e.f(1.44269504088896341), magic);
     Value n = e.sub(t, magic);
-    bool isShort = bitEnumContainsAll(op.getFastmath(),
-                                      arith::FastMathFlags::afn);
+    bool isShort =
+        bitEnumContainsAll(op.getFastmath(), arith::FastMathFlags::afn);
     Value r;
     if (isShort && !base2) {
       // x log2(e) - n with one rounding.

@@ -120,11 +120,24 @@ static Value horizontal(ImplicitLocOpBuilder &b, vector::CombiningKind kind,
 
 void KernelLowering::fill(Value v, const Buffer &into, Value like,
                           ArrayRef<vector::MultiDimReductionOp> joined) {
-  versioned(v, [&] { fillNest(v, into, like, joined); });
+  auto type = dyn_cast<VectorType>(v.getType());
+  SmallVector<Buffer> partial;
+  for (size_t n = 0; n < joined.size(); ++n) {
+    int64_t w = lanesFor(type.getShape().back());
+    if (keepsPartialRows(type, w)) {
+      partial.push_back(partialRows(type, w));
+    }
+  }
+  versioned(v, [&] { fillNest(v, into, like, joined, partial); });
+  for (auto [n, sums] : llvm::enumerate(partial)) {
+    Value rows = rowCount(like, /*rounded=*/true);
+    finishRows(joined[n], sums, rows ? rows : index(into.shape[0]));
+  }
 }
 
 void KernelLowering::fillNest(Value v, const Buffer &into, Value like,
-                              ArrayRef<vector::MultiDimReductionOp> joined) {
+                              ArrayRef<vector::MultiDimReductionOp> joined,
+                              ArrayRef<Buffer> partial) {
   int64_t rank = into.shape.size();
   Value rows = rowCount(like, /*rounded=*/true);
   if (rank == 0) {
@@ -152,12 +165,6 @@ void KernelLowering::fillNest(Value v, const Buffer &into, Value like,
       keeps = select.getCondition();
       pulled = select.getFalseValue();
     }
-  }
-  auto type = cast<VectorType>(v.getType());
-  bool isPartial = keepsPartialRows(type, w) && !keeps;
-  SmallVector<Buffer> partial;
-  for (size_t n = 0; isPartial && n < joined.size(); ++n) {
-    partial.push_back(partialRows(type, w));
   }
   std::function<void(Point)> axis = [&](Point p) {
     int64_t a = p.idx.size();
@@ -196,7 +203,7 @@ void KernelLowering::fillNest(Value v, const Buffer &into, Value like,
                });
       for (size_t n = 0; n < joined.size(); ++n) {
         vector::MultiDimReductionOp red = joined[n];
-        if (isPartial) {
+        if (!partial.empty()) {
           storeBuffer(sums[n], partial[n], Point{{p.idx[0], index(0)}, 1, w});
           continue;
         }
@@ -221,11 +228,6 @@ void KernelLowering::fillNest(Value v, const Buffer &into, Value like,
     branch(changes, {}, lanes, nullptr);
   };
   axis(Point{});
-  for (auto [n, sums] : llvm::enumerate(partial)) {
-    vector::MultiDimReductionOp red = joined[n];
-    finishRows(red, sums, rows ? rows : index(into.shape[0]),
-               buffers[red.getDest()]);
-  }
 }
 
 /// What is kept in 16 bits, and read by sums and by nothing else, need not be
@@ -347,17 +349,16 @@ Buffer KernelLowering::partialRows(VectorType type, int64_t w) {
 }
 
 /// At distance h, the lanes of two registers with and without h in their number
-/// become the lanes of one: after log2(w) such steps lane n is the sum of row n.
-/// Rows that are not live are added up as well, to what nobody reads.
+/// become the lanes of one: after log2(w) such steps lane n is the sum of row
+/// n. Rows that are not live are added up as well, to what nobody reads.
 void KernelLowering::finishRows(vector::MultiDimReductionOp op,
-                                const Buffer &partial, Value rows,
-                                const Buffer &result) {
+                                const Buffer &partial, Value rows) {
   int64_t w = partial.shape[1];
-  loop(index(0), rows, w, [&](Value i) {
+  const Buffer &result = buffers[op.getDest()];
+  auto turn = [&](Value i) {
     SmallVector<Value> x;
     for (int64_t r = 0; r < w; ++r) {
-      x.push_back(
-          loadBuffer(partial, Point{{addIndex(i, r), index(0)}, 1, w}));
+      x.push_back(loadBuffer(partial, Point{{addIndex(i, r), index(0)}, 1, w}));
     }
     for (int64_t h = w / 2; h >= 1; h /= 2) {
       auto [low, high] = getExchange(w, h);
@@ -369,7 +370,8 @@ void KernelLowering::finishRows(vector::MultiDimReductionOp op,
     }
     Point p{{i}, 0, w};
     storeBuffer(combine(b, op.getKind(), x[0], at(op.getAcc(), p)), result, p);
-  });
+  };
+  versioned(op.getAcc(), [&] { loop(index(0), rows, w, turn); });
 }
 
 void KernelLowering::reduce(vector::MultiDimReductionOp op) {
@@ -394,8 +396,8 @@ void KernelLowering::reduce(vector::MultiDimReductionOp op) {
     w = 1;
   }
   TypedAttr unit = identity(b, op.getKind(), element);
-  bool isPartial = keepsPartialRows(type, w) && op.isReducedDim(last) &&
-                   !op.isReducedDim(0);
+  bool isPartial =
+      keepsPartialRows(type, w) && op.isReducedDim(last) && !op.isReducedDim(0);
   Buffer partial = isPartial ? partialRows(type, w) : Buffer();
   versioned(source, [&] {
     // Reduces over the axes of `reduced` from number `n` on.
@@ -450,12 +452,12 @@ void KernelLowering::reduce(vector::MultiDimReductionOp op) {
     Point start;
     start.idx.assign(rank, Value());
     outer(0, start, Point{});
-    if (isPartial) {
-      finishRows(op, partial, bound(0), result);
-    }
   });
   if (resultType) {
     buffers[op.getDest()] = result;
+    if (isPartial) {
+      finishRows(op, partial, bound(0));
+    }
   } else {
     scalars.map(op.getDest(), loadBuffer(result, Point{}));
   }

@@ -105,8 +105,7 @@ struct ConvertTileToVector
   using ConvertTileToVectorPassBase::ConvertTileToVectorPassBase;
 
   void runOnOperation() override {
-    HostVectorTarget target{lanes, registers, dotsBF16,
-                            dotsBF16 && tilesBF16};
+    HostVectorTarget target{lanes, registers, dotsBF16, dotsBF16 && tilesBF16};
     if (!llvm::isPowerOf2_64(lanes) || registers < 8) {
       getOperation().emitError() << "expects lanes that are a power of two and "
                                     "at least 8 registers, but got "

@@ -25,6 +25,11 @@ static bool mayUse(StringRef feature) {
   return tiles || !feature.starts_with("amx-");
 }
 
+bool attn::refusesMatrixUnit() {
+  return llvm::sys::getHostCPUFeatures().lookup("amx-bf16") &&
+         !mayUse("amx-bf16");
+}
+
 std::string attn::featureString(StringRef request) {
   std::string result;
   if (request == "native") {

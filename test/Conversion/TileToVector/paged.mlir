@@ -17,14 +17,16 @@
 // CHECK: } else {
 // CHECK-NOT: vector<16xi32>
 // CHECK: arith.maximumf
-// The weights and their sum in one loop.
+// The weights, and their sum in one register per row; then of sixteen rows.
 // CHECK: scf.if %[[PARTIAL]] {
 // CHECK: arith.cmpi sge, {{.*}} : vector<16xi32>
 // CHECK: vector.store
-// CHECK: vector.reduction <add>
+// CHECK: arith.addf {{.*}} : vector<16xf32>
 // CHECK: } else {
 // CHECK-NOT: arith.cmpi {{.*}} : vector<16xi32>
-// CHECK: vector.reduction <add>
+// CHECK: arith.addf {{.*}} : vector<16xf32>
+// CHECK: vector.shuffle
+// CHECK-NOT: vector.reduction
 // CHECK-NOT: vector<{{[0-9]+}}x{{[0-9]+}}x
 // CHECK-NOT: math.
 // CHECK: return

@@ -49,6 +49,10 @@ struct HostVectorUnit {
 };
 HostVectorUnit hostVectorUnit(const HostOptions &options);
 
+/// Whether this CPU has a matrix unit that the system does not give to this
+/// process (attnrt/cpu_tiles.h says when). "native" is without it then.
+bool refusesMatrixUnit();
+
 /// Whether this machine has all that HostOptions::features can say; for
 /// "native" it has.
 bool hostRuns(StringRef features);

@@ -5,7 +5,7 @@
 // RUN: not attn-opt %s --attn-choose-tiles=target=z80 --split-input-file -o /dev/null 2>&1 | FileCheck %s --check-prefix=BAD
 // A tile is chosen from the wrong ranks, or a fold's own columns are overruled.
 
-// BAD: error: expects a target among host, avx2, avx512, neon, sm_80, {{.*}}, but got 'z80'
+// BAD: error: expects a target among host, avx2, avx512, amx, neon, sm_80, {{.*}}, but got 'z80'
 
 // Prefill: the number of rows is known at run time only, and many are best. The
 // operand of a dot stays in the first-level cache: 64 columns of 128 channels.
