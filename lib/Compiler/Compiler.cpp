@@ -113,7 +113,7 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
   }
   func = textbook.release();
   module.push_back(func);
-  func.emitRemark("compiled as written: ") << why;
+  func.emitWarning("compiled as written, which is slow: ") << why;
   return convertAttnToTile(func,
                            {options.rows, options.rowStep, options.countTiles});
 }
