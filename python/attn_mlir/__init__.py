@@ -16,7 +16,7 @@ Tensors are NumPy's, PyTorch's or anything with DLPack; none is copied. What fai
 raises Error and leaves everything as it was.
 """
 
-from ._compiler import compile, compiler_version
+from ._compiler import CompileWarning, compile, compiler_version
 from ._errors import Error
 from ._native import (
     Argument,
@@ -34,6 +34,7 @@ from .flex import Flex, TraceError, flex
 __all__ = [
     "Argument",
     "Bundle",
+    "CompileWarning",
     "Compiled",
     "Context",
     "Error",

@@ -179,6 +179,13 @@ TEST(Problem, RunsThatCostMoreThanTheySave) {
             pose(8, 8));
   // A fixed split does not depend on what other requests there are.
   EXPECT_EQ(6u, pose(8, 8, 2).size());
+  // One tile of two requests: a row that shares nothing else gets two states,
+  // one of the run and one of its own keys.
+  nodes = {{-1, 64}};
+  leaf = {0, -1, -1, 0};
+  prefixes = describe(nodes, leaf);
+  EXPECT_EQ(5u, pose(1, 64).size());
+  EXPECT_EQ(4u, pose(3, 64).size());
 }
 
 TEST(Problem, ARunBelowOneThatIsDroppedBeginsWhereThatBegan) {
@@ -195,8 +202,7 @@ TEST(Problem, ARunBelowOneThatIsDroppedBeginsWhereThatBegan) {
   };
   PlannedLaunch launch;
   launch.entry.max_packed_rows = 64;
-  ASSERT_TRUE(
-      poseFold(launch, {8, 4, 1, 1, 768, 64}, all, corners, &prefixes));
+  ASSERT_TRUE(poseFold(launch, {8, 4, 1, 1, 768, 64}, all, corners, &prefixes));
   const Segments found = segmentsOf(launch);
   ASSERT_EQ(10u, found.size());
   EXPECT_EQ((std::array<int32_t, 5>{0, 640, 0, 0, 16}), found[0]);

@@ -321,8 +321,8 @@ FailureOr<TileValue> TileEmitter::load(Value source, AffineMap map, Side side) {
   Value liveEnd, liveBegin;
   SmallVector<TileValue> at = coordsOf(isSegments);
   Type element = table ? Type(b.getI1Type()) : shaped.getElementType();
-  StringRef why = accessIndices(memory, map, at, !view, indices, axes, liveAxis,
-                                liveEnd);
+  StringRef why =
+      accessIndices(memory, map, at, !view, indices, axes, liveAxis, liveEnd);
   if (!why.empty()) {
     indices.clear();
     for (AffineExpr e : map.getResults()) {

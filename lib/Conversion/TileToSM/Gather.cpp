@@ -34,8 +34,9 @@ Value KernelConversion::gather(tile::GatherOp op, Attribute layout) {
     if (failed) {
       return op.getResult();
     }
-    Value part = arith::MulIOp::create(b, arith::ExtSIOp::create(b, wide, number),
-                                       sm::SplatOp::create(b, wide, step));
+    Value steps = sm::SplatOp::create(b, wide, step);
+    Value part = arith::MulIOp::create(
+        b, arith::ExtSIOp::create(b, wide, number), steps);
     away = away ? arith::AddIOp::create(b, away, part).getResult() : part;
   }
   Value addresses = sm::SplatOp::create(b, wide, start);

@@ -27,8 +27,8 @@ Value KernelLowering::gatherAt(GatherOp op, const Point &p) {
     APInt step;
     if (!matchPattern(stride, m_ConstantInt(&step)) || !step.isOne()) {
       Value by = toI64(stride);
-      part = arith::MulIOp::create(
-          b, part, p.lane < 0 ? by : broadcast(by, p.width));
+      part = arith::MulIOp::create(b, part,
+                                   p.lane < 0 ? by : broadcast(by, p.width));
     }
     away = away ? arith::AddIOp::create(b, away, part).getResult() : part;
   }
@@ -50,7 +50,7 @@ Value KernelLowering::gatherAt(GatherOp op, const Point &p) {
   auto flags = VectorType::get({p.width}, b.getI1Type());
   Value all = constant(DenseElementsAttr::get(flags, true));
   Value none = zeroOf(VectorType::get({p.width}, stored));
-  Value found = LLVM::masked_gather::create(
-      b, none.getType(), to, all, none, stored.getIntOrFloatBitWidth() / 8);
+  Value found = LLVM::masked_gather::create(b, none.getType(), to, all, none,
+                                            stored.getIntOrFloatBitWidth() / 8);
   return fromStored(found, element);
 }

