@@ -170,9 +170,17 @@ def truncated():
     again, cached = cache.start([*TEXT[:33], 1, 2, 3, 4])
     assert cached == 32
     cache.check(again)
-    cache.pool.discard(first, 36)  # a step that failed
-    cache.texts[first] = cache.texts[first][:36]
+
+def discarded():
+    """A step that failed: its tokens have slots, but nobody wrote them."""
+    cache = Cache()
+    first, _ = cache.start(TEXT)
+    cache.pool.append(first, [1, 2, 3, 4, 5, 6, 7])
+    cache.pool.discard(first, len(TEXT))
     cache.check(first)
+    same, cached = cache.start([*TEXT, 1, 2, 3, 4, 5, 6, 7])
+    assert cached == 40
+    cache.check(same)
 
 
 def trimmed():
@@ -201,6 +209,13 @@ def compacted():
         cache.append(sequence, [1, 2, 3])
     cache.check(first, dropped=len(TEXT) - len(keep))
     cache.check(full)
+    # Once more: positions of positions.
+    twice = cache.fork(first)
+    every = list(range(0, cache.pool.length(twice), 2))
+    cache.compact(twice, every)
+    cache.append(twice, [5])
+    cache.check(twice, dropped=len(TEXT) + 3 - len(every))
+    cache.check(first, dropped=len(TEXT) - len(keep))
     # Nobody hits a compacted page.
     other, cached = cache.start([*TEXT, 1, 2, 3, 4])
     assert cached == 44
@@ -227,7 +242,10 @@ TEXT_EVEN, TEXT_ODD = list(range(0, len(TEXT), 2)), list(range(1, len(TEXT), 2))
 
 
 def main():
-    for check in (appended, reused, forked, truncated, trimmed, compacted, compacted_by_head):
+    checks = (
+        appended, reused, forked, truncated, discarded, trimmed, compacted, compacted_by_head,
+    )
+    for check in checks:
         check()
         print(check.__name__, "is right")
 
