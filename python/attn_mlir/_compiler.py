@@ -52,6 +52,17 @@ def compile(text, targets="cpu", *, entry=None, rows=0, tile=0, cache_dir=None):
     return made
 
 
+def describe(text):
+    """What the text of cascades asks for, as lines for people; nothing is compiled.
+
+    For each cascade the passes over each rank that is reduced, and what is read and
+    written: formulas and, where all lengths are static, bytes beside their lower
+    bounds. Error (invalid argument) has all diagnostics; unavailable without a
+    compiler.
+    """
+    return _native.describe(_library(), text)
+
+
 def compiler_version():
     """Version of the compiler and of LLVM; None where there is no compiler."""
     try:

@@ -41,7 +41,10 @@ def main():
     # What the compiler loads is the wheel's own, whatever the machine has.
     before = mapped()
     x = np.ones((1, 1, 3, 16), np.float32)
-    assert np.allclose(attn_mlir.flex()(x, x, x), 1)
+    attention = attn_mlir.flex()
+    assert np.allclose(attention(x, x, x), 1)
+    for words in ("rank m: 3 passes", "run in one pass", "memory: compulsory"):
+        assert words in str(attention), words
     opened = {f for f in mapped() - before if not SYSTEM.fullmatch(f.name)}
     foreign = {f for f in opened if package not in f.parents and "memfd" not in str(f)}
     assert "libLLVM" in str(opened) and not foreign, foreign
