@@ -110,7 +110,7 @@ class Gate:
                     "threads": threads.get(kernel, 0),
                     "shared": shared.get(kernel, 0) + numbers[2],
                 }
-            elif "warning:" in line:
+            elif "warning: " in line and "kernel '" in line:  # not of the program
                 messages.append(line.split("warning: ", 1)[1])
         if not rows:
             messages.append("ptxas names no kernel")

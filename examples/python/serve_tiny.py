@@ -163,7 +163,7 @@ def parse(arguments):
     add("--chunk", type=int, default=48, help="most tokens of a prompt in one step (default: %(default)s)")
     add("--step-tokens", type=int, default=128, help="most tokens of a step (default: %(default)s)")
     add("--drafts", type=int, default=3, help="most draft tokens of a step (default: %(default)s)")
-    add("--share", type=int, default=256, help="fewest keys that a step reads once for several requests, 0: never; on a CPU it pays for long prefixes (default: %(default)s)")
+    add("--share", type=int, default=16, help="fewest keys that a step may read once for several requests, 0: never; the plan leaves out what costs more than it saves (default: %(default)s)")
     add("--workers", type=int, default=0, help="workers that share a launch, 0: one per CPU (default)")
     add("--seed", type=int, default=0, help="of weights and requests (default: %(default)s)")
     add("--plot", metavar="FILE.svg", help="draw the plan of one step over the workers; the head size is added to the name")

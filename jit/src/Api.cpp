@@ -131,6 +131,28 @@ attnrt_status attnjit_compile(const char *text, uint64_t length,
   return failure ? fail(failure) : ATTNRT_OK;
 }
 
+attnrt_status attnjit_describe(const char *text, uint64_t length,
+                               attnjit_result **out) {
+  if (!out) {
+    return fail({ATTNRT_INVALID_ARGUMENT,
+                 "expects a place for the result, but got null"});
+  }
+  auto result = std::make_unique<attnjit_result>();
+  Request request;
+  Failure failure = readRequest(text, length, nullptr, request);
+  if (failure) {
+    result->diagnostics = "error: " + failure.message + '\n';
+  } else {
+    request.singleThread = true; // a few milliseconds
+    result->compiled = describe(request);
+    result->diagnostics = result->compiled->diagnostics;
+    failure = result->compiled->failure;
+    result->origin = failure ? ATTNJIT_FAILED : ATTNJIT_COMPILED;
+  }
+  *out = result.release();
+  return failure ? fail(failure) : ATTNRT_OK;
+}
+
 void attnjit_result_release(attnjit_result *result) { delete result; }
 
 const void *attnjit_result_bytes(const attnjit_result *result) {

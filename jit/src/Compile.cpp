@@ -103,8 +103,10 @@ static bool hasEntry(mlir::ModuleOp module, const Request &request,
   return false;
 }
 
-CompiledPtr attnjit::compile(const Request &request) {
-  initialiseTargets();
+/// Parses the text, and lets `make` put its result into `compiled`.
+static CompiledPtr
+makeOf(const Request &request,
+       llvm::function_ref<void(mlir::ModuleOp, Compiled &)> make) {
   auto compiled = std::make_shared<Compiled>();
   mlir::DialectRegistry registry;
   attn::registerCompilerDialects(registry);
@@ -126,10 +128,7 @@ CompiledPtr attnjit::compile(const Request &request) {
     lines.firstError = error;
     lines.text += "error: " + error + '\n';
   } else if (module) {
-    auto bundle = attn::makeBundle(*module, request.options);
-    if (llvm::succeeded(bundle)) {
-      compiled->bundle = std::move(*bundle);
-    }
+    make(*module, *compiled);
   }
   compiled->diagnostics = std::move(lines.text);
   if (compiled->bundle.empty()) {
@@ -142,4 +141,24 @@ CompiledPtr attnjit::compile(const Request &request) {
     compiled->failure = {status, lines.firstError};
   }
   return compiled;
+}
+
+CompiledPtr attnjit::compile(const Request &request) {
+  initialiseTargets();
+  return makeOf(request, [&](mlir::ModuleOp module, Compiled &compiled) {
+    auto bundle = attn::makeBundle(module, request.options);
+    if (llvm::succeeded(bundle)) {
+      compiled.bundle = std::move(*bundle);
+    }
+  });
+}
+
+CompiledPtr attnjit::describe(const Request &request) {
+  return makeOf(request, [](mlir::ModuleOp module, Compiled &compiled) {
+    std::string lines;
+    llvm::raw_string_ostream os(lines);
+    if (llvm::succeeded(attn::describe(module, os))) {
+      compiled.bundle.append(lines.begin(), lines.end());
+    }
+  });
 }

@@ -26,6 +26,8 @@ using CompiledPtr = std::shared_ptr<const Compiled>;
 
 /// Looks at no cache.
 CompiledPtr compile(const Request &request);
+/// The lines of attnjit_describe in place of a bundle.
+CompiledPtr describe(const Request &request);
 
 } // namespace attnjit
 

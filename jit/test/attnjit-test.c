@@ -26,7 +26,7 @@
 
 // clang-format off
 #define JIT_FUNCTIONS(X) \
-  X(abi_version) X(check_abi) X(version) X(last_message) X(compile) \
+  X(abi_version) X(check_abi) X(version) X(last_message) X(compile) X(describe) \
   X(result_release) X(result_bytes) X(result_size) X(result_diagnostics) \
   X(result_origin) X(set_memory_limit) X(get_counters)
 #define RT_FUNCTIONS(X) \
@@ -224,6 +224,35 @@ static void test_run(void) {
   run_bundle(jit_result_bytes(result), jit_result_size(result));
   jit_result_release(result);
   jit_result_release(NULL);
+}
+
+/// Lines about the text, no bundle.
+static void test_describe(void) {
+  attnjit_result *result = NULL;
+  CHECK(!jit_describe(example, example_length, &result), "%s",
+        jit_last_message());
+  char lines[4096];
+  uint64_t size = jit_result_size(result);
+  CHECK(size > 0 && size < sizeof(lines), "%llu", (unsigned long long)size);
+  memcpy(lines, jit_result_bytes(result), size);
+  lines[size] = 0;
+  CHECK(strstr(lines, "cascade 0 in @"), "%s", lines);
+  CHECK(strstr(lines, "rank m: 3 passes"), "%s", lines);
+  CHECK(strstr(lines, "reads "), "%s", lines);
+  CHECK(strstr(lines, "not bound: "), "%s", lines);
+  jit_result_release(result);
+  CHECK(jit_describe("func.func", 9, &result) == ATTNRT_INVALID_ARGUMENT, "-");
+  CHECK(!jit_result_bytes(result), "-");
+  CHECK(strstr(jit_result_diagnostics(result), "error: "), "%s",
+        jit_result_diagnostics(result));
+  jit_result_release(result);
+  const char *none = "func.func @f() {\n  return\n}\n";
+  CHECK(jit_describe(none, strlen(none), &result) == ATTNRT_INVALID_ARGUMENT,
+        "-");
+  CHECK(strstr(jit_last_message(), "expects a function with a cascade"), "%s",
+        jit_last_message());
+  jit_result_release(result);
+  CHECK(jit_describe(none, 3, NULL) == ATTNRT_INVALID_ARGUMENT, "-");
 }
 
 //===----------------------------------------------------------------------===//
@@ -570,6 +599,8 @@ int main(int argc, char **argv) {
   void *library = open_jit();
   if (!strncmp(argv[1], "run", 3)) {
     test_run();
+  } else if (!strcmp(argv[1], "describe")) {
+    test_describe();
   } else if (!strcmp(argv[1], "errors")) {
     test_errors();
   } else if (!strcmp(argv[1], "memory")) {

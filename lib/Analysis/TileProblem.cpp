@@ -43,6 +43,12 @@ static SmallVector<EinsumOp> getWorkingEinsums(CascadeOp cascade) {
 llvm::SmallBitVector attn::getColumns(CascadeOp cascade, int64_t rank) {
   SmallVector<EinsumOp> einsums = getWorkingEinsums(cascade);
   SmallBitVector columns = getRankGroup(cascade, rank);
+  // Ranks of a row may stand beside the fold's in an index (`%t[p - m]`): only
+  // what is reduced is a column.
+  SmallBitVector reduced(columns.size());
+  for (EinsumOp einsum : einsums) {
+    reduced |= einsum.getReducedRanks();
+  }
   for (EinsumOp einsum : einsums) {
     if (einsum->getParentOfType<FoldOp>() && !isDot(einsum)) {
       columns |= einsum.getReducedRanks();
@@ -51,7 +57,7 @@ llvm::SmallBitVector attn::getColumns(CascadeOp cascade, int64_t rank) {
       for (AffineExpr expr : einsum.getInputMap(i).getResults()) {
         for (unsigned r = 0; expr.isFunctionOfDim(rank) && r < columns.size();
              ++r) {
-          if (expr.isFunctionOfDim(r)) {
+          if (reduced.test(r) && expr.isFunctionOfDim(r)) {
             columns.set(r);
           }
         }

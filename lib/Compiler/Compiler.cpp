@@ -46,6 +46,10 @@ static LogicalResult runOn(func::FuncOp func,
   return pm.run(func);
 }
 
+static void warnAsWritten(func::FuncOp func, StringRef why) {
+  func.emitWarning("compiled as written, which is slow: ") << why;
+}
+
 LogicalResult attn::derive(func::FuncOp func, const CompileOptions &options) {
   OwningOpRef<func::FuncOp> textbook(func.clone());
   LogicalResult result = runOn(func, [&](OpPassManager &pm) {
@@ -63,7 +67,17 @@ LogicalResult attn::derive(func::FuncOp func, const CompileOptions &options) {
   if (failed(result)) {
     return failure();
   }
-  if (!canConvertFolds(func)) {
+  std::string why;
+  bool hasKernels = false;
+  {
+    ScopedDiagnosticHandler listen(func.getContext(), [&](Diagnostic &d) {
+      why = why.empty() ? d.str() : why;
+      return success();
+    });
+    hasKernels = canConvertFolds(func);
+  }
+  if (!hasKernels) {
+    warnAsWritten(func, why);
     func.getBody().takeBody(textbook->getBody());
   }
   return success();
@@ -114,7 +128,7 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
   }
   func = textbook.release();
   module.push_back(func);
-  func.emitRemark("compiled as written: ") << why;
+  warnAsWritten(func, why);
   return convertAttnToTile(func,
                            {options.rows, options.rowStep, options.countTiles});
 }

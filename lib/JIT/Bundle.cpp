@@ -254,6 +254,10 @@ static SmallVector<SmallVector<double>> findUnits(func::FuncOp func,
                                                   const CompileOptions &tiles) {
   SmallVector<SmallVector<double>> units;
   OwningOpRef<func::FuncOp> copy(func.clone());
+  // Whoever compiles it says what there is to say.
+  ScopedDiagnosticHandler quiet(func.getContext(), [](Diagnostic &diagnostic) {
+    return success(diagnostic.getSeverity() != DiagnosticSeverity::Error);
+  });
   if (failed(derive(*copy, tiles))) {
     return units;
   }

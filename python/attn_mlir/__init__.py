@@ -3,6 +3,7 @@
 """Attention that is compiled from cascades of Einsums.
 
     compile(text) -> bytes of a bundle      where libattnjit is there
+    describe(text) -> passes and bytes
     Context().load(bytes) -> Bundle         checked once, as a whole
     bundle.kernel(entry) -> Kernel          an entry on a device
     kernel.schedule() -> Schedule           room for steps
@@ -16,7 +17,7 @@ Tensors are NumPy's, PyTorch's or anything with DLPack; none is copied. What fai
 raises Error and leaves everything as it was.
 """
 
-from ._compiler import compile, compiler_version
+from ._compiler import CompileWarning, compile, compiler_version, describe
 from ._errors import Error
 from ._native import (
     Argument,
@@ -34,6 +35,7 @@ from .flex import Flex, TraceError, flex
 __all__ = [
     "Argument",
     "Bundle",
+    "CompileWarning",
     "Compiled",
     "Context",
     "Error",
@@ -46,5 +48,6 @@ __all__ = [
     "TraceError",
     "compile",
     "compiler_version",
+    "describe",
     "flex",
 ]

@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import warnings
 
 from . import _native
 from ._errors import Error
@@ -18,6 +19,15 @@ def _library() -> str:
     return str(beside) if beside.exists() else "libattnjit.so"
 
 
+class CompileWarning(UserWarning):
+    """What the compiler has to say of a program that it compiles all the same."""
+
+
+def compile_quietly(text, targets="cpu", *, entry=None, rows=0, tile=0, cache_dir=None):
+    """compile() without warnings of Python."""
+    return _native.compile(_library(), text, targets, entry, rows, tile, cache_dir)
+
+
 def compile(text, targets="cpu", *, entry=None, rows=0, tile=0, cache_dir=None):
     """Compiles the text of cascades to a bundle.
 
@@ -27,11 +37,30 @@ def compile(text, targets="cpu", *, entry=None, rows=0, tile=0, cache_dir=None):
     `cache_dir`: a folder of bundles that is shared by processes; what lies in it
     is run.
 
-    Returns a `Compiled` with `bundle` (bytes), `diagnostics` and `origin`. Error
+    Returns a `Compiled` with `bundle` (bytes), `diagnostics` and `origin`. What it
+    warns of is a CompileWarning too: above all values that are held in memory as a
+    whole, with their size, because no one-pass form or no kernel was found. Error
     (invalid argument) has all diagnostics with line and column; unavailable
     without a compiler. Releases the GIL.
     """
-    return _native.compile(_library(), text, targets, entry, rows, tile, cache_dir)
+    made = compile_quietly(
+        text, targets, entry=entry, rows=rows, tile=tile, cache_dir=cache_dir
+    )
+    for line in made.diagnostics.splitlines():
+        if "warning: " in line:
+            warnings.warn(line, CompileWarning, stacklevel=2)
+    return made
+
+
+def describe(text):
+    """What the text of cascades asks for, as lines for people; nothing is compiled.
+
+    For each cascade the passes over each rank that is reduced, and what is read and
+    written: formulas and, where all lengths are static, bytes beside their lower
+    bounds. Error (invalid argument) has all diagnostics; unavailable without a
+    compiler.
+    """
+    return _native.describe(_library(), text)
 
 
 def compiler_version():

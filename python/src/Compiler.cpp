@@ -24,6 +24,7 @@ struct Library {
   decltype(&attnjit_version) version;
   decltype(&attnjit_last_message) lastMessage;
   decltype(&attnjit_compile) compile;
+  decltype(&attnjit_describe) describe;
   decltype(&attnjit_result_release) release;
   decltype(&attnjit_result_bytes) bytes;
   decltype(&attnjit_result_size) size;
@@ -65,6 +66,7 @@ static const Library &open(const std::string &path) {
   find(handle, "attnjit_version", library->version);
   find(handle, "attnjit_last_message", library->lastMessage);
   find(handle, "attnjit_compile", library->compile);
+  find(handle, "attnjit_describe", library->describe);
   find(handle, "attnjit_result_release", library->release);
   find(handle, "attnjit_result_bytes", library->bytes);
   find(handle, "attnjit_result_size", library->size);
@@ -120,6 +122,23 @@ static Compiled compile(const std::string &path, const std::string &text,
           nameOf(jit.origin(made))};
 }
 
+static std::string describe(const std::string &path, const std::string &text) {
+  const Library &jit = open(path);
+  attnjit_result *made = nullptr;
+  attnrt_status status;
+  {
+    nb::gil_scoped_release unlocked;
+    status = jit.describe(text.data(), text.size(), &made);
+  }
+  std::unique_ptr<attnjit_result, decltype(jit.release)> result(made,
+                                                                jit.release);
+  if (status != ATTNRT_OK) {
+    std::string all = made ? jit.diagnostics(made) : "";
+    raise(status, all.empty() ? jit.lastMessage() : all);
+  }
+  return {static_cast<const char *>(jit.bytes(made)), jit.size(made)};
+}
+
 void attn::python::bindCompiler(nb::module_ &m) {
   nb::class_<Compiled>(m, "Compiled", "What compile() gives.")
       .def_ro("bundle", &Compiled::bundle, "Bytes for Context.load.")
@@ -129,6 +148,7 @@ void attn::python::bindCompiler(nb::module_ &m) {
               "\"compiled\", \"memory\" or \"disk\" (caches).");
   m.def("compile", &compile, "library"_a, "text"_a, "targets"_a, "entry"_a,
         "rows"_a, "tile"_a, "cache_dir"_a);
+  m.def("describe", &describe, "library"_a, "text"_a);
   m.def(
       "compiler_version",
       [](const std::string &path) { return std::string(open(path).version()); },

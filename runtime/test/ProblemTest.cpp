@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 using namespace attnrt;
 
 /// A window of 4 up to the length in scalar 0; rows of segment 1 see nothing at
@@ -90,6 +92,7 @@ TEST(Problem, SegmentsOfAForest) {
   std::vector<int32_t> leaf{3, -1, 2, 1, 3, 1};
   attnrt_prefixes prefixes = describe(nodes, leaf);
   PlannedLaunch launch;
+  launch.entry.max_packed_rows = 64;
   std::vector<attnrt_args> corners(1);
   ASSERT_TRUE(poseFold(launch, {6, 2, 1, 1, 100}, upTo90, corners, &prefixes));
   // First who shares nothing, then those of node 1, its children's behind.
@@ -122,6 +125,135 @@ TEST(Problem, SegmentsOfAForest) {
   EXPECT_EQ(nullptr, launch.problem.row_end);
   EXPECT_EQ(nullptr, launch.problem.sym);
   EXPECT_EQ(6u, launch.segments.size());
+}
+
+/// Segments as (first key, end, request of the tables, first row, end).
+using Segments = std::vector<std::array<int32_t, 5>>;
+static Segments segmentsOf(const PlannedLaunch &launch) {
+  Segments found;
+  for (size_t s = 0; s < launch.segments.size(); ++s) {
+    const attnrt_segment &segment = launch.segments[s];
+    found.push_back({segment.coord0, segment.coord0 + segment.count,
+                     segment.param, launch.problem.row_begin[s],
+                     launch.problem.row_end[s]});
+  }
+  return found;
+}
+
+TEST(Problem, RunsThatCostMoreThanTheySave) {
+  // A long run of all four requests, a short one of two of them behind it.
+  std::vector<attnrt_prefix_node> nodes{{-1, 640}, {0, 704}};
+  std::vector<int32_t> leaf{1, 0, 1, 0};
+  attnrt_prefixes prefixes = describe(nodes, leaf);
+  std::vector<attnrt_args> corners(1);
+  auto all = [](const attnrt_args *, const int32_t *, const int32_t *,
+                int32_t *lo, int32_t *hi, int64_t n) {
+    std::fill_n(lo, n, 0);
+    std::fill_n(hi, n, 768);
+  };
+  auto pose = [&](int64_t rows, int32_t packed, int32_t split = 0) {
+    PlannedLaunch launch;
+    launch.entry.max_packed_rows = packed;
+    launch.options.split = split;
+    EXPECT_TRUE(
+        poseFold(launch, {4, rows, 1, 1, 768, 64}, all, corners, &prefixes));
+    return segmentsOf(launch);
+  };
+  // One row each: both are worth it.
+  const Segments both{{0, 640, 1, 0, 4},   {640, 704, 0, 2, 4},
+                      {640, 768, 1, 0, 1}, {640, 768, 3, 1, 2},
+                      {704, 768, 0, 2, 3}, {704, 768, 2, 3, 4}};
+  EXPECT_EQ(both, pose(1, 64));
+  // Eight rows each: the states of 16 rows cost more than a tile of keys.
+  EXPECT_EQ((Segments{{0, 640, 1, 0, 32},
+                      {640, 768, 1, 0, 8},
+                      {640, 768, 3, 8, 16},
+                      {640, 768, 0, 16, 24},
+                      {640, 768, 2, 24, 32}}),
+            pose(8, 64));
+  // Rows fill items alone: there is nothing to save.
+  EXPECT_EQ((Segments{{0, 768, 1, 0, 8},
+                      {0, 768, 3, 8, 16},
+                      {0, 768, 0, 16, 24},
+                      {0, 768, 2, 24, 32}}),
+            pose(8, 8));
+  // A fixed split does not depend on what other requests there are.
+  EXPECT_EQ(6u, pose(8, 8, 2).size());
+  // One tile of two requests: a row that shares nothing else gets two states,
+  // one of the run and one of its own keys.
+  nodes = {{-1, 64}};
+  leaf = {0, -1, -1, 0};
+  prefixes = describe(nodes, leaf);
+  EXPECT_EQ(5u, pose(1, 64).size());
+  EXPECT_EQ(4u, pose(3, 64).size());
+}
+
+TEST(Problem, ARunBelowOneThatIsDroppedBeginsWhereThatBegan) {
+  // The first node has two further nodes of many requests: one tile is not
+  // worth a part of eight rows, two tiles of each four are.
+  std::vector<attnrt_prefix_node> nodes{{-1, 64}, {0, 640}, {0, 640}};
+  std::vector<int32_t> leaf{1, 2, 1, 2, 1, 2, 1, 2};
+  attnrt_prefixes prefixes = describe(nodes, leaf);
+  std::vector<attnrt_args> corners(1);
+  auto all = [](const attnrt_args *, const int32_t *, const int32_t *,
+                int32_t *lo, int32_t *hi, int64_t n) {
+    std::fill_n(lo, n, 0);
+    std::fill_n(hi, n, 768);
+  };
+  PlannedLaunch launch;
+  launch.entry.max_packed_rows = 64;
+  ASSERT_TRUE(poseFold(launch, {8, 4, 1, 1, 768, 64}, all, corners, &prefixes));
+  const Segments found = segmentsOf(launch);
+  ASSERT_EQ(10u, found.size());
+  EXPECT_EQ((std::array<int32_t, 5>{0, 640, 0, 0, 16}), found[0]);
+  EXPECT_EQ((std::array<int32_t, 5>{0, 640, 1, 16, 32}), found[1]);
+  for (size_t s = 2; s < found.size(); ++s) {
+    EXPECT_EQ(640, found[s][0]);
+  }
+}
+
+TEST(Problem, RowsThatSeeNothingAreInNoSegment) {
+  // Of six rows of each request the last two or one see something.
+  std::vector<attnrt_prefix_node> nodes{{-1, 512}};
+  std::vector<int32_t> leaf{0, -1, 0};
+  attnrt_prefixes prefixes = describe(nodes, leaf);
+  std::vector<attnrt_args> corners(1);
+  auto some = [](const attnrt_args *, const int32_t *seg, const int32_t *coord,
+                 int32_t *lo, int32_t *hi, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+      // Row 3 of request 2 is between rows that see.
+      bool sees = seg[i] == 2 ? coord[i] >= 2 && coord[i] != 3 : coord[i] == 5;
+      lo[i] = 0;
+      hi[i] = sees ? 600 : 0;
+    }
+  };
+  PlannedLaunch launch;
+  launch.entry.max_packed_rows = 64;
+  ASSERT_TRUE(
+      poseFold(launch, {3, 6, 1, 1, 640, 64}, some, corners, &prefixes));
+  EXPECT_EQ((Segments{{0, 512, 0, 1, 6},
+                      {0, 640, 1, 0, 1},
+                      {512, 640, 0, 1, 2},
+                      {512, 640, 2, 2, 6}}),
+            segmentsOf(launch));
+  EXPECT_EQ(18, launch.problem.row_count);
+  EXPECT_EQ((std::vector<int32_t>{1, 0, 2, 2, 2, 2, 1, 1, 1, 1, 1, 0, 0, 0, 0,
+                                  0, 2, 2}),
+            launch.segmentOfRow);
+  EXPECT_EQ((std::vector<int32_t>{5, 5, 2, 3, 4, 5, 0, 1, 2, 3, 4, 0, 1, 2, 3,
+                                  4, 0, 1}),
+            launch.coord);
+  // Every row is written, those without a key too.
+  launch.options.struct_size = sizeof(launch.options);
+  launch.options.workers = 2;
+  launch.entry.struct_size = sizeof(launch.entry);
+  launch.entry.kv_tile = 64;
+  launch.entry.states = 1;
+  launch.makePlan();
+  EXPECT_EQ(ATTNRT_OK,
+            attnrt_plan_verify(launch.plan, launch.plan->bytes, &launch.problem,
+                               &launch.entry, &launch.options))
+      << attnrt_last_message();
 }
 
 TEST(Problem, ForestsThatAreNone) {

@@ -100,6 +100,19 @@ def alibi(draw):
     return Problem([q, k, v, slope, off], [np.stack(out)])
 
 
+def relative_bias(draw):
+    bias = draw.rng.uniform(-0.25, 0.25, (8, 128)).astype(np.float32)
+    q, k, v, off, seen = causal_inputs(draw)
+    p, m = seen.shape
+    behind = np.arange(p)[:, None] + off - np.arange(m)[None, :]
+    added = models.exact(bias)[:, np.clip(behind, 0, 127)]
+    out = []
+    for x, y, z in zip(q, k, v):
+        weights, _ = models.softmax(models.scores_of(x, y, EIGHTH) + added, seen)
+        out.append(models.weigh(weights, z))
+    return Problem([q, k, v, bias, off], [np.stack(out)])
+
+
 def softmax_lse(draw):
     q, k, v, off, seen = causal_inputs(draw)
     scale = np.float32(0.11) if not draw.needle else EIGHTH

@@ -39,6 +39,11 @@ struct CompileOptions {
 /// All dialects, interfaces and inliner extensions that the compiler needs.
 void registerCompilerDialects(DialectRegistry &registry);
 
+/// For each cascade of the module a line that names it, its passes
+/// (printPasses) and what it reads and writes (printIo). Fails with an error
+/// where there is no cascade, or one that cannot be modelled.
+LogicalResult describe(ModuleOp module, raw_ostream &os);
+
 /// Rewrites the cascades of `func` into one pass where a law allows it: split
 /// sums, defer, partition, online. A cascade without a law stays as it is, with
 /// a remark. A fold that would not fit a tile kernel is not kept.

@@ -46,7 +46,7 @@ extern "C" {
 //===----------------------------------------------------------------------===//
 
 #define ATTNJIT_ABI_MAJOR 0u
-#define ATTNJIT_ABI_MINOR 1u
+#define ATTNJIT_ABI_MINOR 2u
 #define ATTNJIT_ABI_VERSION ((ATTNJIT_ABI_MAJOR << 16) | ATTNJIT_ABI_MINOR)
 
 /// Version of the library, as in ATTNJIT_ABI_VERSION.
@@ -123,10 +123,21 @@ ATTNJIT_API attnrt_status attnjit_compile(const char *text, uint64_t length,
                                           const attnjit_options *options,
                                           attnjit_result **out);
 
+/// What a text asks for, without kernels: for each cascade a line "cascade N in
+/// @NAME", one for each rank that is reduced (passes over it, what asks for
+/// them, what is streamed), and what is read and written, as formulas and,
+/// where all lengths are static, in bytes beside their lower bounds. The
+/// result's bytes are these lines; they may grow and are for people.
+///
+/// *out and statuses are as of attnjit_compile; nothing is cached.
+ATTNJIT_API attnrt_status attnjit_describe(const char *text, uint64_t length,
+                                           attnjit_result **out);
+
 /// Null in release is allowed.
 ATTNJIT_API void attnjit_result_release(attnjit_result *result);
 
-/// The bundle; null and 0 if the call failed. Lives as long as the result.
+/// The bundle, or the lines; null and 0 if the call failed. Lives as long as
+/// the result.
 ATTNJIT_API const void *attnjit_result_bytes(const attnjit_result *result);
 ATTNJIT_API uint64_t attnjit_result_size(const attnjit_result *result);
 

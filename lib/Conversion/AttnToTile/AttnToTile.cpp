@@ -15,6 +15,7 @@
 #include "attn/Conversion/AttnToTile.h"
 
 #include "FoldLowering.h"
+#include "HeldValues.h"
 #include "StageLowering.h"
 #include "attn/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -238,6 +239,7 @@ LogicalResult FunctionLowering::lowerCascade(CascadeOp cascade) {
       return failure();
     }
     outputs[v].push_back({v, map, *buffer, nullptr});
+    warnIfLarge(cascade, v, map);
     return success();
   };
   for (Operation &op : body.without_terminator()) {

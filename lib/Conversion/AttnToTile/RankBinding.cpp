@@ -189,16 +189,16 @@ FailureOr<RankBinding> attn::bindRanks(Program &program, CascadeOp cascade,
     }
   }
   for (int64_t r : rows) {
-    if (r != binding.row) {
-      binding.subs.push_back(r);
-      if (program.getStaticExtent(cascade, r) == ShapedType::kDynamic) {
-        return fold.emitRemark()
-                   << "no tile kernel: ranks '" << cascade.getRankName(r)
-                   << "' and '" << cascade.getRankName(binding.row)
-                   << "' of the rows are both dynamic",
-               failure();
-      }
+    if (r == binding.row) {
+      continue;
     }
+    if (program.getStaticExtent(cascade, r) != ShapedType::kDynamic) {
+      binding.subs.push_back(r);
+      continue;
+    }
+    // Packed rows count along one dynamic rank. Another one is bound to the
+    // item: what is streamed is read again for each of its coordinates.
+    (binding.segments.empty() ? binding.segments : binding.heads).push_back(r);
   }
   inStep.reset(binding.fold);
   for (int64_t r : llvm::concat<int64_t>(bound, rows)) {

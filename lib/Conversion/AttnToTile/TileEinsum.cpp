@@ -178,24 +178,22 @@ FailureOr<TileValue> TileEmitter::region(EinsumOp e,
         if (failed(v)) {
           return failure();
         }
-        if (v->axes.size() > 1) {
-          return FailureOr<TileValue>(
-              unsupported(&op, "an index varies along two axes of the tile"));
-        }
         indices.push_back(t.cast(*v, v->isScalar() ? Type(b.getIndexType())
                                                    : Type(b.getI32Type())));
       }
       SmallVector<int64_t, 3> axes = TileBuilder::join(indices);
       Type element = extract.getType();
+      if (!axes.empty()) {
+        local[extract.getResult()] = gather(memory, indices, element);
+        continue;
+      }
       SmallVector<Value> values;
       for (const TileValue &i : indices) {
         values.push_back(i.value);
       }
       local[extract.getResult()] = {
-          tile::LoadOp::create(
-              b, t.loc,
-              axes.empty() ? element : Type(t.vectorType(axes, element)),
-              memory, values, Value(), Value(), axisNumbers(indices, axes), 0),
+          tile::LoadOp::create(b, t.loc, element, memory, values, Value(),
+                               Value(), axisNumbers(indices, axes), 0),
           axes};
       continue;
     }

@@ -128,17 +128,18 @@ SmallVector<TileValue> TileEmitter::coordsOf(bool segment) const {
   return at;
 }
 
-LogicalResult TileEmitter::accessIndices(Operation *where, Value memory,
-                                         AffineMap map, ArrayRef<TileValue> at,
-                                         bool checkBounds,
-                                         SmallVector<TileValue> &indices,
-                                         SmallVector<int64_t, 3> &axes,
-                                         int64_t &liveAxis, Value &liveEnd) {
+StringRef TileEmitter::accessIndices(Value memory, AffineMap map,
+                                     ArrayRef<TileValue> at, bool checkBounds,
+                                     SmallVector<TileValue> &indices,
+                                     SmallVector<int64_t, 3> &axes,
+                                     int64_t &liveAxis, Value &liveEnd) {
   for (auto [j, e] : llvm::enumerate(map.getResults())) {
     TileValue index = t.affine(e, at, {});
-    if (!index || index.axes.size() > 1) {
-      return unsupported(where, "an index varies along two axes of the tile or "
-                                "names a rank without a coordinate");
+    if (!index) {
+      return "an index names a rank without a coordinate";
+    }
+    if (index.axes.size() > 1) {
+      return "an index varies along two axes of the tile";
     }
     index = t.cast(index, index.isScalar() ? Type(b.getIndexType())
                                            : Type(b.getI32Type()));
@@ -155,13 +156,13 @@ LogicalResult TileEmitter::accessIndices(Operation *where, Value memory,
     int64_t coeff, divisor;
     AffineExpr inner;
     if (!matchStep(e, axis, coeff, divisor, inner)) {
-      return unsupported(where, "cannot tell where an index leaves the tensor");
+      return "cannot tell where an index leaves the tensor";
     }
     SmallVector<TileValue> start(at);
     start[axis] = t.index(0);
     TileValue base = t.affine(inner, start, {});
     if (!base || !base.isScalar()) {
-      return unsupported(where, "an index starts differently for each row");
+      return "an index starts differently for each row";
     }
     Value dim =
         type.isDynamicDim(j)
@@ -173,7 +174,7 @@ LogicalResult TileEmitter::accessIndices(Operation *where, Value memory,
       end = t.floordiv(t.addi(end, t.index(coeff - 1)), coeff);
     }
     if (liveEnd && liveAxis != axis) {
-      return unsupported(where, "two axes may leave the tensor");
+      return "two axes may leave the tensor";
     }
     liveAxis = axis;
     liveEnd =
@@ -182,7 +183,27 @@ LogicalResult TileEmitter::accessIndices(Operation *where, Value memory,
             : end.value;
   }
   axes = TileBuilder::join(indices);
-  return success();
+  return "";
+}
+
+TileValue TileEmitter::gather(Value memory, ArrayRef<TileValue> indices,
+                              Type element) {
+  SmallVector<int64_t, 3> axes = TileBuilder::join(indices);
+  SmallVector<Value> values;
+  for (auto [axis, index] : llvm::enumerate(indices)) {
+    if (index.isScalar()) {
+      values.push_back(index.value);
+      continue;
+    }
+    Value size = memref::DimOp::create(b, t.loc, memory, axis);
+    TileValue last = t.cast(t.subi({size, {}}, t.index(1)), b.getI32Type());
+    TileValue inside = t.op("arith.minsi", {index, last});
+    inside = t.op("arith.maxsi", {inside, t.cast(t.index(0), b.getI32Type())});
+    values.push_back(t.spread(inside, axes).value);
+  }
+  return {tile::GatherOp::create(b, t.loc, t.vectorType(axes, element), memory,
+                                 values),
+          axes};
 }
 
 SmallVector<int64_t> attn::axisNumbers(ArrayRef<TileValue> indices,
@@ -241,11 +262,22 @@ FailureOr<TileValue> TileEmitter::load(Value source, AffineMap map, Side side) {
   SmallVector<int64_t, 3> axes;
   int64_t liveAxis = 0;
   Value liveEnd, liveBegin;
-  if (failed(accessIndices(cascade, memory, map, coordsOf(isSegments), !view,
-                           indices, axes, liveAxis, liveEnd))) {
-    return failure();
-  }
+  SmallVector<TileValue> at = coordsOf(isSegments);
   Type element = table ? Type(b.getI1Type()) : shaped.getElementType();
+  StringRef why =
+      accessIndices(memory, map, at, !view, indices, axes, liveAxis, liveEnd);
+  if (!why.empty()) {
+    indices.clear();
+    for (AffineExpr e : map.getResults()) {
+      TileValue index = t.affine(e, at, {});
+      if (!index || view) {
+        return FailureOr<TileValue>(unsupported(cascade, why));
+      }
+      indices.push_back(t.cast(index, index.isScalar() ? Type(b.getIndexType())
+                                                       : b.getI32Type()));
+    }
+    return loads[key] = gather(memory, indices, element);
+  }
   Type type = axes.empty() ? element : Type(t.vectorType(axes, element));
   if (liveEnd) {
     liveBegin = arith::ConstantIndexOp::create(b, t.loc, 0);
@@ -292,9 +324,10 @@ LogicalResult TileEmitter::store(TileValue v, Value memory, AffineMap map,
   SmallVector<int64_t, 3> axes;
   int64_t liveAxis = 0;
   Value liveEnd;
-  if (failed(accessIndices(cascade, memory, map, coords, false, indices, axes,
-                           liveAxis, liveEnd))) {
-    return failure();
+  StringRef why = accessIndices(memory, map, coords, false, indices, axes,
+                                liveAxis, liveEnd);
+  if (!why.empty()) {
+    return unsupported(cascade, why);
   }
   // A fold without rows has items of one: any index may stand for it.
   if (v.has(kRowAxis) && !llvm::is_contained(axes, kRowAxis) &&

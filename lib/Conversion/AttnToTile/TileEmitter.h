@@ -122,11 +122,15 @@ private:
   FailureOr<TileValue> setMask(ArrayRef<PresenceTerm> terms);
   bool isOfSegment(const llvm::SmallBitVector &ranks) const;
   SmallVector<TileValue> coordsOf(bool segment) const;
-  LogicalResult accessIndices(Operation *where, Value memory, AffineMap map,
-                              ArrayRef<TileValue> at, bool checkBounds,
-                              SmallVector<TileValue> &indices,
-                              SmallVector<int64_t, 3> &axes, int64_t &liveAxis,
-                              Value &liveEnd);
+  /// Why no block of tile.load or tile.store lies at `map`; "" if one does, and
+  /// where.
+  StringRef accessIndices(Value memory, AffineMap map, ArrayRef<TileValue> at,
+                          bool checkBounds, SmallVector<TileValue> &indices,
+                          SmallVector<int64_t, 3> &axes, int64_t &liveAxis,
+                          Value &liveEnd);
+  /// The elements of a memref at `indices`, point by point. Indices of points
+  /// that nobody asks for (rows and columns past the last) are moved inside.
+  TileValue gather(Value memory, ArrayRef<TileValue> indices, Type element);
 
   DenseMap<Operation *, Value> views;
   /// Symbols as integers, in front of the fold.

@@ -181,6 +181,8 @@ private:
   /// Room that lives as long as the kernel.
   Value makeRoom(sm::BufType type);
   Value loadFragment(tile::LoadOp load, Attribute layout);
+  /// Element by element, at addresses of their own.
+  Value gather(tile::GatherOp op, Attribute layout);
   /// Where the rows of a block lie, in the layout of its copy to `slot`.
   std::optional<RowAddresses> locateRows(tile::LoadOp load, sm::SlotType slot);
   Value copyRows(tile::LoadOp load, const RowAddresses &where, Value room);

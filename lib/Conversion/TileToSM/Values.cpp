@@ -230,6 +230,9 @@ Value KernelConversion::makeFragment(Value value, Attribute layout) {
   if (auto o = dyn_cast<tile::LoadOp>(op)) {
     return loadFragment(o, layout);
   }
+  if (auto o = dyn_cast<tile::GatherOp>(op)) {
+    return gather(o, layout);
+  }
   if (auto o = dyn_cast<tile::LoadStateOp>(op)) {
     return loadState(o, cast<OpResult>(value).getResultNumber());
   }

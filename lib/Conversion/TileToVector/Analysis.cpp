@@ -78,7 +78,8 @@ void KernelLowering::findRowSources() {
           take(r, branch.thenYield()->getOperand(k));
           take(r, branch.elseYield()->getOperand(k));
         }
-      } else if (OpTrait::hasElementwiseMappableTraits(op)) {
+      } else if (OpTrait::hasElementwiseMappableTraits(op) ||
+                 isa<GatherOp>(op)) {
         for (Value v : op->getOperands()) {
           take(op->getResult(0), v);
         }
@@ -156,7 +157,7 @@ bool KernelLowering::isExpensive(Value v) {
   forEachPulled(v, [&](Value x) {
     Operation *op = x.getDefiningOp();
     if (op && !isBuffered(x) &&
-        (isa<math::MathDialect>(op->getDialect()) ||
+        (isa<math::MathDialect>(op->getDialect()) || isa<GatherOp>(op) ||
          isa<arith::DivFOp, arith::DivSIOp, arith::DivUIOp, arith::RemSIOp,
              arith::RemUIOp, arith::FloorDivSIOp, arith::CeilDivSIOp>(op))) {
       expensive = true;

@@ -260,6 +260,9 @@ Value KernelLowering::compute(Value v, const Point &p) {
   if (auto load = dyn_cast_or_null<LoadOp>(op)) {
     return loadAt(load, p);
   }
+  if (auto gather = dyn_cast_or_null<GatherOp>(op)) {
+    return gatherAt(gather, p);
+  }
   if (auto branch = dyn_cast_or_null<scf::IfOp>(op)) {
     auto arm = decided.find(op);
     if (arm != decided.end()) {

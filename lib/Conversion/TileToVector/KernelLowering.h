@@ -12,8 +12,8 @@
 // is *lazy*: a consumer generates it inside its own loop nest, at one point
 // (an index per axis, one axis possibly as a run of lanes). `at` does that, by
 // pulling the operands. Materialised are: results and operands of dots, results
-// of reductions, carried state, gathered loads, and values that are expensive
-// and read in several places. Nothing else ever exists as a whole.
+// of reductions, carried state, loads that are no runs, and values that are
+// expensive and read in several places. Nothing else ever exists as a whole.
 //
 // Levels. A nest is a stack of loops; `at` emits a value in the outermost loop
 // whose indices it needs, so that what depends on the row alone is computed
@@ -101,6 +101,10 @@ struct DotPlan {
 /// their number clear, and q's in the places between; and the other lanes.
 std::pair<SmallVector<int64_t>, SmallVector<int64_t>> getExchange(int64_t w,
                                                                   int64_t h);
+/// What users' memory holds: LLVM has no types for 8-bit floats, and a bit has
+/// a byte of its own.
+Type storedType(Type element);
+
 /// W vectors of W elements each, rows of a square, to its columns.
 void transposeVectors(ImplicitLocOpBuilder &b, SmallVectorImpl<Value> &x);
 
@@ -212,6 +216,7 @@ private:
                                  function_ref<SmallVector<Value>()> absent);
   Value expand(AffineExpr e, ValueRange dims, ValueRange symbols);
   Value loadElement(Value pointer, Type element, int64_t width);
+  Value fromStored(Value v, Type element);
   void storeElement(Value v, Value pointer);
   Value elementPointer(Value pointer, Value index, Type element);
   void lowerLoad(LoadOp op);
@@ -220,6 +225,9 @@ private:
   Value loadAt(LoadOp op, const Point &p);
   Value zeros(int64_t bytes);
   void store(Value v, const Access &access);
+
+  //===--- Elements that lie anywhere (Gather.cpp) -----------------------===//
+  Value gatherAt(GatherOp op, const Point &p);
 
   //===--- Dots (Dot.cpp) ------------------------------------------------===//
   const DotPlan &planOf(DotOp op);

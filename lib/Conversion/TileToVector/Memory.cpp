@@ -42,9 +42,7 @@ static MemRefType storageType(Value memory) {
 // Elements
 //===----------------------------------------------------------------------===//
 
-/// What users' memory holds: LLVM has no types for 8-bit floats, and a bit has
-/// a byte of its own.
-static Type storedType(Type element) {
+Type attn::tile::storedType(Type element) {
   bool isByte = element.isInteger(1) || (isa<FloatType>(element) &&
                                          element.getIntOrFloatBitWidth() == 8);
   return isByte ? IntegerType::get(element.getContext(), 8) : element;
@@ -64,13 +62,21 @@ Value KernelLowering::loadElement(Value pointer, Type element, int64_t width) {
   };
   Value v = LLVM::LoadOp::create(b, wide(stored), pointer,
                                  stored.getIntOrFloatBitWidth() / 8);
-  if (isa<FloatType>(element) && stored != element) {
-    v = arith::BitcastOp::create(b, wide(element), v);
-  } else if (stored != element) {
-    v = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, v,
-                              zeroOf(v.getType()));
+  return fromStored(v, element);
+}
+
+Value KernelLowering::fromStored(Value v, Type element) {
+  Type stored = getElementTypeOrSelf(v.getType());
+  if (stored == element) {
+    return v;
   }
-  return v;
+  if (isa<FloatType>(element)) {
+    auto vec = dyn_cast<VectorType>(v.getType());
+    return arith::BitcastOp::create(b, vec ? Type(vec.clone(element)) : element,
+                                    v);
+  }
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, v,
+                               zeroOf(v.getType()));
 }
 
 void KernelLowering::storeElement(Value v, Value pointer) {

@@ -5,7 +5,7 @@
 import dataclasses
 import threading
 
-from .._compiler import compile as compile_text
+from .._compiler import compile_quietly
 from .._context import default_context
 from .._errors import Error
 from .._native import Tensor
@@ -217,9 +217,15 @@ def check_extracts(values, problem):
 class Program:
     """A cascade, compiled, with room for one step."""
 
-    def __init__(self, cascade, extracts, materialize):
-        self.cascade, self.extracts, self.materialize = cascade, extracts, materialize
-        self.compiled = compile_text(cascade.text)
+    def __init__(self, cascade, extracts):
+        self.cascade, self.extracts = cascade, extracts
+        self.compiled = compile_quietly(cascade.text)
+        if self.compiled.diagnostics:
+            raise Error(
+                "unavailable",
+                "expects functions of which one pass over the keys can be made, but the "
+                f"compiler says: {'; '.join(self.compiled.diagnostics.splitlines())}",
+            )
         self.bundle = default_context().load(self.compiled.bundle)
         self.kernel = self.bundle.kernel("flex")
         self.schedule = self.kernel.schedule()
@@ -235,14 +241,6 @@ class Program:
             self.schedule.update(arguments, prefixes=problem.prefixes)
             stats = self.schedule.stats
             stats["one_pass"] = any(l["fold"] for l in self.schedule.launches)
-            if not stats["one_pass"] and not self.materialize:
-                raise Error(
-                    "unavailable",
-                    "expects functions of which one pass over the keys can be made, but "
-                    f"this one would hold {stats['workspace_bytes']} bytes of scores, "
-                    "mostly because a captured tensor is read at an index that is not "
-                    "affine and varies with both q_idx and kv_idx; materialize=True allows it",
-                )
             self.schedule.run([*arguments, *(problem.rows(r) for r in results)])
             self.stats, self.sizes = stats, problem.sizes()
 

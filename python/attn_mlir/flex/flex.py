@@ -22,12 +22,12 @@ class Flex:
     Any thread may call it; calls of one shape of text run one after the other.
     """
 
-    def __init__(self, score_mod=None, mask_mod=None, *, scale=None, materialize=False):
+    def __init__(self, score_mod=None, mask_mod=None, *, scale=None):
         if scale is not None and not float("-inf") < scale < float("inf"):
             raise bad(f"expects a finite scale, but got {scale}")
         lifter = Lifter()
         self.score_mod, self.mask_mod = score_mod, mask_mod
-        self.scale, self.materialize = scale, bool(materialize)
+        self.scale = scale
         score = None if score_mod is None else trace_score(score_mod, lifter)
         mask = None if mask_mod is None else trace_mask(mask_mod, lifter)
         if score is not None:
@@ -60,7 +60,7 @@ class Flex:
         with self._lock:
             if shape not in self._programs:
                 self._programs[shape] = Program(
-                    self.cascade(shape), self._extracts(Space(shape)), self.materialize
+                    self.cascade(shape), self._extracts(Space(shape))
                 )
             return self._programs[shape]
 
@@ -164,15 +164,15 @@ class Flex:
         return plot(self, rows, keys, tile, b, h, ax)
 
 
-def flex(score_mod=None, mask_mod=None, *, scale=None, materialize=False):
+def flex(score_mod=None, mask_mod=None, *, scale=None):
     """Traces functions as PyTorch's FlexAttention takes them.
 
     `score_mod(score, b, h, q_idx, kv_idx)` gives a score, `mask_mod(b, h, q_idx,
     kv_idx)` a bool that says whether the point takes part. Both are called once,
     with expressions; they may capture tensors, which are read at every call.
-    `scale` multiplies q k first; None: 1 / sqrt(D). `materialize` allows functions
-    of which no one pass over the keys can be made: all scores are held then.
+    `scale` multiplies q k first; None: 1 / sqrt(D). Scores of all pairs are never
+    held: an Error (unavailable) at the first call if there were no other way.
 
     Returns a Flex. TraceError names the line of what cannot be traced.
     """
-    return Flex(score_mod, mask_mod, scale=scale, materialize=materialize)
+    return Flex(score_mod, mask_mod, scale=scale)

@@ -3,10 +3,8 @@
 """What print() and plot() show of a traced attention."""
 
 import dataclasses
-import os
-import shutil
-import subprocess
 
+from .._compiler import describe
 from .._errors import Error
 from .call import bad
 from .trace import evaluate
@@ -58,7 +56,7 @@ def report(attention):
     parts = [attention.text.rstrip()]
     program = attention.last
     if program is None or program.stats is None:
-        parts += [_from_tool(attention.text, passes=True)]
+        parts += [_described(attention.text, passes=True)]
         parts += ["not called yet: tiles and bytes depend on lengths"]
     else:
         parts += _of_call(attention, program)
@@ -68,42 +66,30 @@ def report(attention):
 def _of_call(attention, program):
     sizes, stats = program.sizes, program.stats
     e, shape = sizes.extents, sizes.shape
-    done = "one pass" if stats["one_pass"] else "as written, all scores are held"
     size = _BYTES[shape.element] * (shape.head_dim + shape.value_dim)
     run = (
-        f"run in {done}: {stats['items']} work items, {stats['merges']} merges, "
+        f"run in one pass: {stats['items']} work items, {stats['merges']} merges, "
         f"workspace {stats['workspace_bytes']} bytes, keys and values as planned "
         f"{stats['keys_read'] * size} bytes, each once "
         f"{sizes.tokens * sizes.kv_heads * size} bytes"
     )
     if shape.page:  # tiles and bounds would be those of each request
-        return [_from_tool(attention.cascade(shape).text, passes=True), run]
+        return [_described(attention.cascade(shape).text, passes=True), run]
     fixed = dataclasses.replace(shape, lengths=(e["b"], sizes.kv_heads, e["q"], e["kv"]))
     text = attention.cascade(fixed).text
     classes = tile_classes(attention, e["q"], e["kv"], (128, 64), 0, 0)
     counts = [int((classes == c).sum()) for c in (EMPTY, PARTIAL, FULL)]
     return [
-        _from_tool(text, passes=True),
+        _described(text, passes=True),
         "tiles of 128 x 64 (b = h = 0): empty {}, partial {}, full {}".format(*counts),
         run,
-        _from_tool(text, passes=False),
+        _described(text, passes=False),
     ]
 
 
-def _from_tool(text, passes):
-    """Passes over the keys, or bytes beside their bounds: attn-opt's words.
-
-    "" where it is neither in the folder ATTN_TOOLS nor on PATH.
-    """
-    folder = os.environ.get("ATTN_TOOLS")
-    tool = shutil.which("attn-opt", path=folder) if folder else shutil.which("attn-opt")
-    if tool is None:
-        return ""
-    done = subprocess.run(
-        [tool, "--attn-count-passes" if passes else "--attn-print-io", "-o", os.devnull, "-"],
-        input=text, capture_output=True, text=True, check=False,
-    )
+def _described(text, passes):
+    """Passes over the keys, or bytes beside their bounds: the compiler's words."""
     wanted = ("rank m",) if passes else ("  pairs", "  memory", "  core")
     return "\n".join(
-        line.strip() for line in done.stdout.splitlines() if line.startswith(wanted)
+        line.strip() for line in describe(text).splitlines() if line.startswith(wanted)
     )

@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Problem.h"
-#include "Prefixes.h"
+#include "../plan/Check.h"
+#include "SharedCost.h"
 
 #include <algorithm>
 #include <numeric>
@@ -36,41 +37,113 @@ static attnrt_segment segmentOf(int32_t count, int32_t param) {
   return segment;
 }
 
+/// Moves rows that see nothing before the first or behind the last row of their
+/// request that sees something to the end of all rows, where no segment has
+/// them: rows of different requests then follow one another, and fit one item.
+/// Returns the first row of each request, and where the last one's end.
+static std::vector<int32_t> gatherSeeing(PlannedLaunch &launch,
+                                         const LaunchSizes &sizes) {
+  std::vector<int32_t> order, blind, begins{0};
+  for (int64_t i = 0; i < sizes.segments; ++i) {
+    auto sees = [&](int64_t row) {
+      return launch.low[size_t(row)] < launch.high[size_t(row)];
+    };
+    int64_t begin = i * sizes.rows, end = begin + sizes.rows;
+    int64_t from = begin, to = end;
+    while (from < to && !sees(from)) {
+      ++from;
+    }
+    while (from < to && !sees(to - 1)) {
+      --to;
+    }
+    for (int64_t row = begin; row < end; ++row) {
+      (row >= from && row < to ? order : blind).push_back(int32_t(row));
+    }
+    begins.push_back(int32_t(order.size()));
+  }
+  order.insert(order.end(), blind.begin(), blind.end());
+  std::vector<int32_t> moved;
+  for (auto *list : {&launch.segmentOfRow, &launch.coord, &launch.low,
+                     &launch.high, &launch.sureLow, &launch.sureHigh}) {
+    if (!list->empty()) {
+      moved.resize(list->size());
+      for (size_t row = 0; row < moved.size(); ++row) {
+        moved[row] = (*list)[size_t(order[row])];
+      }
+      list->swap(moved);
+    }
+  }
+  return begins;
+}
+
+/// What rows see at the largest lengths of requests that share keys.
+static std::vector<SeeingRows> findSeeing(const PlannedLaunch &launch,
+                                          const std::vector<int32_t> &begins) {
+  std::vector<SeeingRows> seeing(begins.size() - 1);
+  for (size_t i = 0; i < seeing.size(); ++i) {
+    SeeingRows &rows = seeing[i];
+    for (int32_t row = begins[i]; row < begins[i + 1]; ++row) {
+      int32_t low = launch.low[size_t(row)], high = launch.high[size_t(row)];
+      if (low < high) {
+        rows.low = rows.rows ? std::min(rows.low, low) : low;
+        rows.high = std::max(rows.high, high);
+        ++rows.rows;
+      }
+    }
+  }
+  return seeing;
+}
+
 /// Segments of what is shared, then of what each request has alone. A run is
 /// looked up as the keys of the request that surely has most.
 static void shareKeys(PlannedLaunch &launch, const LaunchSizes &sizes,
-                      const SharedRuns &shared) {
+                      SharedRuns &shared) {
+  const std::vector<int32_t> begins = gatherSeeing(launch, sizes);
   const std::vector<int32_t> &high =
       launch.sureHigh.empty() ? launch.high : launch.sureHigh;
-  auto add = [&](int32_t begin, int64_t end, int32_t param, int64_t first,
-                 int64_t last) {
-    launch.segments.push_back(segmentOf(int32_t(end - begin), param));
-    launch.segments.back().coord0 = begin;
-    launch.rowBegin.push_back(int32_t(first * sizes.rows));
-    launch.rowEnd.push_back(int32_t(last * sizes.rows));
-  };
   // Kernels mask no point for the sake of a border: what is left of a tile is
   // read with what follows, from each request's own tables.
   auto toTile = [&](int32_t key) {
     return int32_t(key / sizes.tile * sizes.tile);
   };
+  for (SharedRuns::Run &run : shared.runs) {
+    run.begin = toTile(run.begin);
+    run.end = toTile(run.end);
+  }
+  // With a fixed split nothing depends on the other requests of a batch.
+  const attnrt_plan_options costs = withDefaults(launch.options);
+  if (!costs.split) {
+    const int32_t subs = int32_t(sizes.subs);
+    dropCheapRuns(shared, findSeeing(launch, begins),
+                  {costs.tile_cost, costs.item_cost, costs.state_cost,
+                   int32_t(sizes.tile),
+                   std::max(launch.entry.max_packed_rows / subs, 1), subs});
+  }
+  auto add = [&](int32_t begin, int64_t end, int32_t param, int32_t first,
+                 int32_t last) {
+    launch.segments.push_back(segmentOf(int32_t(end - begin), param));
+    launch.segments.back().coord0 = begin;
+    launch.rowBegin.push_back(begins[size_t(first)]);
+    launch.rowEnd.push_back(begins[size_t(last)]);
+  };
   launch.segments.clear();
   launch.rowBegin.clear();
   for (const SharedRuns::Run &run : shared.runs) {
-    int32_t begin = toTile(run.begin), end = toTile(run.end);
-    if (begin == end) {
+    const size_t from = size_t(begins[size_t(run.first)]);
+    const size_t to = size_t(begins[size_t(run.last)]);
+    if (run.begin == run.end || from == to) {
       continue;
     }
-    size_t longest = size_t(run.first * sizes.rows);
-    for (size_t row = longest; row < size_t(run.last * sizes.rows); ++row) {
+    size_t longest = from;
+    for (size_t row = from; row < to; ++row) {
       longest = high[row] > high[longest] ? row : longest;
     }
-    add(begin, end, launch.segmentOfRow[longest], run.first, run.last);
+    add(run.begin, run.end, launch.segmentOfRow[longest], run.first, run.last);
   }
   for (size_t i = 0; i < shared.order.size(); ++i) {
     int32_t request = shared.order[i];
     add(toTile(shared.own[size_t(request)]), sizes.ordinals, request,
-        int64_t(i), int64_t(i) + 1);
+        int32_t(i), int32_t(i) + 1);
   }
 }
 

@@ -293,16 +293,16 @@ void Schedule::Updater::plan(size_t number) {
                       step.product(launch.subs),
                       ordinals,
                       launch.cols};
+    planned.entry.max_packed_rows = int32_t(launch.rows);
+    planned.entry.kv_tile = int32_t(launch.cols);
+    planned.entry.states = int32_t(launch.states.size());
+    planned.entry.ordered = launch.isOrdered;
     std::vector<attnrt_args> args;
     for (auto &corner : corners) {
       args.push_back(argsOf(corner));
     }
     isPosed = poseFold(planned, sizes, kernel.ranges[number], args,
                        launch.shares && prefixes ? &*prefixes : nullptr);
-    planned.entry.max_packed_rows = int32_t(launch.rows);
-    planned.entry.kv_tile = int32_t(launch.cols);
-    planned.entry.states = int32_t(launch.states.size());
-    planned.entry.ordered = launch.isOrdered;
   } else {
     work.points = step.product(launch.size);
     if (work.points > INT32_MAX) {

@@ -98,7 +98,7 @@ static attnrt_status checkOptions(const attnrt_plan_options &options) {
              : ATTNRT_OK;
 }
 
-static void fillDefaults(attnrt_plan_options &options) {
+attnrt_plan_options attnrt::withDefaults(attnrt_plan_options options) {
   if (!options.tile_cost && !options.row_cost && !options.item_cost &&
       !options.state_cost) {
     options.tile_cost = 16;
@@ -113,6 +113,7 @@ static void fillDefaults(attnrt_plan_options &options) {
     options.strategy = ATTNRT_STRATEGY_FIXED;
     options.split = std::max(options.split, 1);
   }
+  return options;
 }
 
 static attnrt_status readCapacity(PlanArguments &out) {
@@ -151,7 +152,7 @@ attnrt_status attnrt::readArguments(const attnrt_problem *problem,
   if (attnrt_status status = readCapacity(out)) {
     return status;
   }
-  fillDefaults(out.options);
+  out.options = withDefaults(out.options);
   for (out.stages = 0; entry; entry = out.entries[out.stages++].next) {
     if (out.stages == PlanArguments::mostStages) {
       return invalid("the list of entries", "64 or fewer", out.stages + 1);

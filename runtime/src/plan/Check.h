@@ -31,6 +31,9 @@ attnrt_status readArguments(const attnrt_problem *problem,
                             const attnrt_plan_options *options,
                             PlanArguments &out);
 
+/// Options with their defaults filled in.
+attnrt_plan_options withDefaults(attnrt_plan_options options);
+
 /// The part of it that looks at arrays.
 attnrt_status checkProblem(const attnrt_problem &problem);
 

@@ -1,35 +1,6 @@
 // RUN: attn-opt %s --convert-attn-to-tile -split-input-file -verify-diagnostics
 // What has no kernel is not refused, or not with its reason, if this fails.
 
-func.func @two_dynamic_rows(%x: tensor<?x?x8xf32>, %y: tensor<?x8xf32>, %n: index) -> tensor<?x?xf32> {
-  %zero = arith.constant 0.0 : f32
-  %o = attn.cascade ranks(p, q, m to %n, e) -> tensor<?x?xf32> {
-    // expected-remark @+2 {{no tile kernel: ranks 'q' and 'p' of the rows are both dynamic}}
-    // expected-error @+1 {{cannot become a tile kernel (see the remark)}}
-    %s = attn.fold over m to %n state(%a[p, q] = %zero) : tensor<?x?xf32> step {
-      %t = attn.einsum %x[p, q, e], %y[m, e] -> [p, q] reduce add(e)
-          : (tensor<?x?x8xf32>, tensor<?x8xf32>) -> tensor<?x?xf32>
-      %u = attn.einsum %a[p, q], %t[p, q] -> [p, q] : (tensor<?x?xf32>, tensor<?x?xf32>) -> tensor<?x?xf32> {
-      ^bb0(%c: f32, %d: f32):
-        %v = arith.addf %c, %d : f32
-        attn.yield %v : f32
-      }
-      attn.yield %u : tensor<?x?xf32>
-    } merge(%la) with(%ra) {
-      %u = attn.einsum %la[p, q], %ra[p, q] -> [p, q] : (tensor<?x?xf32>, tensor<?x?xf32>) -> tensor<?x?xf32> {
-      ^bb0(%c: f32, %d: f32):
-        %v = arith.addf %c, %d : f32
-        attn.yield %v : f32
-      }
-      attn.yield %u : tensor<?x?xf32>
-    }
-    attn.yield %s : tensor<?x?xf32>
-  }
-  return %o : tensor<?x?xf32>
-}
-
-// -----
-
 func.func @dynamic_axis(%y: tensor<?x?xf32>, %n: index) -> tensor<f32> {
   %zero = arith.constant 0.0 : f32
   %o = attn.cascade ranks(m to %n, e) -> tensor<f32> {

@@ -5,8 +5,8 @@ request b is at position p + off[b], and only the first nq[b] are there. Decode
 has no rank p: its query is at off[b].
 """
 
-from operands import CAP, Shapes, write_mask, write_views
-from text import Function, subscript
+from operands import CAP, FAR, Shapes, write_mask, write_views
+from text import Function, subscript, type_of
 
 I32 = "tensor<?xi32>"
 
@@ -54,6 +54,27 @@ def write_scores(fn, shapes, score):
         ]
         fn.einsum(("sb", type_), operands, to, body=body)
         return "sb"
+    if score == "table":
+        table = type_of([shapes.extents["g"], shapes.extents["r"], FAR + 1], "f32")
+        fn.argument("biases", table)
+        body = ["%g = attn.coord g", "%r = attn.coord r", "%key = attn.coord m"]
+        body += ["%begin = arith.index_cast %first : i32 to index"]
+        position = "begin"
+        if not shapes.is_decode:
+            body += ["%query = attn.coord p", "%position = arith.addi %begin, %query : index"]
+            position = "position"
+        body += [
+            f"%behind = arith.subi %{position}, %key : index",
+            "%zero = arith.constant 0 : index",
+            f"%far = arith.constant {FAR} : index",
+            "%least = arith.maxsi %behind, %zero : index",
+            "%distance = arith.minsi %least, %far : index",
+            f"%bias = tensor.extract %biases[%g, %r, %distance] : {table}",
+            "%biased = arith.addf %s, %bias : f32",
+            "attn.yield %biased : f32",
+        ]
+        fn.einsum(("st", type_), [raw, ("%off[b]", I32, "first", "i32")], to, body=body)
+        return "st"
     return "qk"
 
 

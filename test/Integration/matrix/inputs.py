@@ -13,7 +13,7 @@ import numpy as np
 import models
 from draw import Pages
 from formats import encode, narrowed
-from operands import BLOCK, CAP, SINKS, SPECULATIVE, WINDOW
+from operands import BLOCK, CAP, FAR, SINKS, SPECULATIVE, WINDOW
 from points import kv_heads_of, widths_of
 from programs import Problem
 
@@ -201,9 +201,11 @@ def draw_point(draw, point, sizes=None):
     rows = SPECULATIVE if point["phase"] == "spec4" else max(1, *counts)
     masks = Masks(draw, point, lens, counts)
     scale = np.float32(e**-0.5)
-    slope = sink = None
+    slope = sink = table = None
     if point["score"] == "alibi":
         slope = (np.float32(2) ** -draw.rng.integers(1, 9, (g, r))).astype(np.float32)
+    if point["score"] == "table":
+        table = draw.rng.uniform(-0.25, 0.25, (g, r, FAR + 1)).astype(np.float32)
     if point["score"] == "sink":
         sink = draw.rng.standard_normal((g, r)).astype(np.float32)
     cache = Cache(draw, point, lens, scale, slope)
@@ -222,6 +224,10 @@ def draw_point(draw, point, sizes=None):
                 position = np.arange(n)[:, None] + int(masks.off[b])
                 ahead = np.arange(lens[b])[None, :] - position
                 scores += models.exact(slope[h])[:, None, None] * ahead
+            elif point["score"] == "table":
+                position = np.arange(n)[:, None] + int(masks.off[b])
+                behind = np.clip(position - np.arange(lens[b])[None, :], 0, FAR)
+                scores += models.exact(table[h])[:, behind]
             logit = None
             if sink is not None:
                 logit = np.broadcast_to(models.exact(sink[h])[:, None], (r, n))
@@ -231,7 +237,7 @@ def draw_point(draw, point, sizes=None):
         q[b, n:] = np.nan
     args = {"q": encode(q, query), "len": lens, "off": masks.off, "scale": scale}
     args |= {"nq": counts} | cache.arguments() | masks.args
-    args |= {"slope": slope, "sink": sink}
+    args |= {"slope": slope, "sink": sink, "biases": table}
     expected = [out, lse]
     if point["phase"] == "decode":
         args["q"], expected = args["q"][:, 0], [out[:, 0], lse[..., 0]]

@@ -9,6 +9,7 @@ SPECULATIVE = 4
 WINDOW = 40
 SINKS = 4
 CAP = 30.0
+FAR = 23  # largest distance that a table of biases tells from others
 # Keys and queries of a block; most blocks of a list.
 BLOCK = 64
 LISTED = 32

@@ -25,7 +25,7 @@ AXES = {
         "blocks",
         "documents",
     ],
-    "score": ["plain", "softcap", "alibi", "sink"],
+    "score": ["plain", "softcap", "alibi", "table", "sink"],
     "out": ["o", "lse"],
     "phase": ["prefill", "chunk", "decode", "spec4"],
     "split": ["1", "3"],

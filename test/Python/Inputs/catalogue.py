@@ -46,6 +46,7 @@ def make(rng, batch, heads, rows, keys):
     prefix = rng.integers(0, keys, batch).astype(np.int32)
     ends = rng.integers(0, keys + 1, (batch, longest))
     flags = rng.random(longest) < 0.5
+    few = rng.random((5, 5)) < 0.6
     tree = rng.random((rows, keys)) < 0.4
     slopes = (2.0 ** -np.arange(1, heads + 1)).astype(np.float32)
     table = rng.standard_normal(rows + keys).astype(np.float32)
@@ -110,6 +111,8 @@ def make(rng, batch, heads, rows, keys):
         "batches_differ": lambda b, h, q, kv: (b == 0) | (kv < 5),
         "scalar_width": lambda b, h, q, kv: abs(q - kv) <= width,
         "scalar_divisor": lambda b, h, q, kv: q // width == kv // width,
+        "distance_flags": lambda b, h, q, kv: flags[abs(q - kv) // 2] | (q == kv),
+        "nested_tables": lambda b, h, q, kv: few[documents[q], documents[kv]],
         "products": lambda b, h, q, kv: q * kv % 5 < 3,
         "nested": and_masks(causal, lambda b, h, q, kv: q - kv < window),
         "partial": functools.partial(lambda n, b, h, q, kv: kv < q + n, 3),
@@ -131,6 +134,10 @@ def make(rng, batch, heads, rows, keys):
         "key_bias": lambda s, b, h, q, kv: s + half[h, kv],
         "query_scale": lambda s, b, h, q, kv: s * wide[q],
         "table_in_steps": lambda s, b, h, q, kv: s + half[h][kv] * weight,
+        "distance_bias": lambda s, b, h, q, kv: s + head_table[h, abs(q - kv)],
+        "bucketed_bias": lambda s, b, h, q, kv: s + half[h, np.minimum(abs(q - kv) // 3, 7)],
+        "mixed_index": lambda s, b, h, q, kv: s * (1 + 0.1 * head_table[h, (3 * q + kv) % rows]),
+        "two_tables": lambda s, b, h, q, kv: s + table[abs(q - kv)] * wide[(q + kv) // 2],
         "transposed_table": lambda s, b, h, q, kv: s + columns[kv, q],
         "masked_score": lambda s, b, h, q, kv: np.where(q >= kv, s, -float("inf")),
         "masked_sum": lambda s, b, h, q, kv: s + np.where(q < kv, -np.inf, 0.5 * h),

@@ -2,7 +2,10 @@
 
 import inspect
 import math
+import pathlib
+import sys
 import types
+import warnings
 
 import attn_mlir
 import numpy as np
@@ -182,12 +185,34 @@ def check_calls():
     def by_distance(s, b, h, i, j):
         return s + TABLE[abs(i - j) % 8]
 
-    refused(["unavailable", "one pass", "materialize=True"], attn_mlir.flex(by_distance), q, k, v)
-    allowed = attn_mlir.flex(by_distance, materialize=True)
+    # An index that varies with both positions is read point by point.
+    assert np.isfinite(attn_mlir.flex(by_distance)(q, k, v)).all()
+
+    class Lawless(attn_mlir.Flex):
+        """Weights that no law leads from tile to tile."""
+
+        def cascade(self, shape):
+            made = super().cascade(shape)
+            made.text = made.text.replace("math.exp %d", "math.sin %d")
+            return made
+
+    refused(["unavailable", "one pass", "b * g * p * m * 8 bytes"], Lawless(), q, k, v)
     # Two indices, each of which varies along one side, are no trouble.
     nested = attn_mlir.flex(mask_mod=lambda b, h, i, j: SQUARE[IDS[i], IDS[j]])
     assert np.isfinite(nested(q, k, v)).all()
-    assert np.isfinite(allowed(q, k, v)).all()
+
+
+def check_warnings():
+    """A program that holds all scores is compiled, and says so."""
+    entropy = pathlib.Path(sys.argv[1]).read_text(encoding="utf-8")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = attn_mlir.compile(entropy, entry="entropy")
+        attn_mlir.compile(entropy, entry="entropy_one_pass")
+    texts = [str(w.message) for w in caught]
+    assert len(texts) == 3 and all(w.category is attn_mlir.CompileWarning for w in caught), texts
+    assert all("held in memory as a whole: p * m * 64 bytes" in t for t in texts), texts
+    assert caught[0].filename == __file__ and "\n".join(texts) == made.diagnostics.strip()
 
 
 def check_effects():
@@ -208,5 +233,6 @@ def check_effects():
 if __name__ == "__main__":
     check_trace()
     check_calls()
+    check_warnings()
     check_effects()
     print("all errors name their place")

@@ -34,14 +34,16 @@ def check(rows, keys, at_end):
     ids, key_ids = (put(RNG.integers(0, 4, n).astype(np.int32)) for n in (rows, keys))
     table, few, flags = normal(rows + keys - 1), normal(4), put(RNG.random(keys) < 0.5)
     tree = put(RNG.random((rows, keys)) < 0.5)
+    far, odd = normal(max(rows, keys)), put(RNG.random(max(rows, keys)) < 0.7)
     q, k, v = normal(1, 2, rows, 64), normal(1, 2, keys, 64), normal(1, 2, keys, 64)
 
     def score(s, b, h, i, j):
-        return s + table[i - j + keys - 1] + few[key_ids[j]] + few[ids[i]]
+        looked_up = few[key_ids[j]] + few[ids[i]] + far[abs(i - j)]
+        return s + table[i - j + keys - 1] + looked_up
 
     def mask(b, h, i, j):
         lookup = few[key_ids[j]] < few[ids[i]] + 1
-        return (ids[i] <= key_ids[j]) & flags[j] & tree[i, j] & lookup
+        return (ids[i] <= key_ids[j]) & flags[j] & tree[i, j] & lookup & odd[abs(j - i)]
 
     assert np.isfinite(attn_mlir.flex(score, mask)(q, k, v)).all()
     if rows > keys:
@@ -50,7 +52,7 @@ def check(rows, keys, at_end):
     pool = normal(-(-keys // 16), 16, 2, 64)
     pages = put(np.arange(len(pool), dtype=np.int32)[None])
     paged = attn_mlir.flex(
-        lambda s, b, h, i, j: s * bias[i] + bias[j],
+        lambda s, b, h, i, j: s * bias[i] + bias[j] + bias[abs(i - j)],
         lambda b, h, i, j: (i >= j) & (kinds[i] == kinds[j]),
     )
     assert np.isfinite(paged.paged(q, pool, pool, pages, np.int32([keys]))).all()

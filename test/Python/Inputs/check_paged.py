@@ -83,7 +83,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     rng = np.random.default_rng(parser.parse_args().seed)
     kinds = rng.integers(0, 4, 200).astype(np.int32)
-    bias = rng.standard_normal((4, 200)).astype(np.float32)
+    bias = rng.standard_normal((4, 420)).astype(np.float32)
     slopes = np.float32([1.0, 0.5, 0.25, 0.125])
     prefix = np.array([5, 9, 2])
 
@@ -99,6 +99,8 @@ def main():
         "alibi": (causal, lambda s, b, h, q, kv: s + slopes[h] * (kv - q)),
         "key_bias": (causal, lambda s, b, h, q, kv: s + bias[h, kv]),
         "query_bias": (causal, lambda s, b, h, q, kv: s * bias[h, q]),
+        "relative": (causal, lambda s, b, h, q, kv: s + bias[h, q - kv + 200]),
+        "distance": (None, lambda s, b, h, q, kv: s + bias[h, np.minimum(abs(q - kv), 20)]),
         "products": (lambda b, h, q, kv: (q * kv) % 7 != 1, None),
     }
     for name, (mask, score) in cases.items():

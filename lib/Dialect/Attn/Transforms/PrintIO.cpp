@@ -7,6 +7,7 @@
 #include "attn/Analysis/CascadeInfo.h"
 #include "attn/Analysis/IoModel.h"
 #include "attn/Dialect/Attn/Transforms/Passes.h"
+#include "attn/Dialect/Attn/Transforms/Transforms.h"
 
 #include "mlir/Interfaces/FunctionInterfaces.h"
 
@@ -16,6 +17,36 @@ namespace attn {
 #define GEN_PASS_DEF_ATTNPRINTIOPASS
 #include "attn/Dialect/Attn/Transforms/Passes.h.inc"
 } // namespace attn
+
+LogicalResult attn::printIo(CascadeOp cascade, const IoBindings &bindings,
+                            const IoSettings &settings, raw_ostream &os) {
+  std::optional<int64_t> rank = getFoldRank(cascade);
+  if (!rank) {
+    os << "  no rank is folded\n";
+    return success();
+  }
+  FailureOr<IoModel> model = IoModel::create(cascade, *rank);
+  if (failed(model)) {
+    return cascade.emitError("the bytes of this cascade cannot be modelled");
+  }
+  model->printFormulas(os);
+  SmallVector<std::string> missing = model->getFreeNames();
+  llvm::erase_if(missing,
+                 [&](StringRef name) { return bindings.count(name) != 0; });
+  if (!missing.empty()) {
+    os << "  not bound: ";
+    llvm::interleaveComma(missing, os);
+    os << "\n";
+    return success();
+  }
+  std::string error;
+  FailureOr<IoReport> report = model->evaluate(bindings, settings, error);
+  if (failed(report)) {
+    return cascade.emitError(error);
+  }
+  printReport(*model, *report, os);
+  return success();
+}
 
 namespace {
 struct PrintIO : attn::impl::AttnPrintIOPassBase<PrintIO> {
@@ -45,44 +76,13 @@ struct PrintIO : attn::impl::AttnPrintIOPassBase<PrintIO> {
         llvm::outs() << " in @" << func.getName();
       }
       llvm::outs() << "\n";
-      return report(cascade, bindings, settings);
+      bool good = succeeded(printIo(cascade, bindings, settings, llvm::outs()));
+      return good ? WalkResult::advance() : WalkResult::interrupt();
     });
     if (result.wasInterrupted()) {
       signalPassFailure();
     }
     markAllAnalysesPreserved();
-  }
-
-  WalkResult report(CascadeOp cascade, const IoBindings &bindings,
-                    const IoSettings &settings) {
-    std::optional<int64_t> rank = getFoldRank(cascade);
-    if (!rank) {
-      llvm::outs() << "  no rank is folded\n";
-      return WalkResult::advance();
-    }
-    FailureOr<IoModel> model = IoModel::create(cascade, *rank);
-    if (failed(model)) {
-      cascade.emitError("the bytes of this cascade cannot be modelled");
-      return WalkResult::interrupt();
-    }
-    model->printFormulas(llvm::outs());
-    SmallVector<std::string> missing = model->getFreeNames();
-    llvm::erase_if(missing,
-                   [&](StringRef name) { return bindings.count(name) != 0; });
-    if (!missing.empty()) {
-      llvm::outs() << "  not bound: ";
-      llvm::interleaveComma(missing, llvm::outs());
-      llvm::outs() << "\n";
-      return WalkResult::advance();
-    }
-    std::string error;
-    FailureOr<IoReport> report = model->evaluate(bindings, settings, error);
-    if (failed(report)) {
-      cascade.emitError(error);
-      return WalkResult::interrupt();
-    }
-    printReport(*model, *report, llvm::outs());
-    return WalkResult::advance();
   }
 };
 } // namespace

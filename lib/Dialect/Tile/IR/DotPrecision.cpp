@@ -28,7 +28,7 @@ static void findPrecision(Value value, Precision &found) {
   if (!op || !type) {
     return;
   }
-  if (isa<LoadOp>(op)) {
+  if (isa<LoadOp, GatherOp>(op)) {
     Type element = type.getElementType();
     if ((element.isF16() || element.isBF16()) && !found.narrow) {
       found.narrow = element;

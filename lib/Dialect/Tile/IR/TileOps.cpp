@@ -200,6 +200,24 @@ LogicalResult StoreOp::verify() {
                       getIndices(), getAxes());
 }
 
+LogicalResult GatherOp::verify() {
+  int64_t rank = cast<MemRefType>(getSource().getType()).getRank();
+  if ((int64_t)getIndices().size() != rank) {
+    return emitOpError("expects ")
+           << rank << " indices, but got " << getIndices().size();
+  }
+  auto result = cast<VectorType>(getResult().getType());
+  for (auto [i, index] : llvm::enumerate(getIndices())) {
+    auto vec = dyn_cast<VectorType>(index.getType());
+    if (vec && vec.getShape() != result.getShape()) {
+      return emitOpError("expects index #")
+             << i << " to be a number or of the shape of " << result
+             << ", but got " << vec;
+    }
+  }
+  return success();
+}
+
 LogicalResult DotOp::verify() {
   auto a = cast<VectorType>(getA().getType());
   auto b = cast<VectorType>(getB().getType());

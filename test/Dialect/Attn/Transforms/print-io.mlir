@@ -3,6 +3,7 @@
 // RUN: attn-opt %t/decode.mlir --attn-defer --attn-partition="rank=m tile=64" --attn-online="rank=m1" --attn-print-io="splits=66" -o /dev/null | FileCheck %t/decode.mlir
 // RUN: attn-opt %t/symbolic.mlir --attn-print-io -o /dev/null | FileCheck %t/symbolic.mlir --check-prefix=FORMULA
 // RUN: attn-opt %t/symbolic.mlir --attn-print-io="bind=b:1,p:3,m:100,off:7,len:9" -o /dev/null | FileCheck %t/symbolic.mlir --check-prefix=BOUND
+// RUN: attn-opt %t/apart.mlir --attn-print-io -o /dev/null | FileCheck %t/apart.mlir --check-prefix=APART
 // RUN: not attn-opt %t/symbolic.mlir --attn-print-io="bind=b" -o /dev/null 2>&1 | FileCheck %t/symbolic.mlir --check-prefix=BAD
 // RUN: not attn-opt %t/symbolic.mlir --attn-print-io="bind=b:1,p:3,m:100,off:7,len:9 rows=0" -o /dev/null 2>&1 | FileCheck %t/symbolic.mlir --check-prefix=ROWS
 // A bound above what must be moved, or a prediction that misses traffic, hides a slow kernel.
@@ -128,4 +129,22 @@ func.func @symbolic(%q: tensor<?x?x64xf16>, %k: tensor<?x?x64xi4>,
     attn.yield %g : tensor<?x?xf32>
   }
   return %o : tensor<?x?xf32>
+}
+
+//--- apart.mlir
+// A rank of rows beside the fold's in one index does not become columns: q is
+// read once for each row.
+// APART: reads %arg0: p * 16 * 4 bytes
+// APART: reads %arg1: columns * 16 * 4 bytes
+// APART: reads %arg2: columns * 4 bytes
+// APART: writes result: p * 4 bytes
+func.func @apart(%q: tensor<?x16xf32>, %k: tensor<?x16xf32>, %t: tensor<?xf32>) -> tensor<?xf32> {
+  %o = attn.cascade ranks(p, m, e) -> tensor<?xf32> {
+    %s = attn.einsum %q[p, e], %k[m, e] -> [p, m] reduce add(e)
+        : (tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x?xf32>
+    %u = attn.einsum %s[p, m], %t[p - m + 9] -> [p] reduce add(m)
+        : (tensor<?x?xf32>, tensor<?xf32>) -> tensor<?xf32>
+    attn.yield %u : tensor<?xf32>
+  }
+  return %o : tensor<?xf32>
 }

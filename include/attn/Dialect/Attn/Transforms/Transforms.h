@@ -18,6 +18,7 @@
 #ifndef ATTN_DIALECT_ATTN_TRANSFORMS_TRANSFORMS_H
 #define ATTN_DIALECT_ATTN_TRANSFORMS_TRANSFORMS_H
 
+#include "attn/Analysis/IoModel.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 
 namespace attn {
@@ -46,6 +47,12 @@ FailureOr<FoldOp> makeFold(CascadeOp cascade, int64_t rank);
 
 /// One line per rank that is reduced: passes, barriers, streamed inputs.
 void printPasses(CascadeOp cascade, raw_ostream &os);
+
+/// Formulas of what is read and written and, if `bindings` has a number for
+/// each free name, bytes beside their lower bounds. Fails with an error on the
+/// cascade if it cannot be modelled.
+LogicalResult printIo(CascadeOp cascade, const IoBindings &bindings,
+                      const IoSettings &settings, raw_ostream &os);
 
 } // namespace attn
 

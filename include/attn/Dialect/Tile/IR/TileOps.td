@@ -83,6 +83,7 @@ def Tile_ViewType : TypeDef<Tile_Dialect, "View"> {
 
 def Tile_AnyMemory : AnyTypeOf<[AnyMemRef, Tile_ViewType]>;
 def Tile_Index : AnyTypeOf<[Index, VectorOfRankAndType<[1], [I32]>]>;
+def Tile_PointIndex : AnyTypeOf<[Index, VectorOfAnyRankOf<[I32]>]>;
 def Tile_AnyValue : AnyTypeOf<[AnyVectorOfAnyRank, AnyFloat, AnySignlessInteger, Index]>;
 
 def Tile_KernelOp : Tile_Op<"kernel", [IsolatedFromAbove, Symbol, FunctionOpInterface,
@@ -210,6 +211,22 @@ def Tile_StoreOp : Tile_Op<"store", [AttrSizedOperandSegments, MemoryEffects<[Me
   let assemblyFormat = [{
     $value `,` $destination `[` $indices `]` `axes` $axes
     (`live` `(` $liveBegin^ `to` $liveEnd `)`)? attr-dict `:` type(operands)
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_GatherOp : Tile_Op<"gather", [MemoryEffects<[MemRead]>]> {
+  let summary = "reads an element for each point, wherever it lies";
+  let description = [{
+    Each index is one number for all points, or a number for each point of the
+    result. For accesses that `tile.load` has no words for: an index that varies
+    along several axes (a table at `p - m`), or whose end nobody can tell. Every
+    point is read, absent ones too: indices are inside of the source.
+  }];
+  let arguments = (ins AnyMemRef:$source, Variadic<Tile_PointIndex>:$indices);
+  let results = (outs AnyVectorOfAnyRank:$result);
+  let assemblyFormat = [{
+    $source `[` $indices `]` attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
