@@ -5,9 +5,9 @@
 //
 // usage: cpu-peaks THREADS MIB SAMPLES
 // Prints JSON: GFLOP/s of f32 multiply-adds and, where there are such
-// instructions, of pairs of bf16 in registers; GB/s of reading MIB of memory in
-// order, and in blocks of 4 KiB at random places: on one thread and on THREADS,
-// SAMPLES times each.
+// instructions, of pairs of bf16 and of AMX tiles in registers; GB/s of reading
+// MIB of memory in order, and in blocks of 4 KiB at random places: on one
+// thread and on THREADS, SAMPLES times each.
 //
 //===----------------------------------------------------------------------===//
 #include <algorithm>
@@ -23,8 +23,13 @@
 #include <thread>
 #include <vector>
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) || defined(__AMX_BF16__)
 #include <immintrin.h>
+#endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #if defined(__AVX512F__)
 static constexpr int kLanes = 16;
@@ -118,6 +123,50 @@ static void multiplyPairs() {
 }
 #endif
 
+#if defined(__AMX_BF16__) && defined(__linux__)
+#define HAS_TILES
+static constexpr int64_t kTileSteps = 1 << 20;
+/// Of one product: 16 x 16 sums of 32 pairs' products.
+static constexpr double kTileFlops = 2.0 * 16 * 16 * 32;
+
+/// Linux gives tiles to a process that asks for them.
+static bool mayUseTiles() {
+  constexpr int kRequest = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+}
+
+static void multiplyTiles() {
+  // Palette 1: eight tiles of 16 rows of 64 bytes.
+  struct alignas(64) {
+    uint8_t palette = 1, startRow = 0, reserved[14] = {};
+    uint16_t bytes[16];
+    uint8_t rows[16];
+  } config;
+  std::fill_n(config.bytes, 16, uint16_t(0));
+  std::fill_n(config.rows, 16, uint8_t(0));
+  std::fill_n(config.bytes, 8, uint16_t(64));
+  std::fill_n(config.rows, 8, uint8_t(16));
+  // GCC's intrinsic says that it reads eight bytes; all are to be written.
+  asm volatile("" : : "r"(&config) : "memory");
+  _tile_loadconfig(&config);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
+  _tile_zero(6);
+  _tile_zero(7);
+  for (int64_t step = 0; step < kTileSteps; ++step) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+}
+#endif
+
 /// Reads blocks of 4 KiB in the order of `blocks`; each line is fetched 16 KiB
 /// ahead into the second level, as no hardware foresees a random order.
 static constexpr int64_t kBlock = 4096, kAhead = 4;
@@ -187,6 +236,10 @@ int main(int argc, char **argv) {
                  long(mebibytes));
     return 2;
   }
+#if defined(__linux__)
+  // Caches of this size lie in large pages where Linux gives them.
+  madvise(memory, size_t(mebibytes) << 20, MADV_HUGEPAGE);
+#endif
   auto *data = static_cast<Vector *>(memory);
   // Untouched memory would be one page of zeros.
   for (int64_t i = 0; i < part * threads; ++i) {
@@ -194,10 +247,13 @@ int main(int argc, char **argv) {
   }
   double flops = 2.0 * kLanes * kChains * kSteps;
   double bytes = double(part) * threads * sizeof(Vector);
-  std::vector<double> fma[2], dots[2], bandwidth[2], pages[2];
+  std::vector<double> fma[2], dots[2], tiles[2], bandwidth[2], pages[2];
   std::vector<uint32_t> blocks(part * threads * sizeof(Vector) / kBlock);
   std::iota(blocks.begin(), blocks.end(), 0);
   std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));
+#ifdef HAS_TILES
+  bool hasTiles = mayUseTiles(); // threads inherit it
+#endif
   for (int sample = 0; sample < samples; ++sample) {
     for (bool all : {false, true}) {
       int used = all ? threads : 1;
@@ -217,6 +273,13 @@ int main(int argc, char **argv) {
       seconds = secondsOf(used, [](int) { multiplyPairs(); });
       dots[all].push_back(2 * flops * used / seconds * 1e-9);
 #endif
+#ifdef HAS_TILES
+      if (hasTiles) {
+        seconds = secondsOf(used, [](int) { multiplyTiles(); });
+        tiles[all].push_back(4 * kTileFlops * kTileSteps * used / seconds *
+                             1e-9);
+      }
+#endif
     }
   }
   std::printf("{\n  \"threads\": %d,\n  \"read_mib\": %ld,\n  \"lanes\": %d,\n",
@@ -226,6 +289,10 @@ int main(int argc, char **argv) {
   if (!dots[0].empty()) {
     print("dot_bf16_gflops_one", dots[0], ",");
     print("dot_bf16_gflops_all", dots[1], ",");
+  }
+  if (!tiles[0].empty()) {
+    print("amx_bf16_gflops_one", tiles[0], ",");
+    print("amx_bf16_gflops_all", tiles[1], ",");
   }
   print("pages_gbs_one", pages[0], ",");
   print("pages_gbs_all", pages[1], ",");

@@ -9,7 +9,7 @@
 Each contender is a process on the same CPUs with as many threads; runs take turns.
 Every case of every contender is first held against attention in f64. Prefill is in
 GFLOP/s (masked pairs are no work), decode in GB/s of keys and values. Ceilings are
-what cpu-peaks and cpu-ceilings reach on the same threads, before and after.
+what cpu-peaks reaches on the same threads, before and after.
 
 It writes peers-<date>-<cpu>.json and plots (roofline, speed over length, decode over
 batch) after each case, so a run that is stopped leaves what it has. Nothing is
@@ -85,13 +85,12 @@ class Benchmark:
 
     def run_peaks(self):
         sizes = (8, 1) if self.options.smoke else (512, 3)  # MiB, samples
-        for tool in ("cpu-peaks", "cpu-ceilings"):
-            command = [self.options.build / "bin" / tool, *map(str, (self.threads, *sizes))]
-            done = subprocess.run(command, check=True, text=True, capture_output=True,
-                                  preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
-            for name, values in json.loads(done.stdout).items():
-                if isinstance(values, list):
-                    self.peaks.setdefault(name, []).extend(values)
+        command = [self.options.build / "bin" / "cpu-peaks", *map(str, (self.threads, *sizes))]
+        done = subprocess.run(command, check=True, text=True, capture_output=True,
+                              preexec_fn=lambda: os.sched_setaffinity(0, self.cpus))
+        for name, values in json.loads(done.stdout).items():
+            if isinstance(values, list):
+                self.peaks.setdefault(name, []).extend(values)
 
     def sets(self, case):
         if self.options.smoke:

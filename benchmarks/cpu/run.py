@@ -142,7 +142,7 @@ class Bench:
                 flops = 4 * width * stats["pairs"]
                 speeds = [flops / s * 1e-9 for s in stats["seconds"]]
                 self.add("prefill", f"prefill {dtype} hd {width}", "GFLOP/s", speeds, workers,
-                         queries=queries, keys=keys, seconds=stats["seconds"])
+                         queries=queries, keys=keys, dtype=dtype, seconds=stats["seconds"])
 
     def decode(self):
         requests, keys = self.sizes.decode
@@ -221,15 +221,22 @@ class Bench:
             used = "one" if row["workers"] == 1 else "all"
             if row["kind"] == "decode":
                 # The products of a group may take longer than reading its keys.
-                dots = peaks.get(f"dot_bf16_gflops_{used}") if row["dtype"] == "bf16" else None
-                compute = max(dots or peaks[f"fma_gflops_{used}"]) / row["flops_per_byte"]
+                compute = compute_peak(peaks, used, row["dtype"]) / row["flops_per_byte"]
                 row["peak_pages"] = max(peaks[f"pages_gbs_{used}"])
                 row["peak_compute"] = compute
                 row["peak"] = min(row["peak_pages"], compute)
             elif row["unit"] == "GFLOP/s":
-                row["peak"] = max(peaks[f"fma_gflops_{used}"])
+                row["peak"] = compute_peak(peaks, used, row.get("dtype"))
             if row["peak"]:
                 row["ratio"] = row["median"] / row["peak"]
+
+
+def compute_peak(peaks, used, dtype):
+    """GFLOP/s that the instructions for a type reach; of f32 where it has none."""
+    names = [f"fma_gflops_{used}"]
+    if dtype == "bf16":
+        names += [f"dot_bf16_gflops_{used}", f"amx_bf16_gflops_{used}"]
+    return max(max(peaks.get(name, [0])) for name in names)
 
 
 def measure(options):

@@ -31,8 +31,9 @@ constexpr double typicalColumns = 2048;
 /// Registers of a thread for what is no matrix: addresses and row values, and
 /// coordinates and flags where points are masked.
 constexpr double plainRegisters = 84, maskRegisters = 76;
-/// Where only the ends of an item are.
-constexpr double cutRegisters = 38;
+/// Columns outside the item are masked in every kernel: their coordinates and
+/// bounds.
+constexpr double columnMaskRegisters = 38;
 /// And for what operands are computed from.
 constexpr double computingRegisters = 26;
 /// What another CTA on the SM costs: a state more to merge for each.
@@ -72,7 +73,8 @@ static double getSumRegisters(const TileProblem &problem, const GpuTile &tile) {
 }
 
 static double getPlainRegisters(const TileProblem &problem) {
-  return plainRegisters + (problem.masked ? maskRegisters : cutRegisters);
+  return plainRegisters +
+         (problem.masked ? maskRegisters : columnMaskRegisters);
 }
 
 /// What one product takes of the columns, where it is computed.

@@ -24,8 +24,8 @@ def ceilings(peaks, workers):
         return max(found, default=0.0)
 
     fma = best("fma_gflops")
-    return {"f32": fma, "bf16": max(fma, best("amx", "bf16", "dot")),
-            "read": best("read_gbs"), "random pages": best("pages", "random")}
+    return {"f32": fma, "bf16": max(fma, best("amx_bf16", "dot_bf16")),
+            "read": best("read_gbs"), "random pages": best("pages_gbs")}
 
 
 def rate(case, seconds):

@@ -10,10 +10,6 @@
 
 using namespace attn;
 
-static Value constantIndex(OpBuilder &b, Location loc, int64_t v) {
-  return arith::ConstantIndexOp::create(b, loc, v);
-}
-
 /// sum of coeffs * values + constant; null values have coefficient 0.
 static Value linear(OpBuilder &b, Location loc, ArrayRef<int64_t> coeffs,
                     int64_t constant, ArrayRef<Value> values) {

@@ -11,10 +11,6 @@
 
 using namespace attn;
 
-static Value constantIndex(OpBuilder &b, Location loc, int64_t v) {
-  return arith::ConstantIndexOp::create(b, loc, v);
-}
-
 static SmallVector<int64_t> ranksOf(AffineMap map) {
   SmallVector<int64_t> ranks;
   for (AffineExpr e : map.getResults()) {

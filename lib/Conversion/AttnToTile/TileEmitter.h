@@ -135,6 +135,10 @@ private:
   bool ofSegment = false;
 };
 
+/// For each index of an access the position of its axis in `axes`; -1: scalar.
+SmallVector<int64_t> axisNumbers(ArrayRef<TileValue> indices,
+                                 ArrayRef<int64_t> axes);
+
 /// The unit of a monoid in an element type.
 TypedAttr getUnit(Monoid monoid, Type element);
 /// The arith op that combines two values of a monoid.

@@ -40,6 +40,10 @@ struct TileValue {
   bool has(int64_t axis) const { return llvm::is_contained(axes, axis); }
 };
 
+inline Value constantIndex(OpBuilder &b, Location loc, int64_t v) {
+  return arith::ConstantIndexOp::create(b, loc, v);
+}
+
 /// Writes arithmetic on tile values; knows the size of every axis.
 class TileBuilder {
 public:

@@ -203,3 +203,43 @@ void KernelLowering::prefetch(Value p, int64_t bytes, bool ahead) {
     LLVM::Prefetch::create(b, line, /*rw=*/0, ahead ? 2 : 3, /*cache=*/1);
   }
 }
+
+/// The address of each row; where a point is absent, of zeros.
+void KernelLowering::fillTable(LoadOp op, const Buffer &table) {
+  Access access = accessOf(op);
+  auto type = cast<VectorType>(op.getResult().getType());
+  Type element = type.getElementType();
+  int64_t bits = element.isInteger(1) ? 8 : element.getIntOrFloatBitWidth();
+  int64_t bytes = bits * type.getShape().back() / 8;
+  Value absentRow = zeros(bytes);
+  Value rows = rowCount(op.getResult(), /*rounded=*/true);
+  auto address = [&](Value p) -> Value {
+    return LLVM::PtrToIntOp::create(b, b.getI64Type(), p);
+  };
+  bool fetches = isa<FoldOp>(op->getParentOp()) && bytes <= 512 &&
+                 !(nextTables.count(op) && isFetchedByDots(op));
+  std::function<void(Point)> axisLoop = [&](Point q) {
+    size_t a = q.idx.size();
+    if (a < table.shape.size()) {
+      Value end = a == 0 && rows ? rows : index(table.shape[a]);
+      return loop(index(0), end, 1, [&](Value i) {
+        Point r = q;
+        r.idx.push_back(i);
+        axisLoop(r);
+      });
+    }
+    SmallVector<Value> idx(q.idx);
+    idx.push_back(index(0));
+    auto found = [&](Value p) {
+      if (fetches) {
+        prefetch(p, bytes, nextTables.count(op));
+      }
+      return SmallVector<Value>{address(p)};
+    };
+    SmallVector<Value> p =
+        withAddress(access, idx, true, TypeRange(b.getI64Type()), found,
+                    [&] { return SmallVector<Value>{address(absentRow)}; });
+    storeBuffer(p[0], table, q);
+  };
+  nest([&] { axisLoop(Point{}); });
+}

@@ -47,9 +47,9 @@ except check.Mismatch:
 def row(case, times, **more):
     entries = {name: {"seconds": [t * 0.9, t, t * 1.3]} for name, t in times.items()}
     out = {"case": case.name, **vars(case), "entries": entries, "missing": {}, **more}
-    report.finish(out, case, {"fma_gflops_all": [90.0, 100.0], "bf16_gflops_all": [150.0],
+    report.finish(out, case, {"fma_gflops_all": [90.0, 100.0], "amx_bf16_gflops_all": [150.0],
                               "read_gbs_all": [20.0, 30.0],
-                              "random_pages_gbs_all": [16.0, 10.0], "fma_gflops_one": [1e6]}, 2)
+                              "pages_gbs_all": [16.0, 10.0], "fma_gflops_one": [1e6]}, 2)
     return out
 
 
