@@ -203,6 +203,12 @@ Ran attn::test::run(rt::Context &, rt::Bundle &bundle, Batch &batch,
   }
   attnrt_prefixes prefixes = batch.prefixes();
   step.prefixes = how.shares ? &prefixes : nullptr;
+  if (how.validates) {
+    if (attnrt_schedule_validate(schedule.get(), &step)) {
+      result.said = attnrt_last_message();
+    }
+    return result;
+  }
   schedule.update(step);
   schedule.verify();
   result.stats = rt::params<attnrt_schedule_stats>();

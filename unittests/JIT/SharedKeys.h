@@ -60,11 +60,13 @@ struct How {
   bool shares = true;
   int32_t strategy = 0, split = 0, workers = 3;
   std::vector<int32_t> low, high; ///< empty: exact
+  bool validates = false;         ///< and nothing else
 };
 
 struct Ran {
   std::vector<float> out;
   attnrt_schedule_stats stats;
+  std::string said; ///< of tables
 };
 
 /// Plans, verifies and runs `batch` with a kernel of makeProgram(shape).

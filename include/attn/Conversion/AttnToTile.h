@@ -12,6 +12,10 @@
 
 namespace attn {
 
+/// Name of an attribute that numbers the views of a function, so that the
+/// program made of it can refer to them (`keys` of tile.launch).
+constexpr const char kViewNumber[] = "attn.number";
+
 struct AttnToTileOptions {
   /// Most packed rows of an item; 0: as tiles(..) of the cascade says, else 64.
   int64_t rows = 0;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "FoldLowering.h"
+#include "KeyViews.h"
 
 #include "attnrt/plan_format.h"
 
@@ -530,6 +531,7 @@ LogicalResult FoldLowering::emit(const Twine &suffixTwine) {
   launch.states = states;
   launch.ordered = fold.getOrdered();
   launch.shares = binding.shares;
+  launch.keys = findKeyViews(fold, binding);
   program.addLaunch(std::move(launch));
   return success();
 }

@@ -461,7 +461,7 @@ LogicalResult Program::finish() {
     tile::LaunchOp::create(b, loc, l.kernel->op.getSymName(), symbol(l.merge),
                            symbol(l.range), symbol(l.classes), l.segments,
                            l.heads, l.subs, l.row, l.fold, l.states, l.size,
-                           l.ordered, l.shares);
+                           l.ordered, l.shares, b.getArrayAttr(l.keys));
   }
   return success();
 }

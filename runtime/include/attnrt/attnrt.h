@@ -454,10 +454,14 @@ attnrt_schedule_verify(const attnrt_schedule *schedule);
 /// Checks the tables of a step in full before it is planned: goes through every
 /// point of every view of the entry, looks up what it looks up, and asks
 /// whether the address lies in its storage. INVALID_ARGUMENT names the first
-/// point for which it does not. The values of tables must be in host memory or
-/// in `host`; other tensors give their sizes only. Takes a time that grows with
-/// the number of keys; kernels take tables as they are. UNAVAILABLE if a view
-/// has an axis whose end the host cannot find. The schedule is not changed.
+/// point for which it does not. Where requests share keys (`prefixes`), each
+/// key of a shared tile must be the same element of the storage for all of
+/// them; the first that is not is named as well (equal elements in two places
+/// would do for kernels). The values of tables must be in host memory or in
+/// `host`; other tensors give their sizes only. Takes a time that grows with
+/// the number of keys, and of requests that share them; kernels take tables as
+/// they are. UNAVAILABLE if a view has an axis whose end the host cannot find.
+/// The schedule is not changed.
 ATTNRT_API attnrt_status attnrt_schedule_validate(
     const attnrt_schedule *schedule, const attnrt_step *step);
 

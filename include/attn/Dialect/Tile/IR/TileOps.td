@@ -344,7 +344,9 @@ def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">]> {
     an item may hold rows of several segments; fold is the
     extent of the fold rank, in tiles of the kernel's `cols` ordinals; states are
     buffer numbers; `classes` is the host function that counts the empty, partial
-    and full tiles of row runs. A stage (no `merge`): size is the list of extents whose product is the
+    and full tiles of row runs; `keys` has the numbered views that are read along
+    the fold: a number, and for each axis the rank of the segments of this number,
+    -2 (the key) or -1 (anything else). A stage (no `merge`): size is the list of extents whose product is the
     number of points; an item is a run of them.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel,
@@ -353,7 +355,8 @@ def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">]> {
       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$segments, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$heads,
       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$subs, DefaultValuedAttr<I64Attr, "-1">:$row,
       DefaultValuedAttr<I64Attr, "-1">:$fold, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$states,
-      DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$size, UnitAttr:$ordered, UnitAttr:$shares);
+      DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$size, UnitAttr:$ordered, UnitAttr:$shares,
+      DefaultValuedAttr<TypedArrayAttrBase<DenseI64ArrayAttr, "views">, "{}">:$keys);
   let assemblyFormat = "$kernel attr-dict";
 }
 
