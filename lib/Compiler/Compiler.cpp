@@ -85,8 +85,8 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
     }
   }
   if (!options.derive) {
-    return convertAttnToTile(
-        func, {options.rows, options.rowStep, options.countTiles});
+    return convertAttnToTile(func, {options.rows, options.rowStep,
+                                    options.countTiles, options.resumes});
   }
   // A derived form that no kernel can be made of is no reason to refuse the
   // program: it then runs as written, in as many passes as that takes.
@@ -103,8 +103,9 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
       return success();
     });
     if (succeeded(derive(func, options)) &&
-        succeeded(convertAttnToTile(
-            func, {options.rows, options.rowStep, options.countTiles}))) {
+        succeeded(
+            convertAttnToTile(func, {options.rows, options.rowStep,
+                                     options.countTiles, options.resumes}))) {
       return success();
     }
   }
@@ -114,8 +115,8 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
   func = textbook.release();
   module.push_back(func);
   func.emitRemark("compiled as written: ") << why;
-  return convertAttnToTile(func,
-                           {options.rows, options.rowStep, options.countTiles});
+  return convertAttnToTile(func, {options.rows, options.rowStep,
+                                  options.countTiles, options.resumes});
 }
 
 LogicalResult attn::compileToVector(ModuleOp module,

@@ -195,6 +195,7 @@ static LogicalResult compileForCpu(ModuleOp module, StringRef entry,
   tiles.lanes = unit.lanes;
   tiles.registers = unit.registers;
   tiles.dotsBF16 = unit.dotsBF16;
+  tiles.resumes = true;
   if (failed(compileToTile(module, entry, tiles)) ||
       failed(readInfo(module, program))) {
     return failure();

@@ -197,7 +197,8 @@ fb::Offset<format::Program> Writer::program(const BundleProgram &program,
     launches.push_back(format::CreateLaunch(
         b, uint32_t(items), merge, range, classes, uint32_t(l.rows),
         uint32_t(l.cols), segments, heads, subs, int32_t(l.row),
-        int32_t(l.fold), components, l.ordered, size, l.shares, keyList));
+        int32_t(l.fold), components, l.ordered, size, l.shares, keyList,
+        l.resumes));
   }
   uint32_t target = targetNumber(program.target),
            hostTarget = targetNumber(program.hostTarget);

@@ -71,6 +71,7 @@ FailureOr<ProgramInfo> attn::readProgram(ModuleOp module) {
     l.fold = launch.getFold();
     l.ordered = launch.getOrdered();
     l.shares = launch.getShares();
+    l.resumes = launch.getResumes();
     for (Attribute view : launch.getKeys()) {
       copy(cast<DenseI64ArrayAttr>(view).asArrayRef(), l.keys.emplace_back());
     }

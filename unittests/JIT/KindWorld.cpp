@@ -90,6 +90,7 @@ KindWorld::KindWorld(Kind kind, Mask mask, int64_t tile,
     drawRows(random);
   }
   drawSegments(random);
+  findRanges();
   drawStates(random);
   drawContent(random);
   redraw(random);
@@ -231,6 +232,7 @@ void KindWorld::addSegment(int64_t param, int64_t begin, int64_t end,
 /// Runs of anybody's keys that are there at all lengths, each read by some rows
 /// of any request.
 void KindWorld::drawShared(std::mt19937_64 &random, bool perHead) {
+  bool areRuns = draw(random, 0, 1);
   for (int64_t count = draw(random, 0, 6); count > 0; --count) {
     int64_t b = draw(random, 0, requests() - 1);
     int64_t head =
@@ -239,8 +241,12 @@ void KindWorld::drawShared(std::mt19937_64 &random, bool perHead) {
     int64_t tiles = low[size_t(b)] / tile;
     int64_t first = kind == Kind::Overlap ? 0 : draw(random, 0, tiles);
     std::vector<int32_t> rows;
-    int64_t share = draw(random, 0, 4);
-    for (size_t r = 0; r < sym.size(); ++r) {
+    // Those below a node of a tree, or any.
+    int64_t share = areRuns ? 5 : draw(random, 0, 4);
+    int64_t most = int64_t(sym.size());
+    int64_t from = areRuns ? draw(random, 0, most) : 0;
+    int64_t to = areRuns ? draw(random, from, most) : most;
+    for (int64_t r = from; r < to; ++r) {
       if (draw(random, 0, 4) <= share) {
         rows.push_back(int32_t(r));
       }
@@ -300,6 +306,20 @@ void KindWorld::drawSegments(std::mt19937_64 &random) {
       addSegment(b, begin * tile, std::min(next * tile, end), head, rows);
       begin = next;
     }
+  }
+}
+
+void KindWorld::findRanges() {
+  for (size_t s = 0; s < segments.size(); ++s) {
+    int32_t count = rowEnd[s] - rowBegin[s];
+    int32_t first = count ? rowList[size_t(rowBegin[s])] : 0;
+    if (count && rowList[size_t(rowEnd[s] - 1)] != first + count - 1) {
+      rangeBegin.clear();
+      rangeEnd.clear();
+      return;
+    }
+    rangeBegin.push_back(first);
+    rangeEnd.push_back(first + count);
   }
 }
 
@@ -372,6 +392,12 @@ attnrt_problem KindWorld::problem(int part) const {
   problem.sure_limit = sureLimit.data();
   problem.sure_count = counts->data();
   problem.sym = sym.data();
+  if (parts == 1 && !rangeBegin.empty()) {
+    problem.row_begin = rangeBegin.data();
+    problem.row_end = rangeEnd.data();
+    problem.row_list = nullptr;
+    problem.row_list_size = 0;
+  }
   if (!maskBegin.empty()) {
     problem.mask_begin = maskBegin.data();
     problem.masks = masks.data();

@@ -88,6 +88,7 @@ private:
   void drawRows(std::mt19937_64 &random);
   void drawColumns(std::mt19937_64 &random);
   void drawSegments(std::mt19937_64 &random);
+  void findRanges();
   void drawShared(std::mt19937_64 &random, bool perHead);
   void drawStates(std::mt19937_64 &random);
   void drawContent(std::mt19937_64 &random);
@@ -153,6 +154,9 @@ private:
   // The problem. Segments name their part as their view.
   std::vector<attnrt_segment> segments;
   std::vector<int32_t> rowBegin, rowEnd, rowList, sureCount;
+  /// Where the rows of every segment follow one another: their numbers. Only
+  /// then may items of several segments have the same rows, and resume.
+  std::vector<int32_t> rangeBegin, rangeEnd;
   std::vector<int32_t> sym, coord, lo, limit, sureLo, sureLimit;
   std::vector<int64_t> maskBegin;
   std::vector<uint64_t> masks;

@@ -41,6 +41,7 @@ PlanKernels::PlanKernels(const std::string &text, int64_t rows, int64_t tile) {
   CompileOptions options;
   options.lanes = unit.lanes;
   options.registers = unit.registers;
+  options.resumes = true;
   options.tile = tile;
   options.rows = rows;
   EXPECT_TRUE(module && succeeded(compileToTile(*module, "attend", options)));
@@ -64,6 +65,7 @@ PlanKernels::PlanKernels(const std::string &text, int64_t rows, int64_t tile) {
         mergeName = launch.getMerge().value_or("").str();
         shares = launch.getShares();
         entry.ordered = launch.getOrdered();
+        entry.resumes = launch.getResumes();
         ++launches;
       }
     }

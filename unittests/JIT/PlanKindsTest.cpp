@@ -57,6 +57,7 @@ public:
       o.split = o.strategy % 3 ? 0 : draw(0, 3);
       o.merge_rows = draw(1, 40);
       entries.push_back(kernels(part).entry);
+      entries.back().resumes &= draw(0, 3) > 0;
       int32_t most = entries.back().max_packed_rows;
       entries.back().max_packed_rows = draw(0, 2) ? most : draw(1, most);
     }
@@ -142,7 +143,7 @@ void eachWorld(uint64_t all, uint64_t slice,
 } // namespace
 
 TEST(PlanKinds, PlansGiveTheDenseResult) {
-  int64_t items = 0, merges = 0, mixed = 0, masked = 0, runs = 0;
+  int64_t items = 0, merges = 0, mixed = 0, masked = 0, resumed = 0, runs = 0;
   eachWorld(18000, 1800, [&](Kind kind, std::mt19937_64 &random) {
     Planned planned(kind, random);
     // Lists are looked up for a whole request.
@@ -159,6 +160,7 @@ TEST(PlanKinds, PlansGiveTheDenseResult) {
         const attnrt_row *rows = attnrt_plan_rows(plan) + item.row_begin;
         mixed += rows[0].sym != rows[item.row_count - 1].sym;
         masked += item.mask >= 0;
+        resumed += (item.flags & ATTNRT_ITEM_RESUME) != 0;
       }
     }
     ++runs;
@@ -168,6 +170,7 @@ TEST(PlanKinds, PlansGiveTheDenseResult) {
     EXPECT_GT(merges, 4 * runs);
     EXPECT_GT(mixed, runs / 20);
     EXPECT_GT(masked, runs / 16);
+    EXPECT_GT(resumed, runs / 20);
   }
 }
 

@@ -32,6 +32,9 @@ struct CompileOptions {
   int64_t lanes = 16, registers = 32;
   /// It has instructions that multiply pairs of bf16 and add in f32.
   bool dotsBF16 = false;
+  /// A worker's memory lives from item to item, so one may go on with the state
+  /// of the one before (ATTNRT_ITEM_KEEP and _RESUME).
+  bool resumes = false;
 };
 
 /// All dialects, interfaces and inliner extensions that the compiler needs.

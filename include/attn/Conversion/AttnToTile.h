@@ -24,6 +24,8 @@ struct AttnToTileOptions {
   int64_t rowStep = 0;
   /// Adds the host function @name.classes, which counts tiles by class.
   bool countTiles = false;
+  /// Items may go on with the state of the worker's item before.
+  bool resumes = false;
 };
 
 /// Replaces `func` by a tile.program and its kernels in the same module. On

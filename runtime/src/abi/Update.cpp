@@ -312,6 +312,7 @@ void Schedule::Updater::plan(size_t number) {
     planned.entry.kv_tile = int32_t(launch.cols);
     planned.entry.states = int32_t(launch.states.size());
     planned.entry.ordered = launch.isOrdered;
+    planned.entry.resumes = launch.resumes;
   } else {
     if (problemOf(number)) {
       raise(ATTNRT_INVALID_ARGUMENT,

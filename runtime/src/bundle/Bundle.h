@@ -139,6 +139,7 @@ struct LaunchRecord {
   bool isOrdered;
   bool shares; ///< items may hold rows of several segments
   std::vector<KeyView> keys;
+  bool resumes; ///< items may keep and resume states
 
   bool isFold() const { return !range.empty(); }
 };
