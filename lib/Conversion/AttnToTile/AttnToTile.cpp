@@ -498,7 +498,7 @@ struct ConvertAttnToTilePass
       }
     });
     for (func::FuncOp f : funcs) {
-      if (failed(convertAttnToTile(f, {rows, rowStep, countTiles}))) {
+      if (failed(convertAttnToTile(f, {rows, rowStep, countTiles, resumes}))) {
         return signalPassFailure();
       }
     }
