@@ -7,6 +7,7 @@
 #include "TestBundle.h"
 #include "attnrt/plan.h"
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 using namespace attnrt_test;
@@ -88,6 +89,55 @@ float sumOf(const Batch &batch, int64_t b, int64_t begin, int64_t end) {
   return sum;
 }
 
+/// The stand-in for a GPU does everything as late as it may.
+void waitFor(DLDevice device) {
+  if (device.device_type == kDLCUDA) {
+    void *driver = dlopen(ATTNRT_FAKE_CUDA, RTLD_NOW);
+    reinterpret_cast<int (*)()>(dlsym(driver, "cuCtxSynchronize"))();
+  }
+}
+
+/// Rows that merge states from elsewhere, and rows that stay states.
+void checkStates(const attnrt_context_params *params, DLDevice device) {
+  Loaded loaded(params, device);
+  Batch batch({14, 9, 30}, 30);
+  batch.moveTo(device);
+  Given given({{0, 0, 14, {0}}, {1, 0, 9, {1}}, {2, 0, 30, {2}}}, {0, 1, 2},
+              {14, 9, 30});
+  std::vector<int32_t> extBegin{0, 2, 2, 3}, ext{2, 0, 1}, keep{-1, 0, 1};
+  given.problem.ext_begin = extBegin.data();
+  given.problem.ext = ext.data();
+  given.problem.ext_count = 3;
+  given.problem.keep = keep.data();
+  given.problem.keep_count = 2;
+  ASSERT_EQ("", given.update(loaded.schedule, batch));
+  EXPECT_EQ(ATTNRT_OK, attnrt_schedule_verify(loaded.schedule))
+      << attnrt_last_message();
+  attnrt_state_info state = stateOf(loaded.schedule);
+  ASSERT_EQ(1, state.num_axes);
+  EXPECT_EQ(5, state.sizes[0]);
+  EXPECT_EQ(kDLFloat, state.dtype.code);
+  EXPECT_EQ(32, state.dtype.bits);
+  auto *slots = static_cast<float *>(state.data);
+  for (int repeat = 0; repeat < 2; ++repeat) { // a run for each layer
+    std::fill_n(slots, 5, -1.0f);
+    slots[0] = 100;
+    slots[1] = 200;
+    slots[2] = 400;
+    auto all = batch.all();
+    ASSERT_EQ(ATTNRT_OK, attnrt_run(loaded.schedule, all.data(), 5, nullptr));
+    waitFor(device);
+    EXPECT_EQ(0.5f * (500 + sumOf(batch, 0, 0, 14)), batch.y[0]);
+    EXPECT_EQ(sumOf(batch, 1, 0, 9), slots[3]);
+    EXPECT_EQ(200 + sumOf(batch, 2, 0, 30), slots[4]);
+  }
+  // A step without states has none.
+  EXPECT_EQ("", loaded.run(batch));
+  waitFor(device);
+  EXPECT_EQ(0, stateOf(loaded.schedule).sizes[0]);
+  EXPECT_EQ(nullptr, stateOf(loaded.schedule).data);
+}
+
 } // namespace
 
 TEST(Given, RowsReadAnybodysKeys) {
@@ -120,40 +170,52 @@ TEST(Given, RowsReadAnybodysKeys) {
 }
 
 TEST(Given, StatesComeAndStay) {
-  Loaded loaded;
+  attnrt_context_params params{};
+  params.struct_size = sizeof(params);
+  params.cuda_library = ATTNRT_FAKE_CUDA;
+  for (DLDevice device : {DLDevice{kDLCPU, 0}, {kDLCUDA, 0}}) {
+    checkStates(&params, device);
+  }
+}
+
+TEST(Given, StatesOutliveTheirLaunch) {
+  // Two folds over the same keys; what the first keeps the second leaves.
+  attnrt::bundle::BundleT bundle = makeBundle();
+  auto &launches = bundle.entries[0]->programs[0]->launches;
+  launches.insert(launches.begin() + 1,
+                  std::make_unique<attnrt::bundle::LaunchT>(*launches[0]));
+  Bytes bytes = pack(std::move(bundle));
+  attnrt_context *context = nullptr;
+  attnrt_bundle *loaded = nullptr;
+  attnrt_kernel *kernel = nullptr;
+  attnrt_schedule *schedule = nullptr;
+  attnrt_schedule_caps caps{};
+  caps.struct_size = sizeof(caps);
+  caps.split = 3; // so that the second has states too
+  ASSERT_EQ(ATTNRT_OK, attnrt_context_create(nullptr, &context));
+  ASSERT_EQ(ATTNRT_OK, attnrt_bundle_load(context, bytes.data(), bytes.size(),
+                                          &loaded))
+      << attnrt_last_message();
+  ASSERT_EQ(ATTNRT_OK, attnrt_kernel_load(loaded, "sums", {kDLCPU, 0}, nullptr,
+                                          &kernel));
+  ASSERT_EQ(ATTNRT_OK, attnrt_schedule_create(kernel, &caps, &schedule));
   Batch batch({14, 9, 30}, 30);
-  Given given({{0, 0, 14, {0}}, {1, 0, 9, {1}}, {2, 0, 30, {2}}}, {0, 1, 2},
-              {14, 9, 30});
-  std::vector<int32_t> extBegin{0, 2, 2, 3}, ext{2, 0, 1}, keep{-1, 0, 1};
-  given.problem.ext_begin = extBegin.data();
-  given.problem.ext = ext.data();
-  given.problem.ext_count = 3;
+  Given given({{0, 0, 14, {0}}, {2, 0, 30, {1}}}, {0, 2}, {14, 30});
+  std::vector<int32_t> keep{0, 1};
   given.problem.keep = keep.data();
   given.problem.keep_count = 2;
-  ASSERT_EQ("", given.update(loaded.schedule, batch));
-  EXPECT_EQ(ATTNRT_OK, attnrt_schedule_verify(loaded.schedule))
-      << attnrt_last_message();
-  attnrt_state_info state = stateOf(loaded.schedule);
-  ASSERT_EQ(1, state.num_axes);
-  EXPECT_EQ(5, state.sizes[0]);
-  EXPECT_EQ(kDLFloat, state.dtype.code);
-  EXPECT_EQ(32, state.dtype.bits);
-  auto *slots = static_cast<float *>(state.data);
-  for (int repeat = 0; repeat < 2; ++repeat) { // a run for each layer
-    std::fill_n(slots, 5, -1.0f);
-    slots[0] = 100;
-    slots[1] = 200;
-    slots[2] = 400;
-    auto all = batch.all();
-    ASSERT_EQ(ATTNRT_OK, attnrt_run(loaded.schedule, all.data(), 5, nullptr));
-    EXPECT_EQ(0.5f * (500 + sumOf(batch, 0, 0, 14)), batch.y[0]);
-    EXPECT_EQ(sumOf(batch, 1, 0, 9), slots[3]);
-    EXPECT_EQ(200 + sumOf(batch, 2, 0, 30), slots[4]);
-  }
-  // A step without states has none.
-  EXPECT_EQ("", loaded.run(batch));
-  EXPECT_EQ(0, stateOf(loaded.schedule).sizes[0]);
-  EXPECT_EQ(nullptr, stateOf(loaded.schedule).data);
+  EXPECT_EQ("", given.update(schedule, batch));
+  auto all = batch.all();
+  EXPECT_EQ(ATTNRT_OK, attnrt_run(schedule, all.data(), 5, nullptr));
+  EXPECT_EQ(batch.expected(), batch.y);
+  auto *slots = static_cast<float *>(stateOf(schedule).data);
+  EXPECT_EQ(sumOf(batch, 0, 0, 14), slots[0]);
+  EXPECT_EQ(sumOf(batch, 2, 0, 30), slots[1]);
+  EXPECT_EQ(0, stateOf(schedule, 1).sizes[0]);
+  attnrt_schedule_release(schedule);
+  attnrt_kernel_release(kernel);
+  attnrt_bundle_release(loaded);
+  attnrt_context_release(context);
 }
 
 TEST(Given, StatesThatThereAreNot) {
