@@ -193,11 +193,11 @@ TEST(Given, StatesOutliveTheirLaunch) {
   caps.struct_size = sizeof(caps);
   caps.split = 3; // so that the second has states too
   ASSERT_EQ(ATTNRT_OK, attnrt_context_create(nullptr, &context));
-  ASSERT_EQ(ATTNRT_OK, attnrt_bundle_load(context, bytes.data(), bytes.size(),
-                                          &loaded))
+  ASSERT_EQ(ATTNRT_OK,
+            attnrt_bundle_load(context, bytes.data(), bytes.size(), &loaded))
       << attnrt_last_message();
-  ASSERT_EQ(ATTNRT_OK, attnrt_kernel_load(loaded, "sums", {kDLCPU, 0}, nullptr,
-                                          &kernel));
+  ASSERT_EQ(ATTNRT_OK,
+            attnrt_kernel_load(loaded, "sums", {kDLCPU, 0}, nullptr, &kernel));
   ASSERT_EQ(ATTNRT_OK, attnrt_schedule_create(kernel, &caps, &schedule));
   Batch batch({14, 9, 30}, 30);
   Given given({{0, 0, 14, {0}}, {2, 0, 30, {1}}}, {0, 2}, {14, 30});

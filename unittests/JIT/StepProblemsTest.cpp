@@ -107,13 +107,14 @@ int64_t tileOf(Kind kind, Mask mask, DLDevice device) {
   return entry.tile;
 }
 
-struct Part {
-  std::optional<rt::Schedule> schedule;
-  int64_t merges = 0;
+/// What the plans of a test have.
+struct Counts {
+  int64_t merges = 0, resumed = 0;
 };
 
 void plan(KindWorld &world, Mask mask, int part, DLDevice device,
-          std::mt19937_64 &random, Part &out) {
+          std::mt19937_64 &random, std::optional<rt::Schedule> &out,
+          Counts &counts) {
   auto draw = [&](int64_t low, int64_t high) {
     return int32_t(std::uniform_int_distribution<int64_t>(low, high)(random));
   };
@@ -121,8 +122,8 @@ void plan(KindWorld &world, Mask mask, int part, DLDevice device,
   caps.workers = draw(1, 5);
   caps.strategy = draw(0, 3);
   caps.split = caps.strategy % 3 ? 0 : draw(0, 3);
-  out.schedule.emplace(
-      *Entry::of(shapeOf(world.kind, mask, part), device).kernel, &caps);
+  out.emplace(*Entry::of(shapeOf(world.kind, mask, part), device).kernel,
+              &caps);
   // Views, lists and masks are operands.
   attnrt_problem problem = world.problem(part);
   problem.mask_begin = nullptr;
@@ -142,27 +143,32 @@ void plan(KindWorld &world, Mask mask, int part, DLDevice device,
   step.low = lows.data();
   step.problems = problems;
   step.num_problems = 1;
-  out.schedule->update(step);
-  out.schedule->verify();
-  out.merges = out.schedule->stats().merges;
+  out->update(step);
+  out->verify();
+  const attnrt_plan *made = out->launch(0).plan;
+  for (uint32_t i = 0; made && i < made->items.count; ++i) {
+    counts.resumed +=
+        (attnrt_plan_items(made)[i].flags & ATTNRT_ITEM_RESUME) != 0;
+  }
+  counts.merges += out->stats().merges;
 }
 
 /// Plans all parts of a world, runs them twice at lengths between, compares.
 std::string check(Kind kind, DLDevice device, std::mt19937_64 &random,
-                  int64_t *merges = nullptr) {
+                  Counts &counts) {
   Mask mask = Mask(random() % 3);
   KindWorld world(kind, mask, tileOf(kind, mask, device), random);
-  std::vector<Part> parts(static_cast<size_t>(world.parts));
+  std::vector<std::optional<rt::Schedule>> parts(
+      static_cast<size_t>(world.parts));
   for (int p = 0; p < world.parts; ++p) {
-    plan(world, mask, p, device, random, parts[size_t(p)]);
-    *merges += parts[size_t(p)].merges;
+    plan(world, mask, p, device, random, parts[size_t(p)], counts);
   }
   std::string wrong;
   for (int again = 0; again < 2 && wrong.empty(); ++again) {
     std::vector<float> out = world.blankResult();
     std::vector<std::vector<float>> states = world.given();
     for (int p = 0; p < world.parts; ++p) {
-      rt::Schedule &schedule = *parts[size_t(p)].schedule;
+      rt::Schedule &schedule = *parts[size_t(p)];
       auto each = [&](auto body) {
         for (size_t c = 0; c < states.size(); ++c) {
           attnrt_state_info info = schedule.state(0, int32_t(c));
@@ -200,7 +206,7 @@ uint64_t testSeed() {
 }
 
 void checkKinds(DLDevice device, uint64_t rounds) {
-  int64_t merges = 0;
+  Counts counts;
   const char *only = std::getenv("ATTN_TEST_KIND"); // to look for one
   for (uint64_t n = 0; n < rounds * numKinds && !testing::Test::HasFailure();
        ++n) {
@@ -211,9 +217,13 @@ void checkKinds(DLDevice device, uint64_t rounds) {
     SCOPED_TRACE("world " + std::to_string(n) + " of seed " +
                  std::to_string(testSeed()) + ", " + nameOf(kind));
     std::mt19937_64 random(1000 * testSeed() + n);
-    ASSERT_EQ("", check(kind, device, random, &merges));
+    ASSERT_EQ("", check(kind, device, random, counts));
   }
-  EXPECT_GT(merges, only ? -1 : int64_t(rounds));
+  if (!only) {
+    EXPECT_GT(counts.merges, int64_t(rounds));
+    // Of a GPU states are in registers.
+    EXPECT_EQ(device.device_type == kDLCPU, counts.resumed > 0);
+  }
 }
 
 } // namespace
