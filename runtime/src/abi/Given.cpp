@@ -8,8 +8,6 @@
 
 #include "../plan/Check.h"
 
-#include <set>
-
 using namespace attnrt;
 
 namespace {
@@ -55,7 +53,7 @@ private:
 } // namespace
 
 void Checker::checkRows() const {
-  std::set<std::pair<int32_t, int32_t>> written;
+  std::vector<bool> written(size_t(sizes.segments * sizes.rows));
   for (int64_t r = 0; r < problem.row_count; ++r) {
     int32_t sym = symOf(r), coord = problem.coord[r];
     if (sym < 0 || sym >= sizes.segments || coord < 0 || coord >= sizes.rows) {
@@ -66,12 +64,14 @@ void Checker::checkRows() const {
             static_cast<long long>(sizes.rows), sym, coord);
     }
     bool stays = problem.keep && problem.keep[r] >= 0;
-    if (!stays && !written.emplace(sym, coord).second) {
+    size_t result = size_t(sym * sizes.rows + coord);
+    if (!stays && written[result]) {
       raise(ATTNRT_INVALID_ARGUMENT,
             "row %lld expects a result of its own, but another row writes that "
             "of request %d and coordinate %d",
             static_cast<long long>(r), sym, coord);
     }
+    written[result] = written[result] || !stays;
   }
 }
 
@@ -143,6 +143,7 @@ bool attnrt::takeFold(PlannedLaunch &launch, const attnrt_problem &given,
                       const LaunchSizes &sizes, bool shares) {
   attnrt_problem problem = readParams(&given, "attnrt_problem");
   check(checkProblem(problem));
+  checkSizes(sizes);
   if (problem.heads != sizes.heads || problem.group != sizes.subs) {
     raise(ATTNRT_INVALID_ARGUMENT,
           "a problem expects %lld KV heads of %lld query heads, but got %d of "
