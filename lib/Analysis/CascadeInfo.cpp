@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "attn/Analysis/CascadeInfo.h"
 
+#include "attn/Analysis/TileGrid.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Matchers.h"
@@ -607,8 +609,10 @@ std::optional<int64_t> attn::chooseRank(CascadeOp cascade) {
     reduced |= op.getReducedRanks();
   }
   std::optional<int64_t> best;
-  // Two points for a pass, one for a small state; one pass alone is no gain.
-  unsigned bestScore = 2;
+  // Four points for a pass, two for a small state, and of equal ranks those
+  // whose extent nobody knows: one that is known can lie inside of a tile. One
+  // pass alone is no gain.
+  unsigned bestScore = 5;
   for (unsigned rank : reduced.set_bits()) {
     RankSet group = getRankGroup(cascade, rank);
     CascadeInfo info(cascade, group);
@@ -622,7 +626,8 @@ std::optional<int64_t> attn::chooseRank(CascadeOp cascade) {
           EinsumOp op = reduction.op;
           return getRanks(op.getResultMap()).anyCommon(elsewhere);
         });
-    unsigned score = 2 * countPasses(cascade, rank).passes + isSmall;
+    unsigned score = 4 * countPasses(cascade, rank).passes + 2 * isSmall +
+                     ShapedType::isDynamic(getStaticExtent(cascade, rank));
     if (score > bestScore) {
       bestScore = score;
       best = rank;

@@ -100,8 +100,8 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
     }
   }
   if (!options.derive) {
-    return convertAttnToTile(
-        func, {options.rows, options.rowStep, options.countTiles});
+    return convertAttnToTile(func, {options.rows, options.rowStep,
+                                    options.countTiles, options.resumes});
   }
   // A derived form that no kernel can be made of is no reason to refuse the
   // program: it then runs as written, in as many passes as that takes.
@@ -118,8 +118,9 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
       return success();
     });
     if (succeeded(derive(func, options)) &&
-        succeeded(convertAttnToTile(
-            func, {options.rows, options.rowStep, options.countTiles}))) {
+        succeeded(
+            convertAttnToTile(func, {options.rows, options.rowStep,
+                                     options.countTiles, options.resumes}))) {
       return success();
     }
   }
@@ -129,8 +130,8 @@ LogicalResult attn::compileToTile(ModuleOp module, StringRef entry,
   func = textbook.release();
   module.push_back(func);
   warnAsWritten(func, why);
-  return convertAttnToTile(func,
-                           {options.rows, options.rowStep, options.countTiles});
+  return convertAttnToTile(func, {options.rows, options.rowStep,
+                                  options.countTiles, options.resumes});
 }
 
 LogicalResult attn::compileToVector(ModuleOp module,

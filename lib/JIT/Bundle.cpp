@@ -5,7 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "BundleContent.h"
+#include "BundleViews.h"
 
+#include "attn/Conversion/AttnToTile.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Support/Stopwatch.h"
 #include "attn/Target/Host/Host.h"
@@ -200,6 +202,7 @@ static LogicalResult compileForCpu(ModuleOp module, StringRef entry,
   tiles.registers = unit.registers;
   tiles.dotsBF16 = unit.dotsBF16;
   tiles.tilesBF16 = unit.tilesBF16;
+  tiles.resumes = true;
   if (failed(compileToTile(module, entry, tiles)) ||
       failed(readInfo(module, program))) {
     return failure();
@@ -316,6 +319,11 @@ FailureOr<SmallVector<char, 0>> attn::makeBundle(ModuleOp module,
       BundleProgram &program = entry.programs.emplace_back();
       program.target = targetOf(name);
       OwningOpRef<ModuleOp> copy(module.clone());
+      auto func = copy->lookupSymbol<func::FuncOp>(entry.func.getName());
+      for (auto [i, view] : llvm::enumerate(findViews(func).ops)) {
+        view->setAttr(kViewNumber,
+                      IntegerAttr::get(IndexType::get(func.getContext()), i));
+      }
       auto compile = program.target.isGpu ? compileForGpu : compileForCpu;
       if (failed(compile(*copy, entry.func.getName(), program, options,
                          times ? *times : unused))) {

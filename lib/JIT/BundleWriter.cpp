@@ -187,10 +187,18 @@ fb::Offset<format::Program> Writer::program(const BundleProgram &program,
     auto segments = numbers(l.segments), heads = numbers(l.heads),
          subs = numbers(l.subs), size = numbers(l.size);
     auto components = b.CreateVector(states);
+    std::vector<fb::Offset<format::KeyView>> keys;
+    for (ArrayRef<int64_t> view : l.keys) {
+      std::vector<int32_t> axes(view.begin() + 1, view.end());
+      keys.push_back(
+          format::CreateKeyView(b, uint32_t(view[0]), b.CreateVector(axes)));
+    }
+    auto keyList = b.CreateVector(keys);
     launches.push_back(format::CreateLaunch(
         b, uint32_t(items), merge, range, classes, uint32_t(l.rows),
         uint32_t(l.cols), segments, heads, subs, int32_t(l.row),
-        int32_t(l.fold), components, l.ordered, size, l.shares));
+        int32_t(l.fold), components, l.ordered, size, l.shares, keyList,
+        l.resumes));
   }
   uint32_t target = targetNumber(program.target),
            hostTarget = targetNumber(program.hostTarget);
@@ -275,7 +283,7 @@ SmallVector<char, 0> Writer::write(ArrayRef<BundleEntry> entries,
   // Readers of format 1 would hand arguments to a GPU as they were handed then.
   bool hasGpu = llvm::any_of(
       targets, [](const BundleTarget &target) { return target.isGpu; });
-  constexpr uint32_t kFormat = 2;
+  constexpr uint32_t kFormat = 3;
   b.Finish(format::CreateBundle(b, kFormat, hasGpu ? 2 : 1, features, producer,
                                 ATTNRT_PLAN_FORMAT, targetList, codeList,
                                 entryList, own, origin),

@@ -71,6 +71,10 @@ FailureOr<ProgramInfo> attn::readProgram(ModuleOp module) {
     l.fold = launch.getFold();
     l.ordered = launch.getOrdered();
     l.shares = launch.getShares();
+    l.resumes = launch.getResumes();
+    for (Attribute view : launch.getKeys()) {
+      copy(cast<DenseI64ArrayAttr>(view).asArrayRef(), l.keys.emplace_back());
+    }
     auto kernel = module.lookupSymbol<tile::KernelOp>(l.kernel);
     if (!kernel) {
       return launch.emitOpError("names a kernel that is not there: ")

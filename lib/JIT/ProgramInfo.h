@@ -37,6 +37,10 @@ struct LaunchInfo {
   bool ordered = false;
   /// Items may hold rows of several segments.
   bool shares = false;
+  /// Items may keep and resume states.
+  bool resumes = false;
+  /// Views that are read along the fold: number, and what each axis is.
+  SmallVector<SmallVector<int64_t>> keys;
   bool isFold() const { return !range.empty(); }
 };
 

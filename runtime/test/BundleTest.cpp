@@ -145,7 +145,7 @@ TEST(Bundle, ChangesThatNoDigestSeesAreSurvived) {
 TEST(Bundle, TablesThatDoNotFitAreRefused) {
   const BadTable cases[] = {
       {"format 0 for readers from 1", [](BundleT &b) { b.format = 0; }},
-      {"asks for a reader of format 9, but this one reads 2",
+      {"asks for a reader of format 9, but this one reads 3",
        [](BundleT &b) { b.format = b.min_reader = 9; }},
       {"plans of format 77", [](BundleT &b) { b.plan_format = 77; }},
       {"asks for 'columns', which this runtime does not know",
@@ -250,6 +250,26 @@ TEST(Bundle, TablesThatDoNotFitAreRefused) {
        [](BundleT &b) { fold(b).row = 4; }},
       {"a number of extents below 4, but got 5",
        [](BundleT &b) { fold(b).segments = {5}; }},
+      {"a number of views below 1, but got 1",
+       [](BundleT &b) {
+         fold(b).keys.push_back(std::make_unique<KeyViewT>());
+         fold(b).keys[0]->view = 1;
+       }},
+      {"what each of 2 axes of a view is, but got 1",
+       [](BundleT &b) {
+         fold(b).keys.push_back(std::make_unique<KeyViewT>());
+         fold(b).keys[0]->axes = {0};
+       }},
+      {"axes of views to be ranks below 1, -1 or -2, but got 1",
+       [](BundleT &b) {
+         fold(b).keys.push_back(std::make_unique<KeyViewT>());
+         fold(b).keys[0]->axes = {0, 1};
+       }},
+      {"axes of views to be ranks below 1, -1 or -2, but got -3",
+       [](BundleT &b) {
+         fold(b).keys.push_back(std::make_unique<KeyViewT>());
+         fold(b).keys[0]->axes = {-3, -2};
+       }},
       {"1..1048576 packed rows, but got 0",
        [](BundleT &b) { fold(b).rows = 0; }},
       {"1..1048576 columns of a tile, but got 0",

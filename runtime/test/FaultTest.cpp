@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Allocations.h"
 #include "TestBundle.h"
+#include "attnrt/plan.h"
 
 #include <cstdlib>
 #include <dirent.h>
@@ -144,6 +145,52 @@ struct Arena {
   int blocks = 0;
 };
 } // namespace
+
+TEST(Fault, EveryAllocationOfAProblem) {
+  attnrt_context_params params{};
+  params.struct_size = sizeof(params);
+  params.cpu_threads = 1;
+  Loaded loaded(&params);
+  Batch small({7, 2}, 30), large({30, 12, 30}, 30);
+  ASSERT_EQ("", loaded.run(small));
+  // All rows read the keys of request 0, the last one stays a state.
+  attnrt_segment segment{};
+  segment.select = segment.len_ref = segment.head = -1;
+  segment.count = 30;
+  std::vector<attnrt_segment> segments(3, segment);
+  const int32_t begin[] = {0, 1, 2, 3}, sym[] = {0, 1, 2}, coord[] = {0, 0, 0},
+                limit[] = {30, 12, 30}, keep[] = {-1, -1, 0},
+                extBegin[] = {0, 1, 1, 1}, ext[] = {0};
+  attnrt_problem problem{};
+  problem.struct_size = sizeof(problem);
+  problem.heads = problem.group = 1;
+  problem.segments = segments.data();
+  problem.segment_count = problem.row_count = 3;
+  problem.row_begin = begin;
+  problem.coord = problem.lo = coord;
+  problem.limit = limit;
+  problem.sym = sym;
+  problem.keep = keep;
+  problem.ext_begin = extBegin;
+  problem.ext = ext;
+  problem.ext_count = problem.keep_count = 1;
+  const attnrt_problem *problems[] = {&problem};
+  attnrt_step step = large.step();
+  step.problems = problems;
+  step.num_problems = 1;
+  long needed = failEach(
+      [&] { return attnrt_schedule_update(loaded.schedule, &step, nullptr); },
+      [&] {
+        small.y.assign(2, -1);
+        auto all = small.all();
+        EXPECT_EQ(ATTNRT_OK,
+                  attnrt_run(loaded.schedule, all.data(), 5, nullptr));
+        EXPECT_EQ(small.expected(), small.y);
+        EXPECT_EQ(ATTNRT_OK, attnrt_schedule_verify(loaded.schedule));
+      });
+  EXPECT_GT(needed, 10);
+  EXPECT_EQ(ATTNRT_OK, attnrt_schedule_verify(loaded.schedule));
+}
 
 TEST(Fault, TheEnginesMemory) {
   Arena arena;

@@ -8,6 +8,7 @@ set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/CppTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CudaTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/FaultTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/GivenTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/InspectTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PagePoolAsyncTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PagePoolFaultTest.cpp

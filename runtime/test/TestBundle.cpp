@@ -159,7 +159,7 @@ static void addGpu(BundleT &bundle) {
 
 BundleT attnrt_test::makeBundle(int factor, bool hasGpu) {
   BundleT bundle;
-  bundle.format = 2;
+  bundle.format = 3;
   bundle.min_reader = 1;
   bundle.producer = "tests";
   bundle.plan_format = ATTNRT_PLAN_FORMAT;

@@ -60,12 +60,14 @@ void sums_classes(const attnrt_args *args, const int32_t *runs, int64_t *counts,
 }
 
 void sums(const attnrt_args *args, const attnrt_item *item, void *scratch) {
-  int32_t b = args->segments[item->seg].param;
+  const attnrt_segment *segment = &args->segments[item->seg];
+  int32_t b = args->rows[item->row_begin].sym; /* whose lengths and result */
+  int32_t begin = segment->coord0 + item->kv_begin;
   volatile float *own = scratch; /* 64 bytes that nobody else has */
   own[0] = own[15] = 0;
-  for (int32_t m = item->kv_begin; m < item->kv_begin + item->kv_count; ++m) {
+  for (int32_t m = begin; m < begin + item->kv_count; ++m) {
     if (m < length(args, b)) {
-      own[15] += *at(args, X, b, m);
+      own[15] += *at(args, X, segment->param, m);
     }
   }
   *(item->slot < 0 ? at(args, W, b, 0) : at(args, STATE, item->slot, 0)) =
@@ -80,7 +82,8 @@ void sums_merge(const attnrt_args *args, const attnrt_merge *merge,
     for (int32_t i = 0; i < merge->count; ++i) {
       sum += *at(args, STATE, args->merge_slots[merge->begin + i] + k, 0);
     }
-    *at(args, W, args->rows[merge->first + k].sym, 0) = sum;
+    *(merge->dst < 0 ? at(args, W, args->rows[merge->first + k].sym, 0)
+                     : at(args, STATE, merge->dst + k, 0)) = sum;
   }
 }
 

@@ -4,8 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "../src/abi/Validate.h"
 #include "../src/Guard.h"
+#include "../src/abi/ViewWalk.h"
 
 #include <functional>
 #include <gtest/gtest.h>
@@ -60,7 +60,7 @@ struct Cache {
   /// "" if no point leads astray.
   std::string check() {
     try {
-      validateView(view, values);
+      ViewWalk(view, values).run();
     } catch (const Failure &failure) {
       return failure.message;
     }

@@ -13,77 +13,6 @@
 using namespace attn;
 using namespace attn::test;
 
-static void replaceAll(std::string &text, const std::string &from,
-                       const std::string &to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos;
-       at += to.size()) {
-    text.replace(at, from.size(), to);
-  }
-}
-
-std::string attn::test::makeProgram(const Shape &shape) {
-  std::string text = R"mlir(
-!scores = tensor<?xGxRx?x?xf32>
-!rows = tensor<?xGxRx?xf32>
-func.func @attend(
-    %q: tensor<?x?xGxRxWxf32>, %kp: memref<?xPAGExGxWxf32>,
-    %vp: memref<?xPAGExGxWxf32>, %table: memref<?x?xi32>, %len: tensor<?xi32>,
-    %queries: tensor<?xi32>, %scale: f32) -> tensor<?x?xGxRxWxf32> {
-  %k = attn.view (b, m, g, e)
-      symbols(pg = %table[b, m floordiv PAGE], len = %len[b]) where (m < len)
-      of %kp[pg, m mod PAGE, g, e]
-      : (memref<?xPAGExGxWxf32>, memref<?x?xi32>, tensor<?xi32>)
-      -> tensor<?x?xGxWxf32>
-  %v = attn.view (b, m, g, f)
-      symbols(pg = %table[b, m floordiv PAGE], len = %len[b]) where (m < len)
-      of %vp[pg, m mod PAGE, g, f]
-      : (memref<?xPAGExGxWxf32>, memref<?x?xi32>, tensor<?xi32>)
-      -> tensor<?x?xGxWxf32>
-  %o = attn.cascade ranks(b, g, r, p, m, e, f) -> tensor<?x?xGxRxWxf32> {
-    %qk = attn.einsum %q[b, p, g, r, e], %k[b, m, g, e], %scale
-        -> [b, g, r, p, m] reduce add(e)
-        symbols(len = %len[b], queries = %queries[b])
-        where (p < queriesMASK)
-        : (tensor<?x?xGxRxWxf32>, tensor<?x?xGxWxf32>, f32, tensor<?xi32>,
-           tensor<?xi32>) -> !scores
-    %gm = attn.einsum %qk[b, g, r, p, m] -> [b, g, r, p] reduce max(m)
-        : (!scores) -> !rows
-    %sn = attn.einsum %qk[b, g, r, p, m], %gm[b, g, r, p] -> [b, g, r, p, m]
-        : (!scores, !rows) -> !scores {
-    ^bb0(%s: f32, %x: f32):
-      %d = arith.subf %s, %x : f32
-      %y = math.exp %d : f32
-      attn.yield %y : f32
-    }
-    %sd = attn.einsum %sn[b, g, r, p, m] -> [b, g, r, p] reduce add(m)
-        : (!scores) -> !rows
-    %a = attn.einsum %sn[b, g, r, p, m], %sd[b, g, r, p] -> [b, g, r, p, m]
-        : (!scores, !rows) -> !scores {
-    ^bb0(%n: f32, %d: f32):
-      %y = arith.divf %n, %d : f32
-      attn.yield %y : f32
-    }
-    %av = attn.einsum %a[b, g, r, p, m], %v[b, m, g, f] -> [b, p, g, r, f]
-        reduce add(m)
-        : (!scores, tensor<?x?xGxWxf32>) -> tensor<?x?xGxRxWxf32>
-    attn.yield %av : tensor<?x?xGxRxWxf32>
-  }
-  return %o : tensor<?x?xGxRxWxf32>
-}
-)mlir";
-  std::string mask =
-      shape.mask == Mask::none ? " and len > 0" : " and m <= p + len - queries";
-  if (shape.mask == Mask::window) {
-    mask += " and m > p + len - queries - " + std::to_string(shape.window);
-  }
-  replaceAll(text, "MASK", mask);
-  replaceAll(text, "PAGE", std::to_string(shape.page));
-  replaceAll(text, "xG", "x" + std::to_string(shape.heads));
-  replaceAll(text, "xR", "x" + std::to_string(shape.group));
-  replaceAll(text, "xW", "x" + std::to_string(shape.width));
-  return text;
-}
-
 Batch::Batch(const Shape &shape, std::vector<Node> nodesGiven,
              std::vector<int32_t> leafGiven, std::vector<int32_t> lengthsGiven,
              std::vector<int32_t> queriesGiven, uint64_t seed)
@@ -274,6 +203,12 @@ Ran attn::test::run(rt::Context &, rt::Bundle &bundle, Batch &batch,
   }
   attnrt_prefixes prefixes = batch.prefixes();
   step.prefixes = how.shares ? &prefixes : nullptr;
+  if (how.validates) {
+    if (attnrt_schedule_validate(schedule.get(), &step)) {
+      result.said = attnrt_last_message();
+    }
+    return result;
+  }
   schedule.update(step);
   schedule.verify();
   result.stats = rt::params<attnrt_schedule_stats>();

@@ -13,6 +13,7 @@
 #ifndef ATTN_UNITTESTS_JIT_SHAREDKEYS_H
 #define ATTN_UNITTESTS_JIT_SHAREDKEYS_H
 
+#include "PlanPrograms.h"
 #include "attnrt/attnrt.hpp"
 
 #include <random>
@@ -21,23 +22,9 @@
 
 namespace attn::test {
 
-enum class Mask { none, causal, window };
-
-/// What is computed.
-struct Shape {
-  int64_t heads = 2, group = 2, width = 16, page = 4;
-  Mask mask = Mask::causal;
-  int64_t window = 24;
-};
-
 struct Node {
   int32_t parent, end;
 };
-
-/// Text of a function `attend`: q [b, p, g, r, e], pages of k and v, table [b,
-/// page], len [b], queries [b], scale -> [b, p, g, r, f]; rows p of a request
-/// are its newest keys, those past its queries come out as 0.
-std::string makeProgram(const Shape &shape);
 
 /// The requests of a batch and what they hold.
 class Batch {
@@ -73,11 +60,13 @@ struct How {
   bool shares = true;
   int32_t strategy = 0, split = 0, workers = 3;
   std::vector<int32_t> low, high; ///< empty: exact
+  bool validates = false;         ///< and nothing else
 };
 
 struct Ran {
   std::vector<float> out;
   attnrt_schedule_stats stats;
+  std::string said; ///< of tables
 };
 
 /// Plans, verifies and runs `batch` with a kernel of makeProgram(shape).

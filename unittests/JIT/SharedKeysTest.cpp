@@ -343,6 +343,44 @@ TEST(SharedKeys, NoOtherRequestsKeysReachARow) {
   }
 }
 
+TEST(SharedKeys, TablesThatDisagree) {
+  // Tiles of 32 keys, pages of 4. Node 1 ends inside of a tile, which each of
+  // its requests reads by itself.
+  Shape shape;
+  Compiled compiled(shape, /*withPtx=*/false, /*rows=*/24, /*tile=*/32);
+  Batch batch(shape, {{-1, 64}, {0, 104}}, {1, 0, 1, -1, 1},
+              {130, 90, 110, 100, 104}, {2, 1, 1, 1, 1}, 5);
+  How how;
+  how.validates = true;
+  EXPECT_EQ("", compiled.run(batch, how).said);
+  auto swap = [&](int64_t request, int64_t key) {
+    int32_t &entry = batch.table[size_t(request * batch.tableWidth + key / 4)];
+    int32_t old = entry;
+    entry = 0; // nobody's
+    std::string said = compiled.run(batch, how).said;
+    entry = old;
+    return said;
+  };
+  auto at = [&](int64_t request, int64_t key) {
+    int32_t page = batch.table[size_t(request * batch.tableWidth + key / 4)];
+    return "[" + std::to_string(page) + ", " + std::to_string(key % 4) + "]";
+  };
+  EXPECT_EQ("requests 1 and 4 share key 40, but the view of argument 1 finds "
+            "it at " +
+                at(1, 40) + " for one and at [0, 0] for the other",
+            swap(4, 40));
+  EXPECT_EQ("requests 0 and 2 share key 92, but the view of argument 1 finds "
+            "it at " +
+                at(0, 92) + " for one and at [0, 0] for the other",
+            swap(2, 92));
+  EXPECT_EQ("", swap(2, 96)); // the tile that the node's end cuts
+  EXPECT_EQ("", swap(1, 64)); // behind node 0
+  EXPECT_EQ("", swap(3, 0));  // shares nothing
+  EXPECT_NE("", swap(1, 63));
+  how.shares = false;
+  EXPECT_EQ("", swap(4, 40));
+}
+
 TEST(SharedKeys, ASkippedKeyShows) {
   // If this passes with a key less, the other tests prove nothing.
   Shape shape;

@@ -34,6 +34,9 @@ struct CompileOptions {
   bool dotsBF16 = false;
   /// And a matrix unit that does so.
   bool tilesBF16 = false;
+  /// A worker's memory lives from item to item, so one may go on with the state
+  /// of the one before (ATTNRT_ITEM_KEEP and _RESUME).
+  bool resumes = false;
 };
 
 /// All dialects, interfaces and inliner extensions that the compiler needs.

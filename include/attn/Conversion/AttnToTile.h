@@ -12,6 +12,10 @@
 
 namespace attn {
 
+/// Name of an attribute that numbers the views of a function, so that the
+/// program made of it can refer to them (`keys` of tile.launch).
+constexpr const char kViewNumber[] = "attn.number";
+
 struct AttnToTileOptions {
   /// Most packed rows of an item; 0: as tiles(..) of the cascade says, else 64.
   int64_t rows = 0;
@@ -20,6 +24,8 @@ struct AttnToTileOptions {
   int64_t rowStep = 0;
   /// Adds the host function @name.classes, which counts tiles by class.
   bool countTiles = false;
+  /// Items may go on with the state of the worker's item before.
+  bool resumes = false;
 };
 
 /// Replaces `func` by a tile.program and its kernels in the same module. On

@@ -25,7 +25,9 @@ def ConvertAttnToTilePass : Pass<"convert-attn-to-tile", "::mlir::ModuleOp"> {
     Option<"rowStep", "row-step", "int64_t", "0",
         "packed rows are a multiple of this; 0: as many as there are, in steps of 8">,
     Option<"countTiles", "count-tiles", "bool", "false",
-           "add @name.classes, which counts empty, partial and full tiles">];
+           "add @name.classes, which counts empty, partial and full tiles">,
+    Option<"resumes", "resumes", "bool", "false",
+           "items may go on with the state of the worker's item before">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
     "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
     "::mlir::vector::VectorDialect", "::attn::tile::TileDialect"];

@@ -148,7 +148,7 @@ LogicalResult FunctionLowering::lowerFold(
   FoldLowering lowering(
       program, cascade, fold, *binding, presence, order, stores, packed,
       options.rowStep ? options.rowStep : std::min<int64_t>(packed, 8),
-      options.countTiles);
+      options.countTiles, options.resumes);
   std::string suffix =
       numLaunches == 0 ? "" : "." + std::to_string(numLaunches);
   ++numLaunches;
@@ -500,7 +500,7 @@ struct ConvertAttnToTilePass
       }
     });
     for (func::FuncOp f : funcs) {
-      if (failed(convertAttnToTile(f, {rows, rowStep, countTiles}))) {
+      if (failed(convertAttnToTile(f, {rows, rowStep, countTiles, resumes}))) {
         return signalPassFailure();
       }
     }

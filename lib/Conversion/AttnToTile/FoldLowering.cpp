@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "FoldLowering.h"
+#include "KeyViews.h"
 
 #include "attnrt/plan_format.h"
 
@@ -340,7 +341,7 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     return failure();
   }
   auto loop = tile::FoldOp::create(b, loc, ValueRange(*init).getTypes(), begins,
-                                   ends, *init);
+                                   ends, *init, resumes);
   TileEmitter::Loads saved = em.loads;
   {
     OpBuilder::InsertionGuard guard(b);
@@ -403,7 +404,7 @@ LogicalResult FoldLowering::emitItems(OpBuilder &b, Kernel &kernel,
     memory.push_back(program.getBuffer(kernel, states[i]));
   }
   auto finish = tile::FinishOp::create(b, loc, field(tile::Field::slot), count,
-                                       loop.getResults(), memory);
+                                       loop.getResults(), memory, resumes);
   b.createBlock(&finish.getEpilogue());
   if (failed(setRows(em, zero, binding.shares, /*again=*/true))) {
     return failure();
@@ -530,6 +531,8 @@ LogicalResult FoldLowering::emit(const Twine &suffixTwine) {
   launch.states = states;
   launch.ordered = fold.getOrdered();
   launch.shares = binding.shares;
+  launch.keys = findKeyViews(fold, binding);
+  launch.resumes = resumes;
   program.addLaunch(std::move(launch));
   return success();
 }

@@ -36,11 +36,11 @@ public:
   FoldLowering(Program &program, CascadeOp cascade, FoldOp fold,
                RankBinding binding, CascadePresence &presence,
                ArrayRef<EinsumOp> epilogue, ArrayRef<Output> outputs,
-               int64_t rows, int64_t mergeRows, bool countTiles)
+               int64_t rows, int64_t mergeRows, bool countTiles, bool resumes)
       : program(program), cascade(cascade), fold(fold),
         binding(std::move(binding)), presence(presence), epilogue(epilogue),
         outputs(outputs), rows(rows), mergeRows(mergeRows),
-        countTiles(countTiles) {}
+        countTiles(countTiles), resumes(resumes) {}
 
   LogicalResult emit(const Twine &suffix);
 
@@ -69,7 +69,7 @@ private:
   ArrayRef<Output> outputs;
   int64_t rows;
   int64_t mergeRows;
-  bool countTiles;
+  bool countTiles, resumes;
   SmallVector<int64_t> states; // buffer numbers
 };
 

@@ -458,10 +458,10 @@ LogicalResult Program::finish() {
              : FlatSymbolRefAttr();
   };
   for (Launch &l : launches) {
-    tile::LaunchOp::create(b, loc, l.kernel->op.getSymName(), symbol(l.merge),
-                           symbol(l.range), symbol(l.classes), l.segments,
-                           l.heads, l.subs, l.row, l.fold, l.states, l.size,
-                           l.ordered, l.shares);
+    tile::LaunchOp::create(
+        b, loc, l.kernel->op.getSymName(), symbol(l.merge), symbol(l.range),
+        symbol(l.classes), l.segments, l.heads, l.subs, l.row, l.fold, l.states,
+        l.size, l.ordered, l.shares, b.getArrayAttr(l.keys), l.resumes);
   }
   return success();
 }

@@ -94,7 +94,8 @@ public:
            *classes = nullptr;
     SmallVector<int64_t> segments, heads, subs, states, size;
     int64_t row = -1, fold = -1;
-    bool ordered = false, shares = false;
+    bool ordered = false, shares = false, resumes = false;
+    SmallVector<Attribute> keys; ///< tile.launch says what
   };
   void addLaunch(Launch launch) { launches.push_back(std::move(launch)); }
 

@@ -292,7 +292,10 @@ private:
   void lowerFor(scf::ForOp op);
   void lowerIf(scf::IfOp op);
   void lowerFinish(FinishOp op);
-  void bindState(ValueRange init, ValueRange args, ValueRange yielded);
+  /// `isKept`, where there is one: what was bound before holds, not `init`.
+  void bindState(ValueRange init, ValueRange args, ValueRange yielded,
+                 Value isKept = {});
+  Value hasFlag(uint32_t flag);
   void loadCells(ValueRange args);
   void copyState(ValueRange args, ValueRange yielded);
   void takeResults(ValueRange results, ValueRange args);

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "KernelLowering.h"
 
+#include "attnrt/plan_format.h"
+
 using namespace attn;
 using namespace attn::tile;
 
@@ -183,20 +185,42 @@ void KernelLowering::lowerOp(Operation *op) {
 // State
 //===----------------------------------------------------------------------===//
 
+/// Whether the item has a flag of ATTNRT_ITEM_*.
+Value KernelLowering::hasFlag(uint32_t flag) {
+  Value bit =
+      arith::AndIOp::create(b, itemField(Field::flags), index(int64_t(flag)));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, bit, index(0));
+}
+
 void KernelLowering::bindState(ValueRange init, ValueRange args,
-                               ValueRange yielded) {
-  for (auto [from, arg, to] : llvm::zip(init, args, yielded)) {
+                               ValueRange yielded, Value isKept) {
+  for (Value arg : args) {
     auto type = dyn_cast<VectorType>(arg.getType());
-    if (!type) {
-      Buffer cell = makeBuffer({}, arg.getType());
-      storeBuffer(scalar(from), cell, Point{});
-      cells[arg] = cell;
-      continue;
+    (type ? buffers : cells)[arg] =
+        type ? makeBuffer(type.getShape(), type.getElementType())
+             : makeBuffer({}, arg.getType());
+  }
+  auto start = [&] {
+    for (auto [from, arg] : llvm::zip(init, args)) {
+      if (isa<VectorType>(arg.getType())) {
+        fill(from, buffers[arg], arg);
+      } else {
+        storeBuffer(scalar(from), cells[arg], Point{});
+      }
     }
-    Buffer buffer = makeBuffer(type.getShape(), type.getElementType());
-    fill(from, buffer, arg);
-    buffers[arg] = buffer;
-    prepareDots(arg);
+    return SmallVector<Value>();
+  };
+  // Scratch memory is the worker's own: what an item leaves there the next one
+  // finds.
+  if (isKept) {
+    branch(isKept, {}, [] { return SmallVector<Value>(); }, start);
+  } else {
+    start();
+  }
+  for (Value arg : args) {
+    if (buffers.count(arg)) {
+      prepareDots(arg);
+    }
   }
   for (auto [arg, to] : llvm::zip(args, yielded)) {
     if (isBuffered(arg) && mayOverwrite(arg, to)) {
@@ -276,7 +300,8 @@ void KernelLowering::lowerFold(FoldOp op) {
   Block &cls = op.getClass_().front(), &step = op.getStep().front();
   ValueRange state = step.getArguments().drop_front(2);
   ValueRange yielded = step.getTerminator()->getOperands();
-  bindState(op.getInit(), state, yielded);
+  bindState(op.getInit(), state, yielded,
+            op.getResumes() ? hasFlag(ATTNRT_ITEM_RESUME) : Value());
   bool isAlwaysVisited =
       matchPattern(cls.getTerminator()->getOperand(0), m_One());
   Ahead ahead = prepareLookAhead(op, isAlwaysVisited);
@@ -424,10 +449,20 @@ void KernelLowering::lowerFinish(FinishOp op) {
     }
     return SmallVector<Value>();
   };
-  Value writes =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::sge, slot, index(0));
-  branch(writes, {}, spill, [&] {
-    lowerBlock(op.getEpilogue().front());
+  auto end = [&] {
+    Value writes =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::sge, slot, index(0));
+    branch(writes, {}, spill, [&] {
+      lowerBlock(op.getEpilogue().front());
+      return SmallVector<Value>();
+    });
     return SmallVector<Value>();
-  });
+  };
+  if (op.getKeeps()) {
+    branch(
+        hasFlag(ATTNRT_ITEM_KEEP), {}, [] { return SmallVector<Value>(); },
+        end);
+  } else {
+    end();
+  }
 }

@@ -59,7 +59,7 @@ extern "C" {
 //===----------------------------------------------------------------------===//
 
 #define ATTNRT_ABI_MAJOR 0u
-#define ATTNRT_ABI_MINOR 2u
+#define ATTNRT_ABI_MINOR 3u
 #define ATTNRT_ABI_VERSION ((ATTNRT_ABI_MAJOR << 16) | ATTNRT_ABI_MINOR)
 
 /// Version of the library, as in ATTNRT_ABI_VERSION.
@@ -324,6 +324,32 @@ typedef struct attnrt_step {
   const DLTensor *const *low;
   /// Keys that requests share; null: none.
   const attnrt_prefixes *prefixes;
+  /// By launch, what a fold is to compute where that is not what sizes and
+  /// lengths say; null, or null per launch: what they say. Launches past
+  /// num_problems have none. Of a launch with a problem `prefixes` and `low`
+  /// change nothing.
+  ///
+  /// A problem (attnrt/plan.h) says it in full: rows that read runs of
+  /// anybody's keys, several at the same coordinates, heads with keys of their
+  /// own, states from elsewhere and states that stay
+  /// (attnrt_schedule_state). Expected of it, beside the rules there:
+  ///   * `heads` and `group` are the launch's KV heads and query heads of each;
+  ///   * `sym` of rows and `param` of segments are requests, `coord` is the row
+  ///     of a request. Masks, positions and queries are those of `sym`, keys
+  ///     and values those of `param`. No result is written by two rows; one
+  ///     that no row writes is left as it was;
+  ///   * segments are runs of keys: coord0 is a multiple of
+  ///     attnrt_launch_info::cols, and so is the end, unless it is the limit of
+  ///     the rows that see anything;
+  ///   * the rows of a segment are of one request, where the launch has not
+  ///     ATTNRT_LAUNCH_SHARES;
+  ///   * views, lists and masks are operands of the entry: view 0, select -1,
+  ///     no masks.
+  /// Whether a row sees a point is for the entry's masks to say; lo and limit
+  /// are the hull of it, at any length that runs may come with.
+  const struct attnrt_problem *const *problems;
+  int32_t num_problems;
+  uint32_t reserved; ///< 0
 } attnrt_step;
 
 /// Plans a step. Runs that were launched before go on with theirs. `stream` is
@@ -358,7 +384,9 @@ ATTNRT_API attnrt_status attnrt_schedule_describe(
 
 enum {
   /// A fold; else a stage of points.
-  ATTNRT_LAUNCH_FOLD = 1u << 0
+  ATTNRT_LAUNCH_FOLD = 1u << 0,
+  /// Its items may hold rows of several requests.
+  ATTNRT_LAUNCH_SHARES = 1u << 1
 };
 
 /// One launch of the last step, for tests and measurements.
@@ -385,6 +413,30 @@ ATTNRT_API attnrt_status attnrt_schedule_launch(const attnrt_schedule *schedule,
                                                 int32_t launch,
                                                 attnrt_launch_info *out);
 
+/// One component of the states of a launch that come from elsewhere and that
+/// stay: a compact tensor in memory of the schedule.
+typedef struct attnrt_state_info {
+  uint32_t struct_size;
+  int32_t num_axes;
+  /// Slots, as attnrt_problem counts those of `ext` and `keep`, and the axes of
+  /// the component.
+  int64_t sizes[ATTNRT_MAX_AXES];
+  DLDataType dtype;
+  uint32_t reserved;
+  DLDevice device;
+  void *data; ///< null if there are none
+} attnrt_state_info;
+
+/// Where states of the last step lie, for problems that have `ext` or `keep`:
+/// to be filled in front of a run (on its stream) and read behind it, until the
+/// next update. Components are in the order of the fold's state; what one
+/// launch keeps is what another of the same fold takes. INVALID_ARGUMENT before
+/// the first step, and for a launch or component that there is not.
+ATTNRT_API attnrt_status attnrt_schedule_state(const attnrt_schedule *schedule,
+                                               int32_t launch,
+                                               int32_t component,
+                                               attnrt_state_info *out);
+
 /// Tiles that the masks of the last run left empty, cut, and kept whole: counts
 /// [0..2], by run of rows and KV head, however many items a run is cut into.
 /// All 0 unless the bundle was compiled to count. The tensors of that run are
@@ -402,10 +454,14 @@ attnrt_schedule_verify(const attnrt_schedule *schedule);
 /// Checks the tables of a step in full before it is planned: goes through every
 /// point of every view of the entry, looks up what it looks up, and asks
 /// whether the address lies in its storage. INVALID_ARGUMENT names the first
-/// point for which it does not. The values of tables must be in host memory or
-/// in `host`; other tensors give their sizes only. Takes a time that grows with
-/// the number of keys; kernels take tables as they are. UNAVAILABLE if a view
-/// has an axis whose end the host cannot find. The schedule is not changed.
+/// point for which it does not. Where requests share keys (`prefixes`), each
+/// key of a shared tile must be the same element of the storage for all of
+/// them; the first that is not is named as well (equal elements in two places
+/// would do for kernels). The values of tables must be in host memory or in
+/// `host`; other tensors give their sizes only. Takes a time that grows with
+/// the number of keys, and of requests that share them; kernels take tables as
+/// they are. UNAVAILABLE if a view has an axis whose end the host cannot find.
+/// The schedule is not changed.
 ATTNRT_API attnrt_status attnrt_schedule_validate(
     const attnrt_schedule *schedule, const attnrt_step *step);
 

@@ -147,6 +147,17 @@ public:
     throwIfFailed(attnrt_schedule_describe(get(), &stats));
     return stats;
   }
+  /// Slots from elsewhere, and those that stay, of a launch.
+  attnrt_state_info state(int32_t launch, int32_t component) const {
+    auto info = params<attnrt_state_info>();
+    throwIfFailed(attnrt_schedule_state(get(), launch, component, &info));
+    return info;
+  }
+  attnrt_launch_info launch(int32_t number) const {
+    auto info = params<attnrt_launch_info>();
+    throwIfFailed(attnrt_schedule_launch(get(), number, &info));
+    return info;
+  }
   void verify() const { throwIfFailed(attnrt_schedule_verify(get())); }
   /// Arguments, then results.
   void run(const std::vector<const DLTensor *> &tensors,

@@ -58,8 +58,10 @@ typedef struct attnrt_sim_launch {
   const attnrt_sim_kernel *merges; ///< null where it has no merges
   const attnrt_tensor *tensors;    ///< args.tensors with host pointers; null
                                    ///< where the stage does not touch it
-  const uint8_t *fresh; ///< by tensor: 1 = nobody reads it before the stage
-                        ///< writes it (results, states); it counts as unwritten
+  /// By tensor: 1 = nobody reads it before the stage writes it (results), so it
+  /// counts as unwritten; what is not written keeps its value. 2 = likewise,
+  /// but for the first `ext_slots` of axis 0 (states).
+  const uint8_t *fresh;
   int64_t num_tensors;
   const uint64_t *scalars;
   int64_t num_scalars;

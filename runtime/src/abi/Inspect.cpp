@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "Schedule.h"
 
+#include "Tensor.h"
+
 #include <algorithm>
 #include <set>
 #include <tuple>
@@ -86,7 +88,8 @@ attnrt_status attnrt_schedule_launch(const attnrt_schedule *schedule,
     }
     const LaunchRecord &launch = launches[size_t(number)];
     attnrt_launch_info info{};
-    info.flags = launch.isFold() ? uint32_t(ATTNRT_LAUNCH_FOLD) : 0u;
+    info.flags = (launch.isFold() ? uint32_t(ATTNRT_LAUNCH_FOLD) : 0u) |
+                 (launch.shares ? uint32_t(ATTNRT_LAUNCH_SHARES) : 0u);
     info.rows = int32_t(launch.rows);
     info.cols = int32_t(launch.cols);
     info.plan = s.now.works[size_t(number)].plan;
@@ -96,5 +99,41 @@ attnrt_status attnrt_schedule_launch(const attnrt_schedule *schedule,
     info.local_bytes = resources.localBytes;
     info.resident_ctas = resources.residentCtas;
     writeInfo(info, out, "attnrt_launch_info");
+  });
+}
+
+attnrt_status attnrt_schedule_state(const attnrt_schedule *schedule,
+                                    int32_t number, int32_t component,
+                                    attnrt_state_info *out) {
+  return guard([&] {
+    if (!schedule) {
+      raise(ATTNRT_INVALID_ARGUMENT, "expects a schedule, but got null");
+    }
+    const Schedule &s = schedule->impl;
+    if (!s.now.isPlanned) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects a step to be planned before its states are known");
+    }
+    const auto &launches = s.now.launches;
+    if (number < 0 || size_t(number) >= launches.size()) {
+      raise(ATTNRT_INVALID_ARGUMENT, "expects a launch below %zu, but got %d",
+            launches.size(), number);
+    }
+    const auto &states = s.now.statesAt[size_t(number)];
+    if (component < 0 || size_t(component) >= states.size()) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "launch %d expects a component below %zu, but got %d", number,
+            states.size(), component);
+    }
+    auto [tensorNumber, at] = states[size_t(component)];
+    const attnrt_tensor &tensor = s.now.tensors[tensorNumber];
+    attnrt_state_info info{};
+    info.device = s.kernel->device;
+    info.dtype = toDLPack(attnrt_dtype(tensor.dtype));
+    info.num_axes = int32_t(tensor.rank);
+    std::memcpy(info.sizes, tensor.shape, tensor.rank * sizeof(int64_t));
+    info.sizes[0] = launches[size_t(number)].fixedSlots();
+    info.data = info.sizes[0] ? s.memory.data() + at : nullptr;
+    writeInfo(info, out, "attnrt_state_info");
   });
 }

@@ -147,15 +147,10 @@ static void shareKeys(PlannedLaunch &launch, const LaunchSizes &sizes,
   }
 }
 
-bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
-                      attnrt_range_fn range,
-                      const std::vector<attnrt_args> &corners,
-                      const attnrt_prefixes *prefixes) {
-  if (!sizes.segments || !sizes.rows || !sizes.heads || !sizes.subs) {
-    return false;
-  }
+void attnrt::checkSizes(const LaunchSizes &sizes) {
   if (sizes.heads > 1 << 16 || sizes.subs > UINT16_MAX ||
-      sizes.ordinals > INT32_MAX || sizes.segments > INT32_MAX / sizes.rows) {
+      sizes.ordinals > INT32_MAX ||
+      sizes.segments > INT32_MAX / std::max<int64_t>(sizes.rows, 1)) {
     raise(ATTNRT_RESOURCE_EXHAUSTED,
           "%lld segments of %lld rows, %lld KV heads of %lld query heads and "
           "%lld keys are too many",
@@ -165,6 +160,16 @@ bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
           static_cast<long long>(sizes.subs),
           static_cast<long long>(sizes.ordinals));
   }
+}
+
+bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
+                      attnrt_range_fn range,
+                      const std::vector<attnrt_args> &corners,
+                      const attnrt_prefixes *prefixes) {
+  if (!sizes.segments || !sizes.rows || !sizes.heads || !sizes.subs) {
+    return false;
+  }
+  checkSizes(sizes);
   size_t rows = size_t(sizes.segments * sizes.rows);
   SharedRuns shared;
   if (prefixes) {

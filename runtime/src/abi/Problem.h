@@ -23,6 +23,9 @@ struct LaunchSizes {
   int64_t tile = 1;
 };
 
+/// RESOURCE_EXHAUSTED where the sizes of a fold are past what plans can name.
+void checkSizes(const LaunchSizes &sizes);
+
 /// Of a fold: one segment for each coordinate of the segment ranks, all with
 /// the same rows; with `prefixes` one more for each run of keys that several of
 /// them share, and what is left for each. `corners` are the arguments of the

@@ -7,7 +7,6 @@
 #include "Schedule.h"
 
 #include "Tensor.h"
-#include "Validate.h"
 
 using namespace attnrt;
 
@@ -67,32 +66,6 @@ void Schedule::verify() const {
                                &planned.problem, &planned.entry,
                                &planned.options));
     }
-  }
-}
-
-void Schedule::validate(const attnrt_step &given) const {
-  const Entry &entry = *kernel->entry;
-  size_t count = entry.arguments.size();
-  checkCount(given, count);
-  std::vector<HostValue> values(count);
-  for (size_t i = 0; i < count; ++i) {
-    const Argument &argument = entry.arguments[i];
-    const DLTensor *tensor =
-        given.host && given.host[i] ? given.host[i] : given.arguments[i];
-    TensorName name{"argument", i};
-    if (argument.isScalar) {
-      values[i].tensor = attnrt_tensor{};
-      values[i].tensor.dtype = argument.dtype;
-      values[i].cell = bindScalar(tensor, argument, name);
-      continue;
-    }
-    values[i].tensor = bindTensor(tensor, argument, name);
-    if (!isHostMemory(tensor->device) || !tensor->data) {
-      values[i].tensor.data = nullptr;
-    }
-  }
-  for (const View &view : entry.views) {
-    validateView(view, values);
   }
 }
 

@@ -25,6 +25,12 @@ struct PlannerFree {
   }
 };
 
+/// Arrays that only problems of an engine have.
+struct GivenArrays {
+  std::vector<int32_t> rowList, rowLenRef, rowBack, sureCount, extBegin, ext,
+      keep;
+};
+
 /// The plan of one launch and what it was asked for.
 struct PlannedLaunch {
   std::unique_ptr<attnrt_planner, PlannerFree> planner;
@@ -41,6 +47,14 @@ struct PlannedLaunch {
   std::vector<int32_t> sureLow, sureHigh;
   // One entry per row for the range function, and its second answer.
   std::vector<int32_t> segmentOfRow, otherLow, otherHigh;
+  GivenArrays given;
+
+  /// States that outlive the launch: slots from elsewhere, and those that stay.
+  int64_t fixedSlots() const {
+    return plan ? (int64_t(problem.ext_count) + problem.keep_count) *
+                      problem.heads * problem.group
+                : 0;
+  }
 
   void makePlan();
 };

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "Problem.h"
+#include "Given.h"
 #include "Tensor.h"
 
 #include <map>
@@ -79,6 +79,11 @@ private:
     args.tensors = tensors.data();
     args.scalars = step.scalars.data();
     return args;
+  }
+  const attnrt_problem *problemOf(size_t number) const {
+    return given.problems && int64_t(number) < given.num_problems
+               ? given.problems[number]
+               : nullptr;
   }
   void plan(size_t number);
 
@@ -297,13 +302,23 @@ void Schedule::Updater::plan(size_t number) {
     planned.entry.kv_tile = int32_t(launch.cols);
     planned.entry.states = int32_t(launch.states.size());
     planned.entry.ordered = launch.isOrdered;
-    std::vector<attnrt_args> args;
-    for (auto &corner : corners) {
-      args.push_back(argsOf(corner));
+    planned.entry.resumes = launch.resumes;
+    if (const attnrt_problem *problem = problemOf(number)) {
+      isPosed = takeFold(planned, *problem, sizes, launch.shares);
+    } else {
+      std::vector<attnrt_args> args;
+      for (auto &corner : corners) {
+        args.push_back(argsOf(corner));
+      }
+      isPosed = poseFold(planned, sizes, kernel.ranges[number], args,
+                         launch.shares && prefixes ? &*prefixes : nullptr);
     }
-    isPosed = poseFold(planned, sizes, kernel.ranges[number], args,
-                       launch.shares && prefixes ? &*prefixes : nullptr);
   } else {
+    if (problemOf(number)) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "launch %zu expects no problem, as it is a stage of points",
+            number);
+    }
     work.points = step.product(launch.size);
     if (work.points > INT32_MAX) {
       raise(ATTNRT_RESOURCE_EXHAUSTED, "a stage of %lld points is too large",
@@ -325,6 +340,11 @@ void Schedule::Updater::plan(size_t number) {
 
 void Schedule::Updater::plan() {
   size_t count = program.launches.size();
+  if (given.num_problems < 0 || size_t(given.num_problems) > count) {
+    raise(ATTNRT_INVALID_ARGUMENT,
+          "expects problems of at most %zu launches, but got %d", count,
+          given.num_problems);
+  }
   step.launches.resize(count);
   step.works.assign(count, LaunchWork{});
   step.stats = attnrt_schedule_stats{};
@@ -371,9 +391,18 @@ void Schedule::Updater::layOut() {
       step.workspaceAt[number] = place(end, step.tensors[number]);
     }
   }
-  step.workspaceBytes = end;
   step.statesAt.resize(program.launches.size());
-  for (size_t l = 0; l < program.launches.size(); ++l) {
+  // States that the engine sees keep their place through the step.
+  std::vector<size_t> order;
+  for (bool isFixed : {true, false}) {
+    for (size_t l = 0; l < program.launches.size(); ++l) {
+      if ((step.launches[l].fixedSlots() > 0) == isFixed) {
+        order.push_back(l);
+      }
+    }
+  }
+  step.workspaceBytes = end;
+  for (size_t l : order) {
     uint64_t at = end;
     step.statesAt[l].clear();
     for (uint32_t state : program.launches[l].states) {
@@ -388,6 +417,7 @@ void Schedule::Updater::layOut() {
       step.statesAt[l].push_back({schedule.numberOf[state], place(at, tensor)});
     }
     step.workspaceBytes = std::max(step.workspaceBytes, at);
+    end = step.launches[l].fixedSlots() ? at : end;
   }
 }
 

@@ -1,421 +1,181 @@
-//===- Validate.cpp - Whether tables lead outside of their storage --------===//
+//===- Validate.cpp - Whether the tables of a step can be right -----------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// Axes get their ends as docs/attn-spec.md says: from the domain where one of
-// its constraints falls as the axis grows, else from what the axis indexes
-// bare. Then the box of all axes that tables, domain or sums in the address
-// name is walked, the axes whose ends depend on others inside; axes that only
-// stand bare in the address need no walk.
-//
-//===----------------------------------------------------------------------===//
-#include "Validate.h"
+#include "Prefixes.h"
+#include "Schedule.h"
+#include "Tensor.h"
+#include "ViewWalk.h"
 
-#include "../Guard.h"
-
-#include <cstring>
+#include <algorithm>
 
 using namespace attnrt;
 
 namespace {
 
-/// What an expression says of an axis.
-struct Share {
-  bool isNamed = false;
-  bool isLinear = true; ///< `factor` times the axis, plus the rest
-  int64_t factor = 0;
-};
-
-class Walk {
+/// Whether requests that share keys find them in the same place, through the
+/// views of one launch.
+class Agreement {
 public:
-  Walk(const View &view, const std::vector<HostValue> &values);
-  void run() {
-    orderAxes();
-    visit(0);
-  }
+  Agreement(const Entry &entry, const LaunchRecord &launch,
+            const std::vector<int64_t> &extents,
+            const std::vector<HostValue> &values)
+      : entry(entry), launch(launch), extents(extents), values(values) {}
+
+  void check(const attnrt_prefixes &prefixes);
 
 private:
-  using Axes = std::vector<int64_t>;
+  void check(const KeyView &keys, const SharedRuns &shared);
+  /// Fixes what a request and a key are of the view's axes.
+  std::vector<int64_t> fix(const KeyView &keys, int32_t request, int32_t key);
 
-  Share shareOf(const Expression &e, size_t axis) const;
-  bool isResolved(const Expression &e, size_t but) const;
-  bool endsByDomain(size_t axis) const;
-  bool mayEndByDomain(size_t axis) const;
-  int64_t bareEnd(size_t axis) const;
-  void orderAxes();
-
-  int64_t evaluate(const Expression &e);
-  int64_t symbol(size_t number);
-  int64_t endOf(size_t axis);
-  bool isInDomain();
-  void visit(size_t depth);
-  void look();
-  [[noreturn]] void refuse(const std::string &what);
-
-  const View &view;
+  const Entry &entry;
+  const LaunchRecord &launch;
+  const std::vector<int64_t> &extents;
   const std::vector<HostValue> &values;
-  std::vector<bool> isKnown;  ///< axes that stand in `order`
-  std::vector<size_t> order;  ///< axes to walk, outermost first
-  std::vector<bool> byDomain; ///< by axis
-  Axes at;
 };
 
 } // namespace
 
-Walk::Walk(const View &view, const std::vector<HostValue> &values)
-    : view(view), values(values), isKnown(view.axes.size()),
-      byDomain(view.axes.size()), at(view.axes.size()) {}
+std::vector<int64_t> Agreement::fix(const KeyView &keys, int32_t request,
+                                    int32_t key) {
+  std::vector<int64_t> ranks(launch.segments.size());
+  int64_t rest = request;
+  for (size_t r = ranks.size(); r-- > 0;) {
+    int64_t size = extents[launch.segments[r]];
+    ranks[r] = r ? rest % size : rest;
+    rest /= size;
+  }
+  std::vector<int64_t> fixed;
+  for (int32_t axis : keys.axes) {
+    fixed.push_back(axis >= 0                   ? ranks[size_t(axis)]
+                    : axis == KeyView::kKeyAxis ? key
+                                                : -1);
+  }
+  return fixed;
+}
 
-/// By its linear form: a stack of constants and factors.
-Share Walk::shareOf(const Expression &e, size_t axis) const {
-  struct Term {
-    Share share;
-    bool isConstant;
-    int64_t constant;
+static std::string listOf(const std::vector<int64_t> &numbers, size_t begin,
+                          size_t count) {
+  std::string text;
+  for (size_t i = begin; i < std::min(numbers.size(), begin + count); ++i) {
+    text += (i == begin ? "[" : ", ") + std::to_string(numbers[i]);
+  }
+  return text.empty() ? "nowhere" : "at " + text + "]";
+}
+
+void Agreement::check(const KeyView &keys, const SharedRuns &shared) {
+  ViewWalk walk(entry.views[keys.view], values);
+  std::vector<int64_t> first, other;
+  // What is left of a tile each request reads by itself.
+  auto toTile = [&](int32_t key) {
+    return key / int32_t(launch.cols) * int32_t(launch.cols);
   };
-  std::vector<Term> stack;
-  for (const Expression::Step &step : e.steps) {
-    if (step.kind <= StepKind::Symbol) {
-      Term term{{}, step.kind == StepKind::Constant, step.value};
-      if (step.kind == StepKind::Axis && size_t(step.value) == axis) {
-        term.share = {true, true, 1};
-      } else if (step.kind == StepKind::Symbol) {
-        // A symbol that the axis looks up may do anything.
-        for (const Expression &c : view.symbols[size_t(step.value)].at) {
-          if (shareOf(c, axis).isNamed) {
-            term.share = {true, false, 0};
-          }
+  for (const SharedRuns::Run &run : shared.runs) {
+    for (int32_t key = toTile(run.begin); key < toTile(run.end); ++key) {
+      int32_t leader = shared.order[size_t(run.first)];
+      walk.addresses(fix(keys, leader, key), first);
+      for (int32_t i = run.first + 1; i < run.last; ++i) {
+        int32_t request = shared.order[size_t(i)];
+        walk.addresses(fix(keys, request, key), other);
+        if (first == other) {
+          continue;
         }
+        size_t at =
+            size_t(std::mismatch(first.begin(),
+                                 first.begin() +
+                                     long(std::min(first.size(), other.size())),
+                                 other.begin())
+                       .first -
+                   first.begin());
+        size_t width = entry.views[keys.view].address.size();
+        at = at / width * width;
+        raise(ATTNRT_INVALID_ARGUMENT,
+              "requests %d and %d share key %d, but the view of argument %u "
+              "finds it %s for one and %s for the other",
+              leader, request, key, entry.views[keys.view].argument,
+              listOf(first, at, width).c_str(),
+              listOf(other, at, width).c_str());
       }
-      stack.push_back(term);
+    }
+  }
+}
+
+void Agreement::check(const attnrt_prefixes &prefixes) {
+  int64_t requests = 1;
+  for (uint32_t extent : launch.segments) {
+    requests *= extents[extent];
+  }
+  SharedRuns shared = findSharedRuns(
+      prefixes, requests, extents[size_t(launch.fold)] * launch.cols);
+  for (const KeyView &keys : launch.keys) {
+    check(keys, shared);
+  }
+}
+
+/// Sizes that the host function computes from the arguments.
+static std::vector<int64_t> findExtents(const Schedule &schedule,
+                                        const std::vector<HostValue> &values) {
+  const Kernel &kernel = *schedule.kernel;
+  std::vector<attnrt_tensor> tensors(schedule.numTensors);
+  std::vector<uint64_t> cells(schedule.numScalars);
+  for (size_t n = 0; n < kernel.program->buffers.size(); ++n) {
+    const Buffer &buffer = kernel.program->buffers[n];
+    uint32_t number = schedule.numberOf[n];
+    if (buffer.kind == BufferKind::Scalar) {
+      cells[number] = values[buffer.index].cell;
+    } else if (buffer.kind == BufferKind::Operand) {
+      tensors[number] = values[buffer.index].tensor;
+      if (kernel.isHostRead[buffer.index] && !tensors[number].data) {
+        raise(ATTNRT_INVALID_ARGUMENT,
+              "argument %u is looked at when tables are checked: its values "
+              "are expected in `host`",
+              buffer.index);
+      }
+    }
+  }
+  std::vector<int64_t> extents(kernel.program->extents.size());
+  attnrt_args args{};
+  args.tensors = tensors.data();
+  args.scalars = cells.data();
+  kernel.extents(&args, extents.data());
+  return extents;
+}
+
+void Schedule::validate(const attnrt_step &given) const {
+  const Entry &entry = *kernel->entry;
+  size_t count = entry.arguments.size();
+  checkCount(given, count);
+  std::vector<HostValue> values(count);
+  for (size_t i = 0; i < count; ++i) {
+    const Argument &argument = entry.arguments[i];
+    const DLTensor *tensor =
+        given.host && given.host[i] ? given.host[i] : given.arguments[i];
+    TensorName name{"argument", i};
+    if (argument.isScalar) {
+      values[i].tensor = attnrt_tensor{};
+      values[i].tensor.dtype = argument.dtype;
+      values[i].cell = bindScalar(tensor, argument, name);
       continue;
     }
-    Term right = stack.back();
-    stack.pop_back();
-    Term &left = stack.back();
-    Share &share = left.share;
-    share.isNamed |= right.share.isNamed;
-    share.isLinear &= right.share.isLinear;
-    if (step.kind == StepKind::Add) {
-      share.isLinear &= !__builtin_add_overflow(
-          share.factor, right.share.factor, &share.factor);
-    } else if (step.kind == StepKind::Mul &&
-               (left.isConstant || right.isConstant)) {
-      int64_t by = right.isConstant ? right.constant : left.constant;
-      int64_t old = right.isConstant ? share.factor : right.share.factor;
-      share.isLinear &= !__builtin_mul_overflow(old, by, &share.factor);
-    } else if (share.isNamed) {
-      share.isLinear = false;
-    }
-    left.isConstant = false;
-  }
-  return stack.back().share;
-}
-
-/// Whether all axes that it names, `but` one, are walked further outside.
-bool Walk::isResolved(const Expression &e, size_t but) const {
-  for (size_t axis = 0; axis < view.axes.size(); ++axis) {
-    if (axis != but && !isKnown[axis] && shareOf(e, axis).isNamed) {
-      return false;
+    values[i].tensor = bindTensor(tensor, argument, name);
+    if (!isHostMemory(tensor->device) || !tensor->data) {
+      values[i].tensor.data = nullptr;
     }
   }
-  return true;
-}
-
-static bool falls(const Share &share) {
-  return share.isNamed && share.isLinear && share.factor < 0;
-}
-
-/// Each disjunct has a constraint that ends the axis and is known by then.
-bool Walk::endsByDomain(size_t axis) const {
-  for (const auto &set : view.domain) {
-    bool ends = false;
-    for (const Constraint &c : set) {
-      ends |=
-          falls(shareOf(c.expression, axis)) && isResolved(c.expression, axis);
-    }
-    if (!ends) {
-      return false;
-    }
+  for (const View &view : entry.views) {
+    ViewWalk(view, values).run();
   }
-  return !view.domain.empty();
-}
-
-/// Whether some constraint falls with the axis.
-bool Walk::mayEndByDomain(size_t axis) const {
-  for (const auto &set : view.domain) {
-    for (const Constraint &c : set) {
-      if (falls(shareOf(c.expression, axis))) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
-/// The least size of what the axis indexes as itself plus a constant; -1 if
-/// there is none.
-int64_t Walk::bareEnd(size_t axis) const {
-  int64_t end = -1;
-  auto look = [&](const Expression &e, int64_t size) {
-    const auto &s = e.steps;
-    bool isBare = s[0].kind == StepKind::Axis && size_t(s[0].value) == axis;
-    bool isShifted = isBare && s.size() == 3 &&
-                     s[1].kind == StepKind::Constant && s[1].value >= 0 &&
-                     s[2].kind == StepKind::Add;
-    if (isBare && (s.size() == 1 || isShifted)) {
-      int64_t here = std::max<int64_t>(isShifted ? size - s[1].value : size, 0);
-      end = end < 0 ? here : std::min(end, here);
-    }
-  };
-  for (size_t k = 0; k < view.address.size(); ++k) {
-    look(view.address[k], values[view.argument].tensor.shape[k]);
-  }
-  for (const Lookup &lookup : view.symbols) {
-    for (size_t k = 0; k < lookup.at.size(); ++k) {
-      look(lookup.at[k], values[lookup.argument].tensor.shape[k]);
-    }
-  }
-  return end;
-}
-
-void Walk::orderAxes() {
-  std::vector<bool> matters(view.axes.size());
-  for (size_t axis = 0; axis < view.axes.size(); ++axis) {
-    for (const Lookup &lookup : view.symbols) {
-      for (const Expression &e : lookup.at) {
-        matters[axis] = matters[axis] || shareOf(e, axis).isNamed;
-      }
-    }
-    for (const auto &set : view.domain) {
-      for (const Constraint &c : set) {
-        matters[axis] = matters[axis] || shareOf(c.expression, axis).isNamed;
-      }
-    }
-    for (const Expression &e : view.address) {
-      matters[axis] =
-          matters[axis] || (e.steps.size() > 1 && shareOf(e, axis).isNamed);
-    }
-  }
-  // Ends by the domain as far as they go; then the first axis that is bare, if
-  // there is one that no constraint will end once others are known; and so on.
-  size_t none = view.axes.size();
-  while (true) {
-    size_t best = none, bare = none;
-    for (size_t axis = none; axis-- > 0;) {
-      if (!matters[axis] || isKnown[axis]) {
-        continue;
-      }
-      if (endsByDomain(axis)) {
-        best = axis;
-      } else if (bareEnd(axis) >= 0 && (bare == none || !mayEndByDomain(axis) ||
-                                        mayEndByDomain(bare))) {
-        bare = axis;
-      }
-    }
-    if (best != none) {
-      byDomain[best] = true;
-    } else {
-      best = bare;
-    }
-    if (best == none) {
-      break;
-    }
-    isKnown[best] = true;
-    order.push_back(best);
-  }
-  for (size_t axis = 0; axis < none; ++axis) {
-    if (matters[axis] && !isKnown[axis]) {
-      raise(ATTNRT_UNAVAILABLE,
-            "the view of argument %u cannot be checked: no end of its axis "
-            "'%s' is known",
-            view.argument, view.axes[axis].c_str());
-    }
-  }
-}
-
-void Walk::refuse(const std::string &what) {
-  std::string point;
-  for (size_t axis : order) {
-    point += (point.empty() ? "" : ", ") + view.axes[axis] + " = " +
-             std::to_string(at[axis]);
-  }
-  raise(ATTNRT_INVALID_ARGUMENT,
-        "the view of argument %u leads astray at %s: "
-        "%s",
-        view.argument, point.c_str(), what.c_str());
-}
-
-int64_t Walk::evaluate(const Expression &e) {
-  int64_t stack[65]; // as deep as Check.cpp lets it be
-  size_t depth = 0;
-  for (const Expression::Step &step : e.steps) {
-    if (step.kind <= StepKind::Symbol) {
-      stack[depth++] = step.kind == StepKind::Constant ? step.value
-                       : step.kind == StepKind::Axis
-                           ? at[size_t(step.value)]
-                           : symbol(size_t(step.value));
-      continue;
-    }
-    int64_t right = stack[--depth], &left = stack[depth - 1];
-    bool overflows = false;
-    if (step.kind == StepKind::Add) {
-      overflows = __builtin_add_overflow(left, right, &left);
-    } else if (step.kind == StepKind::Mul) {
-      overflows = __builtin_mul_overflow(left, right, &left);
-    } else { // right > 0
-      int64_t rest = left % right < 0 ? left % right + right : left % right;
-      left =
-          step.kind == StepKind::Mod ? rest : left / right - (left % right < 0);
-    }
-    if (overflows) {
-      refuse("a coordinate is past 64 bits");
-    }
-  }
-  return stack[0];
-}
-
-static int64_t readInteger(const void *from, uint32_t dtype) {
-  auto read = [&](auto value) {
-    std::memcpy(&value, from, sizeof(value));
-    return int64_t(value);
-  };
-  switch (dtype) {
-  case ATTNRT_I64:
-  case ATTNRT_U64:
-    return read(int64_t());
-  case ATTNRT_I32:
-    return read(int32_t());
-  case ATTNRT_U32:
-    return read(uint32_t());
-  case ATTNRT_I16:
-    return read(int16_t());
-  case ATTNRT_U16:
-    return read(uint16_t());
-  case ATTNRT_I8:
-    return read(int8_t());
-  case ATTNRT_U8:
-  case ATTNRT_BOOL:
-    return read(uint8_t());
-  default:
-    raise(ATTNRT_UNAVAILABLE, "a symbol that is no integer cannot be checked");
-  }
-}
-
-int64_t Walk::symbol(size_t number) {
-  const Lookup &lookup = view.symbols[number];
-  const HostValue &value = values[lookup.argument];
-  if (lookup.at.empty() && value.tensor.rank == 0 && !value.tensor.data) {
-    return readInteger(&value.cell, value.tensor.dtype);
-  }
-  int64_t offset = 0;
-  for (size_t k = 0; k < lookup.at.size(); ++k) {
-    int64_t i = evaluate(lookup.at[k]);
-    if (i < 0 || i >= value.tensor.shape[k]) {
-      refuse("it looks up entry " + std::to_string(i) + " of axis " +
-             std::to_string(k) + " of argument " +
-             std::to_string(lookup.argument) + ", which has " +
-             std::to_string(value.tensor.shape[k]));
-    }
-    offset += i * value.tensor.stride[k];
-  }
-  if (!value.tensor.data) {
-    raise(ATTNRT_INVALID_ARGUMENT,
-          "argument %u is looked at when tables are checked: its values are "
-          "expected in `host`",
-          lookup.argument);
-  }
-  int64_t bytes = elementBits(value.tensor.dtype) / 8;
-  return readInteger(static_cast<const char *>(value.tensor.data) +
-                         offset * bytes,
-                     value.tensor.dtype);
-}
-
-/// One past the last value that any disjunct lets the axis have. The axis is 0
-/// when this is asked.
-int64_t Walk::endOf(size_t axis) {
-  if (!byDomain[axis]) {
-    return bareEnd(axis);
-  }
-  int64_t end = 0;
-  for (const auto &set : view.domain) {
-    int64_t here = INT64_MAX;
-    for (const Constraint &c : set) {
-      Share share = shareOf(c.expression, axis);
-      bool mayUse = falls(share);
-      for (size_t other = 0; mayUse && other < view.axes.size(); ++other) {
-        // Only what is further outside has its value.
-        bool isInside = !(other == axis);
-        for (size_t known : order) {
-          if (known == axis) {
-            break;
-          }
-          isInside &= known != other;
-        }
-        mayUse = !isInside || !shareOf(c.expression, other).isNamed;
-      }
-      if (mayUse) {
-        int64_t rest = evaluate(c.expression);
-        here = std::min(here, rest < 0 ? 0 : rest / -share.factor + 1);
-      }
-    }
-    end = std::max(end, here);
-  }
-  return end;
-}
-
-bool Walk::isInDomain() {
-  for (const auto &set : view.domain) {
-    bool holds = true;
-    for (size_t i = 0; holds && i < set.size(); ++i) {
-      int64_t value = evaluate(set[i].expression);
-      holds = set[i].isEquality ? value == 0 : value >= 0;
-    }
-    if (holds) {
-      return true;
-    }
-  }
-  return view.domain.empty();
-}
-
-void Walk::look() {
-  const attnrt_tensor &storage = values[view.argument].tensor;
-  for (size_t k = 0; k < view.address.size(); ++k) {
-    if (view.address[k].steps.size() == 1 &&
-        view.address[k].steps[0].kind == StepKind::Axis &&
-        !isKnown[size_t(view.address[k].steps[0].value)]) {
-      continue; // takes its end from here
-    }
-    int64_t i = evaluate(view.address[k]);
-    if (i < 0 || i >= storage.shape[k]) {
-      refuse("it goes to " + std::to_string(i) + " on axis " +
-             std::to_string(k) + " of the argument, which has " +
-             std::to_string(storage.shape[k]));
-    }
-  }
-}
-
-void Walk::visit(size_t depth) {
-  if (depth == order.size()) {
-    if (isInDomain()) {
-      look();
-    }
+  if (!given.prefixes) {
     return;
   }
-  size_t axis = order[depth];
-  at[axis] = 0;
-  int64_t end = endOf(axis);
-  for (int64_t i = 0; i < end; ++i) {
-    at[axis] = i;
-    visit(depth + 1);
+  attnrt_prefixes prefixes = readParams(given.prefixes, "attnrt_prefixes");
+  std::vector<int64_t> extents = findExtents(*this, values);
+  for (const LaunchRecord &launch : kernel->program->launches) {
+    if (launch.isFold() && launch.shares) {
+      Agreement(entry, launch, extents, values).check(prefixes);
+    }
   }
-  at[axis] = 0;
-}
-
-void attnrt::validateView(const View &view,
-                          const std::vector<HostValue> &values) {
-  Walk(view, values).run();
 }

@@ -23,7 +23,7 @@
 namespace attnrt {
 
 /// Of the schema that this reader was written for.
-constexpr uint32_t kBundleFormat = 2;
+constexpr uint32_t kBundleFormat = 3;
 
 enum class TargetKind : uint8_t { Cpu, Cuda };
 enum class CodeKind : uint8_t { SharedObject, Ptx, Cubin };
@@ -120,6 +120,13 @@ struct KernelCode {
   uint32_t argumentBytes;
 };
 
+/// Axes as in the schema; kKeyAxis and kOtherAxis beside numbers of ranks.
+struct KeyView {
+  static constexpr int32_t kOtherAxis = -1, kKeyAxis = -2;
+  uint32_t view;
+  std::vector<int32_t> axes;
+};
+
 struct LaunchRecord {
   uint32_t items;
   int32_t merge;
@@ -131,6 +138,8 @@ struct LaunchRecord {
   std::vector<double> units;
   bool isOrdered;
   bool shares; ///< items may hold rows of several segments
+  std::vector<KeyView> keys;
+  bool resumes; ///< items may keep and resume states
 
   bool isFold() const { return !range.empty(); }
 };

@@ -190,6 +190,19 @@ void Checker::launch(const Program &program, const LaunchRecord &launch) {
       refuse("states of a fold, but buffer %u is none", state);
     }
   }
+  for (const KeyView &keys : launch.keys) {
+    index("views", keys.view, entry->views.size());
+    if (keys.axes.size() != entry->views[keys.view].axes.size()) {
+      refuse("what each of %zu axes of a view is, but got %zu",
+             entry->views[keys.view].axes.size(), keys.axes.size());
+    }
+    for (int32_t axis : keys.axes) {
+      if (axis < KeyView::kKeyAxis || axis >= int64_t(launch.segments.size())) {
+        refuse("axes of views to be ranks below %zu, -1 or -2, but got %d",
+               launch.segments.size(), axis);
+      }
+    }
+  }
   if (launch.isFold() != (launch.merge >= 0) ||
       launch.isFold() != (launch.fold >= 0)) {
     refuse("a fold with merge, range and extent, or a stage without");

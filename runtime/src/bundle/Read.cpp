@@ -149,6 +149,10 @@ LaunchRecord launchOf(const bundle::Launch *from) {
       listOf<double>(from->states(), [](auto *c) { return c->unit(); });
   launch.isOrdered = from->ordered();
   launch.shares = from->shares();
+  launch.resumes = from->resumes();
+  launch.keys = listOf<KeyView>(from->keys(), [](auto *k) {
+    return KeyView{k->view(), numbersOf<int32_t>(k->axes())};
+  });
   return launch;
 }
 

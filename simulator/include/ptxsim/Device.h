@@ -176,7 +176,11 @@ public:
   virtual Result<bool> free(DevicePointer pointer) = 0;
   virtual Result<bool> copyIn(DevicePointer to, const void *from,
                               uint64_t bytes) = 0;
-  /// Copies unwritten bytes as well: their content is 0xCD.
+  /// Likewise, but the bytes go on counting as unwritten: what no kernel writes
+  /// keeps its value, and a kernel that reads it is found.
+  virtual Result<bool> preset(DevicePointer to, const void *from,
+                              uint64_t bytes) = 0;
+  /// Copies unwritten bytes as well: their content is 0xCD, or what was preset.
   virtual Result<bool> copyOut(void *to, DevicePointer from,
                                uint64_t bytes) = 0;
   virtual Result<bool> fill(DevicePointer to, uint8_t value,

@@ -160,6 +160,18 @@ public:
     return true;
   }
 
+  Result<bool> preset(DevicePointer to, const void *from,
+                      uint64_t bytes) override {
+    Result<Buffer *> buffer = findBuffer(to, bytes);
+    if (!buffer) {
+      return buffer.error();
+    }
+    if (bytes) {
+      std::memcpy((*buffer)->data.get() + (to - (*buffer)->base), from, bytes);
+    }
+    return true;
+  }
+
   Result<bool> copyOut(void *to, DevicePointer from, uint64_t bytes) override {
     Result<Buffer *> buffer = findBuffer(from, bytes);
     if (!buffer) {

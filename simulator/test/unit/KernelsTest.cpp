@@ -120,6 +120,26 @@ TEST(KernelsTest, FreedAndUnwrittenBuffers) {
   EXPECT_EQ(found[1], "bounds: reads 4 bytes at freed a+0");
 }
 
+TEST(KernelsTest, PresetBuffersKeepWhatNobodyWrites) {
+  Session run;
+  DevicePointer a = run.upload(iota(32), "a"), b = run.reserve(32, "b");
+  DevicePointer c = run.reserve(32, "c");
+  std::vector<float> preset(32, -7), got(32);
+  ASSERT_TRUE(run.device->preset(b, preset.data(), 4 * 32));
+  ASSERT_TRUE(run.device->preset(c, preset.data(), 4 * 32));
+  // 20 of 32 elements; b counts as unwritten all the same.
+  run.launch("sum.ptx", "vadd", shape(1, 32),
+             KernelArguments().add(a).add(b).add(c).add(int32_t(20)));
+  ASSERT_EQ(run.findings().size(), 1u);
+  EXPECT_EQ(run.findings()[0],
+            "uninitialised: reads b+0, which was not written");
+  ASSERT_TRUE(run.device->copyOut(got.data(), c, 4 * 32));
+  for (int i = 0; i < 32; ++i) {
+    EXPECT_EQ(got[size_t(i)], i < 20 ? float(i) - 7 : -7);
+  }
+  EXPECT_FALSE(run.device->preset(c, preset.data(), 4 * 33));
+}
+
 TEST(KernelsTest, ReduceIsCleanUnderEverySchedule) {
   for (Schedule schedule :
        {Schedule::RoundRobin, Schedule::Random, Schedule::Adversarial}) {

@@ -10,6 +10,7 @@
 #include "LaunchLog.h"
 #include "ptxsim/Device.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -81,13 +82,19 @@ public:
     pointers.push_back(take(device.allocate(bytes ? bytes : 1, name)));
     return pointers.back();
   }
-  DevicePointer copy(const void *data, uint64_t bytes,
+  /// Of `bytes` the first `written` count as written.
+  DevicePointer copy(const void *data, uint64_t bytes, uint64_t written,
                      const std::string &name) {
     DevicePointer pointer = allocate(bytes, name);
     if (bytes) {
-      take(device.copyIn(pointer, data, bytes));
+      take(device.preset(pointer, data, bytes));
+      take(device.copyIn(pointer, data, written));
     }
     return pointer;
+  }
+  DevicePointer copy(const void *data, uint64_t bytes,
+                     const std::string &name) {
+    return copy(data, bytes, bytes, name);
   }
 
 private:
@@ -149,9 +156,13 @@ void attnrt_sim::run(const attnrt_sim_launch &l) {
     // States of folds that are launched later have no memory yet.
     copies[i].bytes = tensor.data ? extentOf(tensor, int64_t(i)) : 0;
     std::string name = "tensor" + std::to_string(i);
-    bool isFresh = l.fresh && l.fresh[i];
-    copies[i].at = isFresh ? memory.allocate(copies[i].bytes, name)
-                           : memory.copy(tensor.data, copies[i].bytes, name);
+    uint64_t written = copies[i].bytes;
+    if (l.fresh && l.fresh[i]) {
+      uint64_t slots = l.fresh[i] == 2 ? uint64_t(stage.ext_slots) : 0;
+      written = std::min(written, slots * uint64_t(tensor.stride[0]) *
+                                      elementBytes(tensor.dtype));
+    }
+    copies[i].at = memory.copy(tensor.data, copies[i].bytes, written, name);
     tensor.data = reinterpret_cast<void *>(copies[i].at);
   }
   DevicePointer planCopy = memory.copy(plan, plan->bytes, "plan");

@@ -128,16 +128,16 @@ void SimSession::zero(const attnrt_tensor &tensor, void *) {
   zeroOnHost(tensor);
 }
 
-/// States, and results in front of the first launch, count as unwritten: a
-/// kernel that reads one is found. What one launch has written another one may
-/// go on with.
+/// States but for those from elsewhere, and results in front of the first
+/// launch, count as unwritten: a kernel that reads one is found. What one
+/// launch has written another one may go on with.
 void SimSession::findFresh(bool isFirst) {
   fresh.clear();
   for (const Buffer &buffer : kernel.program->buffers) {
     if (buffer.isMemory) {
       bool isResult = buffer.kind == BufferKind::Result;
-      fresh.push_back(buffer.kind == BufferKind::State ||
-                      (isResult && isFirst && !buffer.isZero));
+      bool isBlank = isResult && isFirst && !buffer.isZero;
+      fresh.push_back(buffer.kind == BufferKind::State ? 2 : isBlank);
     }
   }
 }

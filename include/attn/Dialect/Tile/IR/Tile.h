@@ -27,4 +27,9 @@
 #define GET_OP_CLASSES
 #include "attn/Dialect/Tile/IR/TileOps.h.inc"
 
+namespace attn::tile {
+/// What an axis of a view is in `keys` of tile.launch, beside ranks.
+constexpr int64_t kOtherAxis = -1, kKeyAxis = -2;
+} // namespace attn::tile
+
 #endif // ATTN_DIALECT_TILE_IR_TILE_H

@@ -255,12 +255,16 @@ def Tile_FoldOp : Tile_Op<"fold", [AttrSizedOperandSegments, RecursiveMemoryEffe
     by their begin are disjoint. Before each visit `class` says
     whether the tile is visited at all and whether it is partial; `step` takes
     k, the partial flag and the state, and yields the new state.
+
+    resumes: where the item has ATTNRT_ITEM_RESUME it begins, in place of init,
+    with the state that the worker's item before has kept (tile.finish).
   }];
-  let arguments = (ins Variadic<Index>:$begins, Variadic<Index>:$ends, Variadic<Tile_AnyValue>:$init);
+  let arguments = (ins Variadic<Index>:$begins, Variadic<Index>:$ends, Variadic<Tile_AnyValue>:$init,
+      UnitAttr:$resumes);
   let results = (outs Variadic<Tile_AnyValue>:$results);
   let regions = (region SizedRegion<1>:$class_, SizedRegion<1>:$step);
   let assemblyFormat = [{
-    `from` `(` $begins `)` `to` `(` $ends `)` `state` `(` ($init^ `:` type($init))? `)`
+    (`resumes` $resumes^)? `from` `(` $begins `)` `to` `(` $ends `)` `state` `(` ($init^ `:` type($init))? `)`
     `class` $class_ `step` $step attr-dict `->` type($results)
   }];
   let hasVerifier = 1;
@@ -283,11 +287,14 @@ def Tile_FinishOp : Tile_Op<"finish", [AttrSizedOperandSegments, RecursiveMemory
   let description = [{
     slot >= 0: row i < count of each component goes to states[c] at slot + i.
     slot < 0: the region runs (it stores the final rows itself).
+    keeps: where the item has ATTNRT_ITEM_KEEP neither is done, and the worker's
+    next item goes on with the state of the fold (tile.fold).
   }];
-  let arguments = (ins Index:$slot, Index:$count, Variadic<Tile_AnyValue>:$values, Variadic<AnyMemRef>:$states);
+  let arguments = (ins Index:$slot, Index:$count, Variadic<Tile_AnyValue>:$values, Variadic<AnyMemRef>:$states,
+      UnitAttr:$keeps);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
-    $slot `,` $count `state` `(` ($values^ `:` type($values))? `)` `to` `(` ($states^ `:` type($states))? `)`
+    (`keeps` $keeps^)? $slot `,` $count `state` `(` ($values^ `:` type($values))? `)` `to` `(` ($states^ `:` type($states))? `)`
     `epilogue` $epilogue attr-dict
   }];
 }
@@ -361,7 +368,10 @@ def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">]> {
     an item may hold rows of several segments; fold is the
     extent of the fold rank, in tiles of the kernel's `cols` ordinals; states are
     buffer numbers; `classes` is the host function that counts the empty, partial
-    and full tiles of row runs. A stage (no `merge`): size is the list of extents whose product is the
+    and full tiles of row runs; `keys` has the numbered views that are read along
+    the fold: a number, and for each axis the rank of the segments of this number,
+    -2 (the key) or -1 (anything else); `resumes` says that items may keep and
+    resume states. A stage (no `merge`): size is the list of extents whose product is the
     number of points; an item is a run of them.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel,
@@ -370,7 +380,8 @@ def Tile_LaunchOp : Tile_Op<"launch", [HasParent<"ProgramOp">]> {
       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$segments, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$heads,
       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$subs, DefaultValuedAttr<I64Attr, "-1">:$row,
       DefaultValuedAttr<I64Attr, "-1">:$fold, DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$states,
-      DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$size, UnitAttr:$ordered, UnitAttr:$shares);
+      DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$size, UnitAttr:$ordered, UnitAttr:$shares,
+      DefaultValuedAttr<TypedArrayAttrBase<DenseI64ArrayAttr, "views">, "{}">:$keys, UnitAttr:$resumes);
   let assemblyFormat = "$kernel attr-dict";
 }
 

@@ -1,0 +1,78 @@
+//===- ViewWalk.h - The points of a view, on the host -----------*- C++ -*-===//
+//
+// Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef ATTNRT_SRC_ABI_VIEWWALK_H
+#define ATTNRT_SRC_ABI_VIEWWALK_H
+
+#include "../bundle/Bundle.h"
+
+namespace attnrt {
+
+/// An argument for the host: a tensor, or the cell of a scalar. Without data
+/// only its sizes are known.
+struct HostValue {
+  attnrt_tensor tensor;
+  uint64_t cell;
+};
+
+/// Goes through the domain of a view: every table entry that a point looks up
+/// must be there, and every address must lie in the storage. `values` has one
+/// element for each argument of the entry. The calls throw INVALID_ARGUMENT
+/// with the first point that leads astray, or where values are missing.
+class ViewWalk {
+public:
+  /// UNAVAILABLE for a domain that the host cannot go through (no end of an
+  /// axis is known).
+  ViewWalk(const View &view, const std::vector<HostValue> &values);
+
+  /// All points.
+  void run() { visit(0); }
+
+  /// Those at which axes that `fixed` has (at least 0) are that: appends their
+  /// addresses to an empty `out`, but for coordinates that are an axis which
+  /// nothing else names.
+  void addresses(const std::vector<int64_t> &fixed, std::vector<int64_t> &out);
+
+private:
+  /// What an expression says of an axis.
+  struct Share {
+    bool isNamed = false;
+    bool isLinear = true; ///< `factor` times the axis, plus the rest
+    int64_t factor = 0;
+
+    bool falls() const { return isNamed && isLinear && factor < 0; }
+  };
+  using Axes = std::vector<int64_t>;
+
+  Share shareOf(const Expression &e, size_t axis) const;
+  bool isResolved(const Expression &e, size_t but) const;
+  bool endsByDomain(size_t axis) const;
+  bool mayEndByDomain(size_t axis) const;
+  int64_t bareEnd(size_t axis) const;
+  void orderAxes();
+
+  int64_t evaluate(const Expression &e);
+  int64_t symbol(size_t number);
+  int64_t endOf(size_t axis);
+  bool isInDomain();
+  void visit(size_t depth);
+  void look();
+  [[noreturn]] void refuse(const std::string &what);
+
+  const View &view;
+  const std::vector<HostValue> &values;
+  std::vector<bool> isKnown;  ///< axes that stand in `order`
+  std::vector<size_t> order;  ///< axes to walk, outermost first
+  std::vector<bool> byDomain; ///< by axis
+  Axes at;
+  // Of a call of addresses.
+  const Axes *fixed = nullptr;
+  Axes *found = nullptr;
+};
+
+} // namespace attnrt
+
+#endif // ATTNRT_SRC_ABI_VIEWWALK_H
