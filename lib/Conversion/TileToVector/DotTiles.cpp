@@ -27,6 +27,9 @@ static constexpr int64_t mostUnrolled = 8;
 /// Rows whose products take as long as packing their columns.
 static constexpr int64_t rowsOfPacking = 64;
 
+/// Bytes of panels that stay in the first level beside rows and sums.
+static constexpr int64_t stayingBytes = 16 * 1024;
+
 namespace {
 /// The instructions, on tiles of `rows` rows.
 class TileUnit {
@@ -191,18 +194,29 @@ void KernelLowering::inMatrixTiles(DotOp op, const Buffer &c, bool accumulate) {
     };
     branch(fetches, {}, share, nullptr);
   };
+  // All rows meet the panels that stay in the first level, then the next ones.
+  int64_t stay = std::max<int64_t>(stayingBytes / panelBytes / 2 * 2, 2);
   auto rows = [&](Value from, Value to, int64_t high) {
-    loop(from, to, high * height, [&](Value i) {
-      if (pairs) {
-        loop(index(0), index(pairs), 2, [&](Value p) {
+    auto meet = [&](Value first, int64_t count) {
+      loop(from, to, high * height, [&](Value i) {
+        Value last = addIndex(first, count);
+        loop(first, last, 2, [&](Value p) {
           fetch(i, p);
           block(i, p, high, 2);
         });
-      }
-      if (pairs < panels) {
-        block(i, index(pairs), high, 1);
-      }
-    });
+      });
+    };
+    int64_t even = pairs / stay * stay;
+    if (even) {
+      loop(index(0), index(even), stay, [&](Value p) { meet(p, stay); });
+    }
+    if (even < pairs) {
+      meet(index(even), pairs - even);
+    }
+    if (pairs < panels) {
+      loop(from, to, high * height,
+           [&](Value i) { block(i, index(pairs), high, 1); });
+    }
   };
   Value end = arith::CeilDivUIOp::create(b, liveRowsOf(op), index(height));
   Value whole = arith::DivUIOp::create(b, end, index(2));
