@@ -42,7 +42,8 @@ configure_and_build() {
   "$root/scripts/setup"
   mkdir -p "$build"
   get_nanobind
-  if [ ! -f "$build/build.ninja" ]; then
+  # Again where the build was configured before nanobind was there.
+  if [ ! -f "$build/build.ninja" ] || [ "$build/pip/nanobind" -nt "$build/build.ninja" ]; then
     echo "configure: $build"
     if ! cmake -S "$root" -B "$build" -G Ninja >"$build/configure.log" 2>&1; then
       tail -n 40 "$build/configure.log" >&2
