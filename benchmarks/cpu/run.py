@@ -287,6 +287,7 @@ def table(result):
     for key, title, unit in (
         ("fma_gflops", "peak: f32 multiply-add", "GFLOP/s"),
         ("dot_bf16_gflops", "peak: bf16 pairs", "GFLOP/s"),
+        ("amx_bf16_gflops", "peak: bf16 tiles", "GFLOP/s"),
         ("read_gbs", "peak: memory read", "GB/s"),
         ("pages_gbs", "peak: read of random 4 KiB", "GB/s"),
     ):
