@@ -24,6 +24,9 @@ Batch::Batch(const Shape &shape, std::vector<Node> nodesGiven,
   }
   mostQueries = *std::max_element(queries.begin(), queries.end());
   int32_t longest = *std::max_element(lengths.begin(), lengths.end());
+  for (const Node &node : nodes) {
+    longest = std::max(longest, node.end); // though no request may be below it
+  }
   tableWidth = longest / shape.page + 2;
   // A page belongs to the node in which its last key lies, if one request's
   // path has it whole; pages that a border cuts are each request's own.

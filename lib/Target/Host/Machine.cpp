@@ -21,8 +21,11 @@ static const char *v4 = ",+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl";
 
 /// What the CPU has the system may not give.
 static bool mayUse(StringRef feature) {
+  if (!feature.starts_with("amx-")) {
+    return true;
+  }
   static const bool tiles = attnrt_request_tiles();
-  return tiles || !feature.starts_with("amx-");
+  return tiles;
 }
 
 bool attn::refusesMatrixUnit() {

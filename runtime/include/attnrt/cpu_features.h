@@ -16,6 +16,11 @@
 /// From the lowest to the highest.
 #define ATTNRT_CPU_LEVELS(X) X("x86-64-v2") X("x86-64-v3") X("x86-64-v4")
 
-#define ATTNRT_CPU_FEATURES(X) X("avx512bf16") X("avx512vnni") X("amx-bf16")
+/// What compilers have names for in __builtin_cpu_supports, and what
+/// cpu_tiles.h asks the CPU and the system for.
+#define ATTNRT_CPU_VECTOR_FEATURES(X) X("avx512bf16") X("avx512vnni")
+#define ATTNRT_CPU_TILE_FEATURES(X) X("amx-bf16")
+#define ATTNRT_CPU_FEATURES(X)                                                 \
+  ATTNRT_CPU_VECTOR_FEATURES(X) ATTNRT_CPU_TILE_FEATURES(X)
 
 #endif // ATTNRT_CPU_FEATURES_H

@@ -15,6 +15,7 @@
 #define ATTNRT_CPU_TILES_H
 
 #if defined(__linux__) && defined(__x86_64__)
+#include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -25,6 +26,18 @@ static inline int attnrt_request_tiles(void) {
 #if defined(__linux__) && defined(__x86_64__)
   enum { request_permission = 0x1023, tile_data = 18 };
   return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return 0;
+#endif
+}
+
+/// Whether the CPU multiplies tiles of bf16 ("amx-bf16"; leaf 7, EDX bit 22),
+/// and this process may.
+static inline int attnrt_has_bf16_tiles(void) {
+#if defined(__linux__) && defined(__x86_64__)
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) &&
+         attnrt_request_tiles();
 #else
   return 0;
 #endif

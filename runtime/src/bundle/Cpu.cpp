@@ -22,16 +22,22 @@ std::string attnrt::missingOnThisCpu(const Target &target) {
 #if defined(__x86_64__)
   const Feature known[] = {
 #define X(name) {name, bool(__builtin_cpu_supports(name))},
-      ATTNRT_CPU_LEVELS(X) ATTNRT_CPU_FEATURES(X)
+      ATTNRT_CPU_LEVELS(X) ATTNRT_CPU_VECTOR_FEATURES(X)
 #undef X
   };
   auto isHere = [&](const std::string &name) {
     for (const Feature &feature : known) {
       if (name == feature.name) {
-        bool needsTiles = name.rfind("amx-", 0) == 0;
-        return feature.isHere && (!needsTiles || attnrt_request_tiles());
+        return feature.isHere;
       }
     }
+    // Asked for only where a bundle wants them: signals cost more with tiles.
+#define X(tiles)                                                               \
+  if (name == tiles) {                                                         \
+    return bool(attnrt_has_bf16_tiles());                                      \
+  }
+    ATTNRT_CPU_TILE_FEATURES(X)
+#undef X
     return false; // what is not known cannot be promised
   };
   if (!isHere(target.chip)) {
