@@ -24,9 +24,6 @@ Batch::Batch(const Shape &shape, std::vector<Node> nodesGiven,
   }
   mostQueries = *std::max_element(queries.begin(), queries.end());
   int32_t longest = *std::max_element(lengths.begin(), lengths.end());
-  for (const Node &node : nodes) {
-    longest = std::max(longest, node.end); // though no request may be below it
-  }
   tableWidth = longest / shape.page + 2;
   // A page belongs to the node in which its last key lies, if one request's
   // path has it whole; pages that a border cuts are each request's own.
@@ -249,8 +246,15 @@ Batch attn::test::drawBatch(const Shape &shape, int64_t requests, int32_t most,
     }
   }
   std::vector<int32_t> leaf, lengths, queries;
+  auto longest = std::max_element(
+      nodes.begin(), nodes.end(),
+      [](const Node &x, const Node &y) { return x.end < y.end; });
   for (int64_t r = 0; r < requests; ++r) {
     int32_t node = int32_t(draw(-1, int64_t(nodes.size()) - 1));
+    if (r == 0 && !nodes.empty()) {
+      // No node is longer than all requests: a step refuses such.
+      node = int32_t(longest - nodes.begin());
+    }
     int32_t least = node < 0 ? 0 : nodes[size_t(node)].end;
     int32_t length = int32_t(draw(least, std::max(least, most)));
     // Now and then no more than what is shared, or nothing at all.
