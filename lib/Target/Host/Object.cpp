@@ -7,13 +7,10 @@
 #include "Object.h"
 
 #include "Machine.h"
+#include "attn/Support/CodeGenPasses.h"
 #include "attn/Support/Stopwatch.h"
 
-#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
-#include "llvm/InitializePasses.h"
-#include "llvm/PassInfo.h"
-#include "llvm/PassRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 
 using namespace attn;
@@ -73,28 +70,9 @@ static LogicalResult optimise(llvm::Module &module,
   return success();
 }
 
-namespace {
-/// Leaves out a pass that takes a tenth of the time of code generation and,
-/// with the addressing modes of loops over buffers, gains nothing.
-class CodeGenPasses : public llvm::legacy::PassManager {
-public:
-  CodeGenPasses() {
-    llvm::PassRegistry &registry = *llvm::PassRegistry::getPassRegistry();
-    llvm::initializeLoopStrengthReducePass(registry);
-    reduce = registry.getPassInfo(StringRef("loop-reduce"))->getTypeInfo();
-  }
-  void add(llvm::Pass *pass) override {
-    if (pass->getPassID() == reduce) {
-      delete pass;
-    } else {
-      llvm::legacy::PassManager::add(pass);
-    }
-  }
-
-private:
-  llvm::AnalysisID reduce;
-};
-} // namespace
+// A tenth of the time of code generation; with the addressing modes of loops
+// over buffers it gains nothing.
+static constexpr LeftOutPass leftOut[] = {{"loop-reduce"}};
 
 FailureOr<SmallVector<char, 0>> attn::makeObject(llvm::Module &module,
                                                  StringRef features,
@@ -122,12 +100,13 @@ FailureOr<SmallVector<char, 0>> attn::makeObject(llvm::Module &module,
 
   SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
-  CodeGenPasses passes;
+  CodeGenPasses passes(leftOut);
   if (machine->addPassesToEmitFile(passes, stream, nullptr,
                                    llvm::CodeGenFileType::ObjectFile)) {
     error = "expects a target that writes objects";
     return failure();
   }
+  assert(passes.getMissing().empty() && "LLVM calls passes otherwise");
   passes.run(module);
   times.codegen = watch.lap();
   return object;

@@ -6,16 +6,14 @@
 //===----------------------------------------------------------------------===//
 #include "Text.h"
 
+#include "attn/Support/CodeGenPasses.h"
+
 #include "llvm/IR/DiagnosticHandler.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
-#include "llvm/IR/LegacyPassManager.h"
-#include "llvm/IR/OptBisect.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Transforms/InstCombine/InstCombine.h"
-#include "llvm/Transforms/Scalar/ADCE.h"
 #include "llvm/Transforms/Scalar/EarlyCSE.h"
-#include "llvm/Transforms/Scalar/GVN.h"
 #include "llvm/Transforms/Scalar/LICM.h"
 #include "llvm/Transforms/Scalar/LoopPassManager.h"
 #include "llvm/Transforms/Scalar/LoopRotation.h"
@@ -64,13 +62,10 @@ void attn::optimisePtx(llvm::Module &module, llvm::TargetMachine &machine) {
   loops.addPass(HoistFromTiles());
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loops),
                                                        /*UseMemorySSA=*/true));
-  // Early CSE has seen what is loaded twice.
-  passes.addPass(
-      llvm::GVNPass(llvm::GVNOptions().setMemDep(false).setLoadPRE(false)));
+  // What combining and hoisting have made equal.
+  passes.addPass(llvm::EarlyCSEPass());
   passes.addPass(llvm::SimplifyCFGPass());
   passes.addPass(llvm::InstCombinePass());
-  passes.addPass(llvm::ADCEPass());
-  passes.addPass(llvm::SimplifyCFGPass());
   llvm::ModulePassManager all;
   all.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
   all.run(module, mam);
@@ -93,18 +88,15 @@ public:
 private:
   std::string &error;
 };
-
-/// Of what the code generator adds by itself. Chains of additions, as unrolled
-/// addresses are, cost strength reduction a fifth of all its time, and change
-/// nothing that ptxas does not see.
-class LeaveOut : public llvm::OptPassGate {
-public:
-  bool shouldRunPass(StringRef name, StringRef) const override {
-    return name != "Straight line strength reduction";
-  }
-  bool isEnabled() const override { return true; }
-};
 } // namespace
+
+// Of what the code generator adds by itself: in kernels these change nothing,
+// or nothing that ptxas sees. Strength reduction of chains of additions, as
+// unrolled addresses are, alone takes a tenth of its time.
+static constexpr LeftOutPass leftOut[] = {
+    {"slsr"},         {"nary-reassociate"}, {"early-cse", /*keep=*/1},
+    {"canon-freeze"}, {"consthoist"},       {"load-store-vectorizer"},
+};
 
 FailureOr<std::string> attn::printPtx(llvm::Module &module,
                                       llvm::TargetMachine &machine,
@@ -112,16 +104,15 @@ FailureOr<std::string> attn::printPtx(llvm::Module &module,
   std::string refused;
   module.getContext().setDiagnosticHandler(
       std::make_unique<KeepError>(refused));
-  static LeaveOut gate;
-  module.getContext().setOptPassGate(gate);
   SmallString<0> text;
   llvm::raw_svector_ostream stream(text);
-  llvm::legacy::PassManager passes;
+  CodeGenPasses passes(leftOut);
   if (machine.addPassesToEmitFile(passes, stream, nullptr,
                                   llvm::CodeGenFileType::AssemblyFile)) {
     error = "expects a target that writes assembly";
     return failure();
   }
+  assert(passes.getMissing().empty() && "LLVM calls passes otherwise");
   passes.run(module);
   if (!refused.empty()) {
     error = "has no form in PTX: " + StringRef(refused).trim().str();
