@@ -121,7 +121,7 @@ FailureOr<PtxCode> attn::compileToPtx(ModuleOp module,
     }
   }
   FailureOr<std::string> text =
-      emitPtx(*copy, {options.chip, options.level}, &times.ptx);
+      emitPtx(std::move(copy), {options.chip, options.level}, &times.ptx);
   if (failed(text)) {
     return failure();
   }

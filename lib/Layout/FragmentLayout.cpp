@@ -12,6 +12,7 @@
 #include <cassert>
 #include <map>
 #include <numeric>
+#include <set>
 
 using namespace attn;
 using llvm::ArrayRef;
@@ -232,16 +233,24 @@ FragmentLayout::gather(const FragmentLayout &to, ArrayRef<int> axes) const {
   // A thread may have another share of the block in each of the two, as long as
   // its own elements meet: what differs between threads is a constant then.
   std::optional<SmallVector<int64_t>> result;
+  std::set<Coord> seen;
   int64_t numWarps = std::max(getNumWarps(), to.getNumWarps());
   for (int64_t warp = 0; warp < numWarps; ++warp) {
     for (int64_t lane = 0; lane < kLanes; ++lane) {
       Coord here = locateThread(warp, lane);
-      Coord there = pick(to.locateThread(warp, lane), axes);
+      Coord offset = pick(to.locateThread(warp, lane), axes);
+      for (int axis = 0; axis < rank; ++axis) {
+        offset[axis] -= here[axis];
+      }
+      // Nearly always it is the same for all threads.
+      if (!seen.insert(offset).second) {
+        continue;
+      }
       SmallVector<int64_t> map;
       for (int64_t i = 0, e = to.getNumRegisters(); i < e; ++i) {
         Coord wanted = pick(to.locateRegister(i), axes);
         for (int axis = 0; axis < rank; ++axis) {
-          wanted[axis] += there[axis] - here[axis];
+          wanted[axis] += offset[axis];
         }
         auto found = elements.find(wanted);
         if (found == elements.end()) {

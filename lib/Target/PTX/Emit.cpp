@@ -14,6 +14,7 @@
 #include "attn/Support/Stopwatch.h"
 
 #include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
+#include "mlir/Dialect/LLVMIR/BasicPtxBuilderInterface.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Pass/PassManager.h"
@@ -33,7 +34,10 @@ void attn::registerPtxTranslations(DialectRegistry &registry) {
 
 /// NVVM ops without an intrinsic become inline assembly.
 static LogicalResult expandAssembly(ModuleOp module) {
+  bool hasAssembly = false;
   WalkResult foreign = module.walk([&](Operation *op) {
+    auto builder = dyn_cast<NVVM::BasicPtxBuilderInterface>(op);
+    hasAssembly |= builder && !builder.hasIntrinsic();
     if (isa<ModuleOp>(op) ||
         isa_and_nonnull<LLVM::LLVMDialect, NVVM::NVVMDialect>(
             op->getDialect())) {
@@ -47,6 +51,9 @@ static LogicalResult expandAssembly(ModuleOp module) {
   if (foreign.wasInterrupted()) {
     return failure();
   }
+  if (!hasAssembly) {
+    return success();
+  }
   PassManager passes(module.getContext());
   // What comes in was verified; LLVM's own verifier sees what comes out.
   passes.enableVerifier(false);
@@ -55,12 +62,18 @@ static LogicalResult expandAssembly(ModuleOp module) {
 }
 
 FailureOr<std::string> attn::emitPtx(ModuleOp module, const PtxOptions &options,
+                                     PtxTimes *times) {
+  return emitPtx(OwningOpRef<ModuleOp>(module.clone()), options, times);
+}
+
+FailureOr<std::string> attn::emitPtx(OwningOpRef<ModuleOp> module,
+                                     const PtxOptions &options,
                                      PtxTimes *given) {
   Stopwatch watch;
   PtxTimes unused, &times = given ? *given : unused;
   std::string error;
   auto fail = [&]() -> FailureOr<std::string> {
-    return module.emitError(error), failure();
+    return module->emitError(error), failure();
   };
   if (failed(validatePtxOptions(options, error))) {
     return fail();
@@ -68,15 +81,17 @@ FailureOr<std::string> attn::emitPtx(ModuleOp module, const PtxOptions &options,
   const PtxChip &chip = *findPtxChip(options.chip);
   DialectRegistry registry;
   registerPtxTranslations(registry);
-  module.getContext()->appendDialectRegistry(registry);
+  module->getContext()->appendDialectRegistry(registry);
 
-  OwningOpRef<ModuleOp> copy = module.clone();
-  if (failed(expandAssembly(*copy))) {
+  if (failed(expandAssembly(*module))) {
     return failure();
   }
   times.lower = watch.lap();
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(*copy, context);
+  // Verified below, when it has all that it needs.
+  std::unique_ptr<llvm::Module> code =
+      translateModuleToLLVMIR(*module, context, "LLVMDialectModule",
+                              /*disableVerification=*/true);
   if (!code) {
     error = "has no form in LLVM IR";
     return fail();

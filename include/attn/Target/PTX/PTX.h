@@ -34,6 +34,7 @@
 
 #include "attn/Support/LLVM.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
 #include <string>
 
 namespace attn {
@@ -66,6 +67,10 @@ void registerPtxTranslations(DialectRegistry &registry);
 /// higher level than the options say (NeedTables.cpp lists what is known);
 /// anything that LLVM's code generator would end the process for (Supported.h).
 FailureOr<std::string> emitPtx(ModuleOp module, const PtxOptions &options,
+                               PtxTimes *times = nullptr);
+/// The same of a module that nobody needs any more: nothing is copied.
+FailureOr<std::string> emitPtx(OwningOpRef<ModuleOp> module,
+                               const PtxOptions &options,
                                PtxTimes *times = nullptr);
 
 } // namespace attn
