@@ -24,7 +24,7 @@ struct Row {
   /// GB/s of memory; bytes per cycle of one SM from L2; MB of L2.
   double memoryGBs, l2BytesPerCycle;
   int64_t l2MB;
-  bool convertsFloat8;
+  bool convertsFloat8, packsF32;
 };
 
 } // namespace
@@ -35,14 +35,15 @@ struct Row {
 // GeForce cards of sm_86, sm_89 and sm_120 have half the rate with sums in f32.
 static const Row rows[] = {
     {"sm_80", "A100-SXM4-80GB", 163, 164, 64, 32, 108, 1.41, 1024, 0, 64, 2039,
-     47, 40, false},
-    {"sm_86", "A40", 99, 100, 48, 16, 84, 1.74, 512, 0, 128, 696, 24, 6, false},
+     47, 40, false, false},
+    {"sm_86", "A40", 99, 100, 48, 16, 84, 1.74, 512, 0, 128, 696, 24, 6, false,
+     false},
     {"sm_89", "L40S", 99, 100, 48, 24, 142, 2.52, 512, 0, 128, 864, 24, 96,
-     true},
+     true, false},
     {"sm_90", "H200-SXM", 227, 228, 64, 32, 132, 1.83, 1280, 2048, 128, 4800,
-     40, 50, true},
+     40, 50, true, false},
     {"sm_120", "RTX PRO 6000", 99, 100, 48, 24, 188, 2.6, 512, 0, 128, 1792, 24,
-     128, true},
+     128, true, true},
 };
 
 std::optional<GpuTargetModel> attn::getGpuTargetModel(llvm::StringRef chip) {
@@ -69,6 +70,7 @@ std::optional<GpuTargetModel> attn::getGpuTargetModel(llvm::StringRef chip) {
   model.memoryBytesPerCycle = row->memoryGBs / row->clockGHz / row->numSMs;
   model.l2Bytes = row->l2MB << 20;
   model.convertsFloat8 = row->convertsFloat8;
+  model.packsF32 = row->packsF32;
   return model;
 }
 

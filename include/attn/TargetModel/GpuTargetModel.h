@@ -66,6 +66,8 @@ public:
 
   /// Between 8-bit floats and f16, two at a time.
   bool convertsFloat8 = false;
+  /// Sums, products and multiply-adds of two f32 are one instruction.
+  bool packsF32 = false;
 
   //===--- Rates ------------------------------------------------------------===
 

@@ -137,6 +137,9 @@ void populateProducts(const TypeConverter &converter, KernelState &state,
                       RewritePatternSet &patterns);
 void populateTurns(const TypeConverter &converter, KernelState &state,
                    RewritePatternSet &patterns);
+/// Behind all of these: each element of a vector becomes a value of its own, or
+/// each two that one instruction works on, which two f32 are if `packsF32`.
+void splitVectors(LLVM::LLVMFuncOp func, bool packsF32);
 /// Functions of math as instructions of the hardware, on LLVM's types.
 void populateMath(const LLVMTypeConverter &converter,
                   RewritePatternSet &patterns);

@@ -135,13 +135,17 @@ struct ConvertSMToNVVM : attn::impl::ConvertSMToNVVMPassBase<ConvertSMToNVVM> {
       return signalPassFailure();
     }
     bool convertsFloat8 = model && model->convertsFloat8;
+    bool packsF32 = model && model->packsF32;
     SmallVector<KernelOp> kernels(getOperation().getOps<KernelOp>());
     for (KernelOp kernel : kernels) {
       KernelState state;
       FailureOr<LLVM::LLVMFuncOp> func = createFunction(kernel, state);
       if (failed(func) ||
-          failed(lowerToThreads(*func, state, convertsFloat8)) ||
-          failed(lowerToLLVM(*func))) {
+          failed(lowerToThreads(*func, state, convertsFloat8))) {
+        return signalPassFailure();
+      }
+      splitVectors(*func, packsF32);
+      if (failed(lowerToLLVM(*func))) {
         return signalPassFailure();
       }
     }
