@@ -27,11 +27,11 @@ using einsum::ScalarOp;
 
 RankSet attn::getRanks(AffineMap map) {
   RankSet ranks(map.getNumDims());
-  for (unsigned i = 0; i < map.getNumDims(); ++i) {
-    if (map.isFunctionOfDim(i)) {
-      ranks.set(i);
+  map.walkExprs([&](AffineExpr expr) {
+    if (auto rank = dyn_cast<AffineDimExpr>(expr)) {
+      ranks.set(rank.getPosition());
     }
-  }
+  });
   return ranks;
 }
 

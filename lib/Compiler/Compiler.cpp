@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "attn/Compiler/Compiler.h"
 
+#include "attn/Compiler/Passes.h"
 #include "attn/Conversion/AttnToTile.h"
 #include "attn/Conversion/Passes.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
@@ -145,10 +146,10 @@ LogicalResult attn::compileToVector(ModuleOp module,
   // The derived merge is called by its kernel, and by nobody else afterwards.
   pm.addPass(createInlinerPass({}, [](OpPassManager &) {}));
   pm.addPass(createSymbolDCEPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyOpsPass());
   pm.addPass(createCSEPass());
   // Masks that say one thing twice are equal to others only now.
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyOpsPass());
   pm.addPass(createCSEPass());
   ConvertTileToVectorPassOptions vector;
   vector.lanes = options.lanes;

@@ -14,24 +14,30 @@
 
 using namespace attn;
 
+std::unique_ptr<Pass> attn::createSimplifyOpsPass() {
+  GreedyRewriteConfig config;
+  config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
+  return createCanonicalizerPass(config);
+}
+
 void attn::buildKernelsToNVVMPipeline(OpPassManager &pm,
                                       const PtxCompileOptions &options) {
   pm.addPass(createTileKeepDevicePass());
   // The derived merge is called by its kernel, and by nobody else afterwards.
   pm.addPass(createInlinerPass({}, [](OpPassManager &) {}));
   pm.addPass(createSymbolDCEPass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyOpsPass());
   pm.addPass(createCSEPass());
   ConvertTileToSMPassOptions toSM;
   toSM.chip = options.chip;
   toSM.warps = options.warps;
   toSM.stages = options.stages;
   pm.addPass(createConvertTileToSMPass(toSM));
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyOpsPass());
   pm.addPass(createCSEPass());
   pm.addPass(createSMSimplifyPass());
   pm.addPass(createSMPipelinePass());
-  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createSimplifyOpsPass());
   pm.addPass(createCSEPass());
   pm.addPass(createSMAllocateSharedPass());
   SMCheckLimitsPassOptions limits;

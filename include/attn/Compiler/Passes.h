@@ -19,6 +19,10 @@ namespace attn {
 #define GEN_PASS_REGISTRATION
 #include "attn/Compiler/Passes.h.inc"
 
+/// Canonicalisation of ops. Blocks stay as they are: our control flow is
+/// structured, and looking for blocks to merge takes half as long again.
+std::unique_ptr<Pass> createSimplifyOpsPass();
+
 /// Tile kernels of items and merges -> functions of LLVM and NVVM with names
 /// that PTX can spell. The one place that knows the order of these passes:
 /// attn-opt, attn-translate and compileToPtx all come here.

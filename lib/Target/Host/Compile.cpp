@@ -101,7 +101,10 @@ static Compiled compileGroup(ModuleOp group, StringRef features, int optLevel) {
   Compiled result;
   Stopwatch watch;
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(group, context);
+  // makeObject verifies it.
+  std::unique_ptr<llvm::Module> code =
+      translateModuleToLLVMIR(group, context, "LLVMDialectModule",
+                              /*disableVerification=*/true);
   if (!code) {
     result.error = "has no form in LLVM IR";
     return result;

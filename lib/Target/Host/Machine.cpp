@@ -19,6 +19,13 @@ static const char *v3 =
     ",+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+xsave";
 static const char *v4 = ",+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl";
 
+/// Asked once: in a virtual machine each question to the CPU is one to its
+/// host.
+static const llvm::StringMap<bool> &getHostFeatures() {
+  static const llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  return features;
+}
+
 /// What the CPU has the system may not give.
 static bool mayUse(StringRef feature) {
   if (!feature.starts_with("amx-")) {
@@ -29,14 +36,13 @@ static bool mayUse(StringRef feature) {
 }
 
 bool attn::refusesMatrixUnit() {
-  return llvm::sys::getHostCPUFeatures().lookup("amx-bf16") &&
-         !mayUse("amx-bf16");
+  return getHostFeatures().lookup("amx-bf16") && !mayUse("amx-bf16");
 }
 
 std::string attn::featureString(StringRef request) {
   std::string result;
   if (request == "native") {
-    for (const auto &feature : llvm::sys::getHostCPUFeatures()) {
+    for (const auto &feature : getHostFeatures()) {
       bool isUsed = feature.second && mayUse(feature.first());
       result += (result.empty() ? "" : ",") + std::string(isUsed ? "+" : "-") +
                 feature.first().str();
@@ -61,7 +67,7 @@ bool attn::hostRuns(StringRef request) {
   if (request == "native") {
     return true;
   }
-  auto here = llvm::sys::getHostCPUFeatures();
+  const llvm::StringMap<bool> &here = getHostFeatures();
   std::string features = featureString(request);
   SmallVector<StringRef> list;
   StringRef(features).split(list, ',');

@@ -70,9 +70,15 @@ static LogicalResult optimise(llvm::Module &module,
   return success();
 }
 
-// A tenth of the time of code generation; with the addressing modes of loops
-// over buffers it gains nothing.
-static constexpr LeftOutPass leftOut[] = {{"loop-reduce"}};
+// Strength reduction takes a tenth of the time of code generation; with the
+// addressing modes of loops over buffers it gains nothing. The others find
+// nothing that they know in kernels: no freezes, no calls, no wide constants.
+static constexpr LeftOutPass leftOut[] = {
+    {"loop-reduce"},         {"canon-freeze"},
+    {"consthoist"},          {"mergeicmps"},
+    {"expand-memcmp"},       {"partially-inline-libcalls"},
+    {"replace-with-veclib"}, {"interleaved-access"},
+};
 
 FailureOr<SmallVector<char, 0>> attn::makeObject(llvm::Module &module,
                                                  StringRef features,

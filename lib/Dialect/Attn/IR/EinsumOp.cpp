@@ -81,11 +81,11 @@ llvm::SmallBitVector EinsumOp::getReducedRanks() {
 llvm::SmallBitVector EinsumOp::getIterationRanks() {
   llvm::SmallBitVector ranks = getReducedRanks();
   for (AffineMap map : getMaps().getAsValueRange<AffineMapAttr>()) {
-    for (unsigned rank = 0, end = map.getNumDims(); rank < end; ++rank) {
-      if (map.isFunctionOfDim(rank)) {
-        ranks.set(rank);
+    map.walkExprs([&](AffineExpr expr) {
+      if (auto rank = dyn_cast<AffineDimExpr>(expr)) {
+        ranks.set(rank.getPosition());
       }
-    }
+    });
   }
   return ranks;
 }
