@@ -1,4 +1,4 @@
-// RUN: attn-opt %s --sm-allocate-shared --sm-place-waits --convert-sm-to-nvvm --cse | FileCheck %s
+// RUN: attn-opt %s --sm-allocate-shared --sm-place-waits --convert-sm-to-nvvm | FileCheck %s
 // RUN: attn-opt %s --sm-allocate-shared --sm-place-waits --convert-sm-to-nvvm=chip=sm_120 --cse | FileCheck %s --check-prefix=PACKED
 
 // What a thread holds is one value for each register: vectors appear where
