@@ -54,7 +54,8 @@ static const Library &open(const std::string &path) {
   if (opened) {
     return *opened;
   }
-  void *handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  // Lazily: a compile calls a hundredth of what LLVM would bind.
+  void *handle = dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL);
   if (!handle) {
     raise(ATTNRT_UNAVAILABLE,
           "expects the compiler libattnjit.so beside the package, on the "
