@@ -22,7 +22,7 @@ constexpr double tileOverhead = 300;
 /// Rows and columns that stand for "many", and the largest tiles looked at:
 /// what a work item may hold.
 constexpr int64_t typicalColumns = 2048;
-constexpr int64_t maxRows = 128;
+constexpr int64_t maxRows = 256;
 /// A matrix unit has multiplied before the columns are packed: more rows share
 /// what that costs.
 constexpr int64_t maxMatrixRows = 512;

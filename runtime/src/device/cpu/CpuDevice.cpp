@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "../../abi/Context.h"
 #include "../../bundle/Cpu.h"
+#include "Memory.h"
 #include "Pool.h"
 #include "Run.h"
 
@@ -85,11 +86,7 @@ public:
     return device.device_type == kDLCPU || device.device_type == kDLCUDAHost;
   }
   void *allocate(uint64_t bytes, uint64_t alignment) override {
-    if (bytes > uint64_t(PTRDIFF_MAX) - alignment) {
-      throw std::bad_alloc();
-    }
-    void *block = std::aligned_alloc(alignment, (bytes + alignment - 1) /
-                                                    alignment * alignment);
+    void *block = allocateForKernels(bytes, alignment);
     if (!block) {
       raise(ATTNRT_RESOURCE_EXHAUSTED, "not enough memory for %llu bytes",
             static_cast<unsigned long long>(bytes));
