@@ -85,8 +85,7 @@ void KernelLowering::packPanels(DotOp op) {
   int64_t panel = block.vectors * block.width, step = 1 + plan.pairs;
   Value memref = scratch({ceilDiv(n, panel), k / step, step * panel}, element);
   packs[op] = {memref, panel};
-  Value fetches =
-      plan.many == DotForm::tiles ? packsLonger(op) : Value();
+  Value fetches = plan.many == DotForm::tiles ? packsLonger(op) : Value();
   auto fetch = [&](Value major, Value minor, int64_t majors, int64_t minors) {
     if (!fetches) {
       return;

@@ -93,11 +93,10 @@ private:
     if (lanes == 16) {
       operands.push_back(number(32, 4)); // rounds as MXCSR says
     }
-    std::string full =
-        ("llvm.x86.avx512.mask." + name + ".ps.").str() +
-        std::to_string(32 * lanes);
-    return LLVM::CallIntrinsicOp::create(e.b, e.type,
-                                         e.b.getStringAttr(full), operands)
+    std::string full = ("llvm.x86.avx512.mask." + name + ".ps.").str() +
+                       std::to_string(32 * lanes);
+    return LLVM::CallIntrinsicOp::create(e.b, e.type, e.b.getStringAttr(full),
+                                         operands)
         .getResult(0);
   }
 
@@ -165,7 +164,8 @@ template <typename Op> struct ExpPattern : OpRewritePattern<Op> {
       r = e.fma(n, e.f(-0.693359375), x);
       r = e.fma(n, e.f(2.12194440054690583e-4), r);
     }
-    Value y = isShort ? e.polynomial(cShort, r) : e.polynomial(base2 ? c2 : c, r);
+    Value y =
+        isShort ? e.polynomial(cShort, r) : e.polynomial(base2 ? c2 : c, r);
     if (scales) {
       rewriter.replaceOp(op, Scaler(e).scale(y, n));
       return success();

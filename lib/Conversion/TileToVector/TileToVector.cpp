@@ -115,7 +115,8 @@ struct ConvertTileToVector
   using ConvertTileToVectorPassBase::ConvertTileToVectorPassBase;
 
   void runOnOperation() override {
-    VectorUnit target{lanes, registers, dotsBF16, dotsBF16 && tilesBF16, scales};
+    VectorUnit target{lanes, registers, dotsBF16, dotsBF16 && tilesBF16,
+                      scales};
     if (!llvm::isPowerOf2_64(lanes) || registers < 8) {
       getOperation().emitError() << "expects lanes that are a power of two and "
                                     "at least 8 registers, but got "

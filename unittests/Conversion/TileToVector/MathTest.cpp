@@ -25,8 +25,7 @@ tile.kernel host @f(%x: memref<?xf32>, %y: memref<?xf32>, %n: index) program(0) 
     %left = arith.subi %n, %i : index
     %v = tile.load %x[%c] axes [0] live(%c0 to %left) : (memref<?xf32>, vector<64xi32>, index, index) -> vector<64xf32>
     %w = )" +
-         op +
-         " %v " + flags + R"( : vector<64xf32>
+         op + " %v " + flags + R"( : vector<64xf32>
     tile.store %w, %y[%c] axes [0] live(%c0 to %left) : vector<64xf32>, memref<?xf32>, vector<64xi32>, index, index
   }
   tile.return
@@ -97,25 +96,25 @@ double rsqrtExact(double x) { return 1 / std::sqrt(x); }
 
 INSTANTIATE_TEST_SUITE_P(
     Functions, Math,
-    testing::Values(Function{"math.exp", std::exp, -87.3, 88.7, 2.5e-7, 0},
-                    Function{"math.exp", std::exp, -1, 1, 2e-7, 0},
-                    Function{"math.exp2", std::exp2, -126, 127.99, 2.5e-7, 0},
-                    Function{"math.exp", std::exp, -87.3, 88.7, 8e-6, 0, kShort},
-                    Function{"math.exp", std::exp, -8, 1, 3.6e-6, 0, kShort},
-                    Function{"math.exp2", std::exp2, -126, 127.99, 3.1e-6, 0,
-                             kShort},
-                    Function{"math.log", std::log, 1e-6, 20, 3e-7, 1e-7},
-                    Function{"math.log2", std::log2, 1e-6, 20, 3e-7, 2e-7},
-                    Function{"math.log1p", std::log1p, -0.9, 20, 1e-6, 1e-7},
-                    Function{"math.expm1", std::expm1, -10, 10, 1e-6, 1e-7},
-                    Function{"math.tanh", std::tanh, -12, 12, 1e-6, 1e-7},
-                    Function{"math.erf", std::erf, -5, 5, 1e-6, 1e-6},
-                    Function{"math.sin", std::sin, -50, 50, 1e-6, 3e-6},
-                    Function{"math.cos", std::cos, -50, 50, 1e-6, 3e-6},
-                    Function{"math.sqrt", std::sqrt, 1e-3, 100, 1e-7, 0},
-                    Function{"math.rsqrt", rsqrtExact, 1e-3, 100, 2e-7, 0},
-                    Function{"math.absf", std::fabs, -3, 3, 0, 0},
-                    Function{"math.floor", std::floor, -3, 3, 0, 0}));
+    testing::Values(
+        Function{"math.exp", std::exp, -87.3, 88.7, 2.5e-7, 0},
+        Function{"math.exp", std::exp, -1, 1, 2e-7, 0},
+        Function{"math.exp2", std::exp2, -126, 127.99, 2.5e-7, 0},
+        Function{"math.exp", std::exp, -87.3, 88.7, 8e-6, 0, kShort},
+        Function{"math.exp", std::exp, -8, 1, 3.6e-6, 0, kShort},
+        Function{"math.exp2", std::exp2, -126, 127.99, 3.1e-6, 0, kShort},
+        Function{"math.log", std::log, 1e-6, 20, 3e-7, 1e-7},
+        Function{"math.log2", std::log2, 1e-6, 20, 3e-7, 2e-7},
+        Function{"math.log1p", std::log1p, -0.9, 20, 1e-6, 1e-7},
+        Function{"math.expm1", std::expm1, -10, 10, 1e-6, 1e-7},
+        Function{"math.tanh", std::tanh, -12, 12, 1e-6, 1e-7},
+        Function{"math.erf", std::erf, -5, 5, 1e-6, 1e-6},
+        Function{"math.sin", std::sin, -50, 50, 1e-6, 3e-6},
+        Function{"math.cos", std::cos, -50, 50, 1e-6, 3e-6},
+        Function{"math.sqrt", std::sqrt, 1e-3, 100, 1e-7, 0},
+        Function{"math.rsqrt", rsqrtExact, 1e-3, 100, 2e-7, 0},
+        Function{"math.absf", std::fabs, -3, 3, 0, 0},
+        Function{"math.floor", std::floor, -3, 3, 0, 0}));
 
 /// 0 below the normal numbers, or a denormal one: who scales leaves it to the
 /// mode of the thread.
@@ -154,14 +153,13 @@ TEST_P(Edges, Exp2) {
   ASSERT_EQ(y.size(), x.size());
   expectBelowNormal(y.back());
   y.pop_back();
-  EXPECT_EQ(y,
-            (std::vector<float>{1.0f, inf, 0.0f, inf, 0x1p-126f, 1024.0f}));
+  EXPECT_EQ(y, (std::vector<float>{1.0f, inf, 0.0f, inf, 0x1p-126f, 1024.0f}));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Exp, Edges,
-    testing::Combine(testing::Values("native", "x86-64-v3", "x86-64-v2"),
-                     testing::Values("", kShort)));
+INSTANTIATE_TEST_SUITE_P(Exp, Edges,
+                         testing::Combine(testing::Values("native", "x86-64-v3",
+                                                          "x86-64-v2"),
+                                          testing::Values("", kShort)));
 
 TEST(Host, UnknownFunctionIsNamed) {
   Compiled code;
