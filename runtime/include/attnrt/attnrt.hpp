@@ -101,6 +101,17 @@ public:
         attnrt_kernel_load(bundle.get(), entry, device, params, &made));
     handle.reset(made);
   }
+  /// Of several that compute the same over keys in different formats.
+  static Kernel join(const std::vector<const Kernel *> &kernels) {
+    std::vector<attnrt_kernel *> list;
+    for (const Kernel *kernel : kernels) {
+      list.push_back(kernel->get());
+    }
+    attnrt_kernel *made = nullptr;
+    throwIfFailed(
+        attnrt_kernel_join(list.data(), int32_t(list.size()), &made));
+    return Kernel(made);
+  }
   attnrt_kernel_info info() const {
     auto info = params<attnrt_kernel_info>();
     throwIfFailed(attnrt_kernel_describe(get(), &info));
@@ -114,6 +125,8 @@ public:
   attnrt_kernel *get() const { return handle.get(); }
 
 private:
+  explicit Kernel(attnrt_kernel *made) : handle(made) {}
+
   detail::Handle<attnrt_kernel, attnrt_kernel_release> handle;
 };
 

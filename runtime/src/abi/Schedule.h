@@ -48,6 +48,8 @@ struct PlannedLaunch {
   // One entry per row for the range function, and its second answer.
   std::vector<int32_t> segmentOfRow, otherLow, otherHigh;
   GivenArrays given;
+  /// The plan with a stage for each variant, where the device needs that.
+  std::vector<uint64_t> byVariant;
 
   /// States that outlive the launch: slots from elsewhere, and those that stay.
   int64_t fixedSlots() const {

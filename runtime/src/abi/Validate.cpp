@@ -137,10 +137,7 @@ static std::vector<int64_t> findExtents(const Schedule &schedule,
     }
   }
   std::vector<int64_t> extents(kernel.program->extents.size());
-  attnrt_args args{};
-  args.tensors = tensors.data();
-  args.scalars = cells.data();
-  kernel.extents(&args, extents.data());
+  kernel.findExtents(tensors.data(), cells.data(), extents.data());
   return extents;
 }
 

@@ -69,12 +69,15 @@ struct CudaLaunch {
   Function items = nullptr, merges = nullptr;
   KernelShape itemKernel, mergeKernel;
   KernelResources resources;
+  // Of its part: where tensors and cells begin, and how many there are.
+  size_t firstTensor = 0, numTensors = 0, firstScalar = 0, numScalars = 0;
 };
 
 struct CudaKernel : LoadedKernel {
   std::unique_ptr<Session> makeSession(int32_t stepsInFlight,
                                        bool isCaptured) override;
   int32_t defaultWorkers() const override { return workers; }
+  bool splitsVariants() const override { return true; }
   int32_t pointsPerItem(size_t launch) const override {
     return launches[launch].merges
                ? 0
@@ -85,10 +88,12 @@ struct CudaKernel : LoadedKernel {
     return launches[launch].resources;
   }
 
+  /// One that has no module, and one for the module of each part.
   std::unique_ptr<Gpu> cuda;
+  std::vector<std::unique_ptr<Gpu>> modules;
   std::vector<CudaLaunch> launches;
   int32_t workers = 1;
-  uint64_t argumentBytes = 0;
+  uint64_t argumentBytes = 0; ///< of the part that has most
 };
 
 class CudaSession : public Session {
@@ -119,9 +124,8 @@ public:
   CudaDevice(attnrt::Context &context, int ordinal);
   bool fits(const Target &target, std::string &why) const override;
   int rank(const Target &target) const override;
-  std::unique_ptr<LoadedKernel> load(const Bundle &bundle,
-                                     const Program &program,
-                                     const Library &host) override;
+  std::unique_ptr<LoadedKernel>
+  load(const std::vector<PartCode> &parts) override;
   bool reaches(DLDevice device) const override {
     return device.device_type == kDLCUDA && device.device_id == ordinal;
   }
@@ -129,6 +133,9 @@ public:
   void free(void *memory, uint64_t bytes) override;
 
 private:
+  std::unique_ptr<Gpu> start() const;
+  void loadPart(const PartCode &part, CudaKernel &kernel, int &resident) const;
+
   attnrt::Context &context;
   int ordinal;
   Gpu cuda; ///< no module: to ask and to allocate
@@ -232,7 +239,7 @@ void CudaSession::update(const std::vector<LaunchWork> &works, void *stream) {
   std::vector<uint64_t> wanted = regions;
   uint64_t bytes = 0;
   for (size_t l = 0; l < works.size(); ++l) {
-    uint64_t needed = works[l].plan ? roundUp(works[l].plan->bytes) : 0;
+    uint64_t needed = works[l].plan ? roundUp(works[l].sent()->bytes) : 0;
     if (needed > wanted[l]) {
       // Some to spare where moving costs more than copying.
       wanted[l] = isCaptured ? roundUp(needed + needed / 2) : needed;
@@ -246,7 +253,7 @@ void CudaSession::update(const std::vector<LaunchWork> &works, void *stream) {
     char *to = plans.begin(bytes);
     for (size_t l = 0; l < works.size(); ++l) {
       if (works[l].plan) {
-        std::memcpy(to, works[l].plan, works[l].plan->bytes);
+        std::memcpy(to, works[l].sent(), works[l].sent()->bytes);
       }
       to += wanted[l];
     }
@@ -285,18 +292,19 @@ void CudaSession::run(const std::vector<LaunchWork> &works,
   Pointer plan = planBlock;
   for (size_t l = 0; l < works.size(); plan += regions[l++]) {
     input.enter(l);
-    const attnrt_plan *p = works[l].plan;
+    const attnrt_plan *p = works[l].sent();
     if (!p) {
       continue;
     }
-    writeParameters(parameters.data(), input.tensors, input.numTensors,
-                    input.scalars, input.numScalars);
-    const attnrt_stage &stage = attnrt_plan_stages(p)[0];
-    int32_t number = 0;
-    // The driver keeps a copy of what these point to.
-    void *given[] = {parameters.data(), &plan, &number};
-    auto launch = [&](Function function, const KernelShape &k) {
-      cuda.check(cuda.driver.launch(function, unsigned(stage.workers), 1, 1,
+    const attnrt_stage *stages = attnrt_plan_stages(p);
+    auto launch = [&](const CudaLaunch &code, int32_t number, Function function,
+                      const KernelShape &k) {
+      writeParameters(parameters.data(), input.tensors + code.firstTensor,
+                      code.numTensors, input.scalars + code.firstScalar,
+                      code.numScalars);
+      // The driver keeps a copy of what these point to.
+      void *given[] = {parameters.data(), &plan, &number};
+      cuda.check(cuda.driver.launch(function, unsigned(stages[0].workers), 1, 1,
                                     k.threads, 1, 1, k.sharedBytes,
                                     static_cast<Stream>(stream), given,
                                     nullptr),
@@ -304,12 +312,15 @@ void CudaSession::run(const std::vector<LaunchWork> &works,
     };
     // A later step, for which the graph is replayed, may have what this has
     // not.
-    const CudaLaunch &code = kernel.launches[l];
-    if (stage.item_count || isCaptured) {
-      launch(code.items, code.itemKernel);
+    for (uint32_t v = 0; v < works[l].variants; ++v) {
+      const CudaLaunch &code = kernel.launches[l + v];
+      if (stages[v].item_count || isCaptured) {
+        launch(code, int32_t(v), code.items, code.itemKernel);
+      }
     }
-    if (code.merges && (stage.merge_count || isCaptured)) {
-      launch(code.merges, code.mergeKernel);
+    const CudaLaunch &code = kernel.launches[l];
+    if (code.merges && (stages[0].merge_count || isCaptured)) {
+      launch(code, 0, code.merges, code.mergeKernel);
     }
   }
 }
@@ -368,21 +379,23 @@ static KernelResources describe(const Gpu &cuda, Function function,
   return resources;
 }
 
-std::unique_ptr<LoadedKernel> CudaDevice::load(const Bundle &bundle,
-                                               const Program &program,
-                                               const Library &) {
-  auto loaded = std::make_unique<CudaKernel>();
-  loaded->cuda = std::make_unique<Gpu>();
-  Gpu &own = *loaded->cuda;
-  attnrt::check(own.driver.load(context.params.cuda_library));
-  own.start(ordinal);
-  loaded->argumentBytes = program.argumentBytes();
+std::unique_ptr<Gpu> CudaDevice::start() const {
+  auto gpu = std::make_unique<Gpu>();
+  attnrt::check(gpu->driver.load(context.params.cuda_library));
+  gpu->start(ordinal);
+  return gpu;
+}
+
+void CudaDevice::loadPart(const PartCode &part, CudaKernel &kernel,
+                          int &resident) const {
+  const Program &program = *part.program;
+  kernel.modules.push_back(start());
+  Gpu &own = *kernel.modules.back();
   const char *image = nullptr;
-  int resident = 0;
   auto kernelOf = [&](uint32_t number, Function &function) {
     const KernelCode &code = program.kernels[number];
     checkParameters(code, program);
-    const char *data = bundle.code[code.code].data;
+    const char *data = part.bundle->code[code.code].data;
     if (image && image != data) {
       raise(ATTNRT_INCOMPATIBLE, "a GPU expects one image for an entry");
     }
@@ -390,22 +403,38 @@ std::unique_ptr<LoadedKernel> CudaDevice::load(const Bundle &bundle,
       own.load(data);
       image = data;
     }
-    KernelShape kernel{code.symbol.c_str(), code.threads, code.sharedBytes};
-    function = own.find(kernel);
-    return kernel;
+    KernelShape shape{code.symbol.c_str(), code.threads, code.sharedBytes};
+    function = own.find(shape);
+    return shape;
   };
   for (const LaunchRecord &record : program.launches) {
     CudaLaunch launch;
+    launch.firstTensor = part.firstTensor;
+    launch.numTensors = part.numTensors();
+    launch.firstScalar = part.firstScalar;
+    launch.numScalars = part.numScalars();
     launch.itemKernel = kernelOf(record.items, launch.items);
     launch.resources = describe(own, launch.items, launch.itemKernel);
     if (record.isFold()) {
       launch.mergeKernel = kernelOf(uint32_t(record.merge), launch.merges);
       resident = std::max(resident, launch.resources.residentCtas);
     }
-    loaded->launches.push_back(launch);
+    kernel.launches.push_back(launch);
   }
-  loaded->workers =
-      std::min(own.ask(kMultiprocessors) * std::max(resident, 1), 1 << 16);
+  kernel.argumentBytes =
+      std::max(kernel.argumentBytes, program.argumentBytes());
+}
+
+std::unique_ptr<LoadedKernel>
+CudaDevice::load(const std::vector<PartCode> &parts) {
+  auto loaded = std::make_unique<CudaKernel>();
+  loaded->cuda = start();
+  int resident = 0;
+  for (const PartCode &part : parts) {
+    loadPart(part, *loaded, resident);
+  }
+  loaded->workers = std::min(
+      loaded->cuda->ask(kMultiprocessors) * std::max(resident, 1), 1 << 16);
   return loaded;
 }
 
