@@ -10,15 +10,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KindWorld.h"
+#include "TestProgram.h"
 
-#include "attn/Compiler/Compiler.h"
-#include "attn/JIT/Bundle.h"
-#include "attnrt/attnrt.hpp"
-#include "attnrt/sim.h"
-
-#include "mlir/Parser/Parser.h"
 #include "gtest/gtest.h"
 #include <map>
+#include <optional>
 
 using namespace attn;
 using namespace attn::test;
@@ -57,24 +53,10 @@ public:
 /// The entry of a shape, on a device.
 class Entry {
 public:
-  Entry(const Shape &shape, DLDevice device) {
-    DialectRegistry registry;
-    registerCompilerDialects(registry);
-    context.appendDialectRegistry(registry);
-    OwningOpRef<ModuleOp> module =
-        parseSourceString<ModuleOp>(makeProgram(shape), &context);
-    BundleOptions options;
-    options.targets = {"x86-64-v2"};
-    if (device.device_type == kDLExtDev) {
-      options.targets.push_back("sm_80");
-      rt::throwIfFailed(attnrt_sim_enable(nullptr));
-    }
-    options.tiles.tile = 32;
-    auto bytes = makeBundle(*module, options);
-    EXPECT_TRUE(succeeded(bytes));
-    bundle.emplace(runtime(), bytes->data(), bytes->size());
-    kernel.emplace(*bundle, "attend", device);
-  }
+  Entry(const Shape &shape, DLDevice device)
+      : bundle(loadProgram(runtime(), makeProgram(shape),
+                           {device.device_type == kDLExtDev, 0, 32})),
+        kernel(bundle, "attend", device) {}
 
   /// Of all parts of a kind, joined.
   static rt::Kernel &jointOf(Kind kind, Mask mask, DLDevice device) {
@@ -84,7 +66,7 @@ public:
     if (!kernel) {
       std::vector<const rt::Kernel *> parts;
       for (int part = 0; part < partsOf(kind); ++part) {
-        parts.push_back(&*of(shapeOf(kind, mask, part), device).kernel);
+        parts.push_back(&of(shapeOf(kind, mask, part), device).kernel);
       }
       kernel.emplace(rt::Kernel::join(parts));
     }
@@ -107,9 +89,8 @@ public:
     return context;
   }
 
-  MLIRContext context;
-  std::optional<rt::Bundle> bundle;
-  std::optional<rt::Kernel> kernel;
+  rt::Bundle bundle;
+  rt::Kernel kernel;
   int64_t tile = 0; ///< of its items, once it is known
 };
 
@@ -120,7 +101,7 @@ int64_t tileOf(Kind kind, Mask mask, DLDevice device) {
     std::mt19937_64 random(1);
     KindWorld world(kind, mask, 1, random);
     Tensors arguments(world.arguments(0, +1));
-    rt::Schedule schedule(*entry.kernel);
+    rt::Schedule schedule(entry.kernel);
     schedule.update(arguments.list);
     entry.tile = schedule.launch(0).cols;
   }
@@ -161,7 +142,7 @@ void plan(KindWorld &world, Mask mask, DLDevice device, std::mt19937_64 &random,
   int part = unit.parts[0];
   unit.schedule.emplace(
       isJoint ? Entry::jointOf(world.kind, mask, device)
-              : *Entry::of(shapeOf(world.kind, mask, part), device).kernel,
+              : Entry::of(shapeOf(world.kind, mask, part), device).kernel,
       &caps);
   // Lists and masks are operands.
   attnrt_problem problem = isJoint ? world.jointProblem() : world.problem(part);
@@ -252,11 +233,6 @@ std::string check(Kind kind, DLDevice device, std::mt19937_64 &random,
     world.redraw(random);
   }
   return wrong;
-}
-
-uint64_t testSeed() {
-  const char *given = std::getenv("ATTN_TEST_SEED");
-  return given ? std::strtoull(given, nullptr, 10) : 1;
 }
 
 void checkKinds(DLDevice device, uint64_t rounds) {

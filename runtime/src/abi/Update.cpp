@@ -84,6 +84,10 @@ private:
                ? given.problems[number]
                : nullptr;
   }
+  /// Of a joined kernel: a launch whose items are in the plan of the first.
+  bool isVariant(size_t number) const {
+    return kernel.isJoined() && number > 0;
+  }
   LaunchSizes sizesOf(const LaunchRecord &launch) const;
   /// Of a fold, or of all folds that are joined.
   LaunchSizes jointSizes(size_t number) const;
@@ -414,12 +418,12 @@ void Schedule::Updater::plan(size_t number) {
   planned.entry = attnrt_entry{};
   planned.entry.struct_size = sizeof(planned.entry);
   const bool isFold = program.launches[number].isFold();
-  const bool isVariant = kernel.isJoined() && number > 0;
-  if (problemOf(number) && (!isFold || isVariant)) {
+  if (problemOf(number) && (!isFold || isVariant(number))) {
     raise(ATTNRT_INVALID_ARGUMENT, "launch %zu expects no problem, as it is %s",
-          number, isVariant ? "a variant of launch 0" : "a stage of points");
+          number,
+          isVariant(number) ? "a variant of launch 0" : "a stage of points");
   }
-  if (isVariant || !(isFold ? poseFold(number) : posePoints(number))) {
+  if (isVariant(number) || !(isFold ? poseFold(number) : posePoints(number))) {
     return;
   }
   planned.makePlan();
@@ -518,6 +522,9 @@ void Schedule::Updater::layOut() {
   for (size_t l : order) {
     uint64_t at = end;
     step.statesAt[l].clear();
+    if (isVariant(l)) {
+      continue; // its states are those of launch 0
+    }
     for (uint32_t state : program.launches[l].states) {
       attnrt_tensor &tensor = step.tensors[schedule.numberOf[state]];
       int64_t slots = step.works[l].plan ? step.works[l].plan->slots : 0;
