@@ -5,6 +5,7 @@ set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/Allocations.cpp
   ${CMAKE_CURRENT_LIST_DIR}/BundleTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/ConformanceTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/CarriedTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CppTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CudaTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/FaultTest.cpp

@@ -323,6 +323,12 @@ typedef struct attnrt_prefixes {
   uint32_t reserved;  ///< 0
 } attnrt_prefixes;
 
+/// Bytes that go to the device with a step. This struct never changes.
+typedef struct attnrt_carried {
+  const void *data; ///< in host memory
+  uint64_t bytes;
+} attnrt_carried;
+
 /// What a step is made of. All arrays stay the caller's and are only read
 /// during the call.
 typedef struct attnrt_step {
@@ -365,7 +371,12 @@ typedef struct attnrt_step {
   /// are the hull of it, at any length that runs may come with.
   const struct attnrt_problem *const *problems;
   int32_t num_problems;
-  uint32_t reserved; ///< 0
+  int32_t num_carried;
+  /// Arrays of the engine that the device gets in the copy of the plans
+  /// (lengths, slots of new tokens, changes of page tables): one copy for a
+  /// step, staged as the plans are, however many steps are in flight.
+  /// attnrt_schedule_carried says where they are then.
+  const attnrt_carried *carried;
 } attnrt_step;
 
 /// Plans a step. Runs that were launched before go on with theirs. `stream` is
@@ -397,6 +408,15 @@ typedef struct attnrt_schedule_stats {
 
 ATTNRT_API attnrt_status attnrt_schedule_describe(
     const attnrt_schedule *schedule, attnrt_schedule_stats *out);
+
+/// Where array `number` of attnrt_step::carried lies for runs of the last step:
+/// in the device's memory, aligned to 64 bytes, until the next update (runs
+/// that were launched before it still find theirs). With
+/// ATTNRT_SCHEDULE_CAPTURE it stays there as long as attnrt_schedule_stats::
+/// layout does. INVALID_ARGUMENT before the first step, and for an array that
+/// it has not.
+ATTNRT_API attnrt_status attnrt_schedule_carried(
+    const attnrt_schedule *schedule, int32_t number, void **data);
 
 enum {
   /// A fold; else a stage of points.

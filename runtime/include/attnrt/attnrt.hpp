@@ -166,6 +166,12 @@ public:
     throwIfFailed(attnrt_schedule_state(get(), launch, component, &info));
     return info;
   }
+  /// Where an array of attnrt_step::carried lies.
+  void *carried(int32_t number) const {
+    void *data = nullptr;
+    throwIfFailed(attnrt_schedule_carried(get(), number, &data));
+    return data;
+  }
   attnrt_launch_info launch(int32_t number) const {
     auto info = params<attnrt_launch_info>();
     throwIfFailed(attnrt_schedule_launch(get(), number, &info));

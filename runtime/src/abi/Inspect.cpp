@@ -70,17 +70,22 @@ attnrt_status attnrt_schedule_count_tiles(const attnrt_schedule *schedule,
   });
 }
 
-/// A schedule that is planned, and a launch that it has.
 static const Schedule &planned(const attnrt_schedule *schedule,
-                               const char *what, int32_t launch) {
+                               const char *what) {
   if (!schedule) {
     raise(ATTNRT_INVALID_ARGUMENT, "expects a schedule, but got null");
   }
-  const Schedule &s = schedule->impl;
-  if (!s.now.isPlanned) {
+  if (!schedule->impl.now.isPlanned) {
     raise(ATTNRT_INVALID_ARGUMENT,
           "expects a step to be planned before its %s are known", what);
   }
+  return schedule->impl;
+}
+
+/// A schedule that is planned, and a launch that it has.
+static const Schedule &planned(const attnrt_schedule *schedule,
+                               const char *what, int32_t launch) {
+  const Schedule &s = planned(schedule, what);
   size_t launches = s.now.launches.size();
   if (launch < 0 || size_t(launch) >= launches) {
     raise(ATTNRT_INVALID_ARGUMENT, "expects a launch below %zu, but got %d",
@@ -134,5 +139,26 @@ attnrt_status attnrt_schedule_state(const attnrt_schedule *schedule,
     info.sizes[0] = launch.fixedSlots();
     info.data = info.sizes[0] ? s.memory.data() + at : nullptr;
     writeInfo(info, out, "attnrt_state_info");
+  });
+}
+
+attnrt_status attnrt_schedule_carried(const attnrt_schedule *schedule,
+                                      int32_t number, void **data) {
+  return guard([&] {
+    const Schedule &s = planned(schedule, "carried arrays");
+    const Step &step = s.now;
+    if (!data) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects a place for an address, but got null");
+    }
+    if (number < 0 || size_t(number) >= step.carriedAt.size()) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects a carried array below %zu, but got %d",
+            step.carriedAt.size(), number);
+    }
+    char *base = s.session->carried();
+    const char *here = reinterpret_cast<const char *>(step.carried.data());
+    *data = (base ? base : const_cast<char *>(here)) +
+            step.carriedAt[size_t(number)];
   });
 }

@@ -61,6 +61,11 @@ struct PlannedLaunch {
   void makePlan();
 };
 
+/// The unit of memory for what engines read.
+struct alignas(64) CacheLine {
+  char bytes[64];
+};
+
 /// What an update makes and runs use.
 struct Step {
   bool isPlanned = false;
@@ -74,6 +79,9 @@ struct Step {
   std::vector<uint64_t> workspaceAt;
   std::vector<std::vector<std::pair<uint32_t, uint64_t>>> statesAt;
   uint64_t workspaceBytes = 0;
+  /// Arrays of the engine, and where each begins, in bytes.
+  std::vector<CacheLine> carried;
+  std::vector<uint64_t> carriedAt;
   attnrt_schedule_stats stats{};
 
   int64_t product(const std::vector<uint32_t> &list) const;

@@ -44,7 +44,7 @@ static bool areSame(const attnrt_tensor &a, const attnrt_tensor &b) {
 bool Step::hasSameLayout(const Step &other) const {
   bool isSame = isPlanned == other.isPlanned && scalars == other.scalars &&
                 workspaceAt == other.workspaceAt &&
-                statesAt == other.statesAt &&
+                statesAt == other.statesAt && carriedAt == other.carriedAt &&
                 tensors.size() == other.tensors.size() &&
                 works.size() == other.works.size();
   for (size_t i = 0; isSame && i < tensors.size(); ++i) {
@@ -72,6 +72,7 @@ public:
   void checkResults() const;
   void shapeBuffers();
   void plan();
+  void carry();
   void shareStates(size_t number);
   void layOut();
   void checkCaps();
@@ -462,6 +463,36 @@ void Schedule::Updater::plan() {
   }
 }
 
+/// A copy of the engine's arrays, for the device to take or to stay here.
+void Schedule::Updater::carry() {
+  step.carriedAt.clear();
+  if (given.num_carried < 0 || (given.num_carried && !given.carried)) {
+    raise(ATTNRT_INVALID_ARGUMENT, "expects carried arrays, but got %d%s",
+          given.num_carried, given.carried ? "" : " at null");
+  }
+  uint64_t lines = 0;
+  for (int32_t i = 0; i < given.num_carried; ++i) {
+    const attnrt_carried &array = given.carried[i];
+    if (array.bytes >> 40 || (array.bytes && !array.data)) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects carried array %d to have data and less than 2^40 bytes, "
+            "but got %llu%s",
+            i, static_cast<unsigned long long>(array.bytes),
+            array.data ? "" : " at null");
+    }
+    step.carriedAt.push_back(lines * sizeof(CacheLine));
+    lines += (array.bytes + sizeof(CacheLine) - 1) / sizeof(CacheLine);
+  }
+  step.carried.resize(lines);
+  for (int32_t i = 0; i < given.num_carried; ++i) {
+    if (given.carried[i].bytes) {
+      std::memcpy(reinterpret_cast<char *>(step.carried.data()) +
+                      step.carriedAt[size_t(i)],
+                  given.carried[i].data, given.carried[i].bytes);
+    }
+  }
+}
+
 /// Variants have the states of their launch. Behind its own in the list, so
 /// that components count from 0.
 void Schedule::Updater::shareStates(size_t number) {
@@ -573,10 +604,12 @@ void Schedule::update(const attnrt_step &given, void *stream) {
   updater.plan();
   updater.layOut();
   updater.checkCaps();
+  updater.carry();
   memory.reserve(next.workspaceBytes, stream);
   runTensors.reserve(numTensors);
   runScalars.reserve(numScalars);
-  session->update(next.works, stream);
+  session->update(next.works, next.carried.data(),
+                  next.carried.size() * sizeof(CacheLine), stream);
   // Nothing fails from here on.
   next.stats.workspace_bytes = int64_t(memory.size());
   next.isPlanned = true;

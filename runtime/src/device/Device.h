@@ -93,11 +93,15 @@ struct RunInput {
 class Session {
 public:
   virtual ~Session() = default;
-  /// Makes the plans of a step known to the device; runs that were launched
-  /// before still see theirs.
-  virtual void update(const std::vector<LaunchWork> &works, void *stream) {
-    (void)works, (void)stream;
+  /// Makes the plans of a step and the arrays that it carries known to the
+  /// device; runs that were launched before still see theirs.
+  virtual void update(const std::vector<LaunchWork> &works, const void *carried,
+                      uint64_t carriedBytes, void *stream) {
+    (void)works, (void)carried, (void)carriedBytes, (void)stream;
   }
+  /// Where the last step's arrays begin in the device's memory; null: where
+  /// they were handed over.
+  virtual char *carried() const { return nullptr; }
   /// Fills with zeros in the order of the stream.
   virtual void zero(const attnrt_tensor &tensor, void *stream) = 0;
   virtual void run(const std::vector<LaunchWork> &works, const RunInput &input,

@@ -56,7 +56,8 @@ class CpuSession : public Session {
 public:
   explicit CpuSession(const CpuKernel &kernel)
       : kernel(kernel), variants(kernel.launches.size()) {}
-  void update(const std::vector<LaunchWork> &works, void *stream) override;
+  void update(const std::vector<LaunchWork> &works, const void *, uint64_t,
+              void *stream) override;
   void zero(const attnrt_tensor &tensor, void *) override {
     zeroOnHost(tensor);
   }
@@ -173,7 +174,8 @@ static int64_t mostBodies(const LaunchWork &work, int32_t threads) {
 static uint64_t roundUp(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /// Memory for an engine's loop, so that runs ask for none.
-void CpuSession::update(const std::vector<LaunchWork> &works, void *) {
+void CpuSession::update(const std::vector<LaunchWork> &works, const void *,
+                        uint64_t, void *) {
   if (!kernel.context.params.parallel_for) {
     kernel.context.pool();
     return;

@@ -101,8 +101,16 @@ public:
   CudaSession(CudaKernel &kernel, int32_t stepsInFlight, bool isCaptured)
       : kernel(kernel), isCaptured(isCaptured),
         plans(*kernel.cuda, size_t(stepsInFlight) + 1),
-        regions(kernel.launches.size()), parameters(kernel.argumentBytes) {}
-  void update(const std::vector<LaunchWork> &works, void *stream) override;
+        regions(kernel.launches.size() + 1), parameters(kernel.argumentBytes) {}
+  void update(const std::vector<LaunchWork> &works, const void *carried,
+              uint64_t carriedBytes, void *stream) override;
+  char *carried() const override {
+    uint64_t plans = 0;
+    for (size_t l = 0; l < kernel.launches.size(); ++l) {
+      plans += regions[l];
+    }
+    return reinterpret_cast<char *>(planBlock + plans);
+  }
   void zero(const attnrt_tensor &tensor, void *stream) override;
   void run(const std::vector<LaunchWork> &works, const RunInput &input,
            void *stream) override;
@@ -112,7 +120,8 @@ private:
   CudaKernel &kernel;
   bool isCaptured;
   Ring plans;
-  /// By launch: bytes that its plan may have. They lie one behind the other.
+  /// By launch: bytes that its plan may have; behind them, what steps carry.
+  /// They lie one behind the other.
   std::vector<uint64_t> regions;
   Pointer planBlock = 0;
   int64_t moves = 0; ///< of a region
@@ -235,27 +244,39 @@ std::unique_ptr<Session> CudaKernel::makeSession(int32_t stepsInFlight,
   return std::make_unique<CudaSession>(*this, stepsInFlight, isCaptured);
 }
 
-void CudaSession::update(const std::vector<LaunchWork> &works, void *stream) {
+void CudaSession::update(const std::vector<LaunchWork> &works,
+                         const void *carried, uint64_t carriedBytes,
+                         void *stream) {
+  struct Piece {
+    const void *data;
+    uint64_t bytes;
+  };
+  std::vector<Piece> pieces;
+  for (const LaunchWork &work : works) {
+    const attnrt_plan *plan = work.sent();
+    pieces.push_back({plan, plan ? plan->bytes : 0});
+  }
+  pieces.push_back({carried, carriedBytes});
   std::vector<uint64_t> wanted = regions;
   uint64_t bytes = 0;
-  for (size_t l = 0; l < works.size(); ++l) {
-    uint64_t needed = works[l].plan ? roundUp(works[l].sent()->bytes) : 0;
-    if (needed > wanted[l]) {
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    uint64_t needed = roundUp(pieces[i].bytes);
+    if (needed > wanted[i]) {
       // Some to spare where moving costs more than copying.
-      wanted[l] = isCaptured ? roundUp(needed + needed / 2) : needed;
+      wanted[i] = isCaptured ? roundUp(needed + needed / 2) : needed;
     } else if (!isCaptured) {
-      wanted[l] = needed;
+      wanted[i] = needed;
     }
-    bytes += wanted[l];
+    bytes += wanted[i];
   }
   if (bytes) {
     kernel.cuda->enter();
     char *to = plans.begin(bytes);
-    for (size_t l = 0; l < works.size(); ++l) {
-      if (works[l].plan) {
-        std::memcpy(to, works[l].sent(), works[l].sent()->bytes);
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      if (pieces[i].bytes) {
+        std::memcpy(to, pieces[i].data, pieces[i].bytes);
       }
-      to += wanted[l];
+      to += wanted[i];
     }
     plans.end(bytes, static_cast<Stream>(stream));
   }
