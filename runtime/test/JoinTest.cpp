@@ -152,7 +152,7 @@ TEST(Join, OnePlanAndOneSetOfStates) {
   caps.workers = 2;
   caps.split = 2;
   joined.schedule.emplace(*joined.kernel, &caps);
-  Batch a({16}, 16), b({16}, 16);
+  Batch a({14}, 16), b({16}, 16); // the last tile of the first is not full
   joined.run(a, b);
   EXPECT_EQ(2, joined.kernel->info().num_launches);
   const attnrt_plan *plan = joined.schedule->launch(0).plan;
@@ -163,6 +163,7 @@ TEST(Join, OnePlanAndOneSetOfStates) {
   std::vector<int> variants;
   for (uint32_t i = 0; i < 4; ++i) {
     variants.push_back(attnrt_plan_items(plan)[i].variant);
+    EXPECT_EQ(0u, attnrt_plan_items(plan)[i].flags & ATTNRT_ITEM_FULL);
   }
   std::sort(variants.begin(), variants.end());
   EXPECT_EQ((std::vector<int>{0, 0, 1, 1}), variants);

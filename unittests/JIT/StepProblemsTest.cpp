@@ -252,8 +252,7 @@ void checkKinds(DLDevice device, uint64_t rounds) {
   if (!only) {
     EXPECT_GT(counts.merges, int64_t(rounds));
     EXPECT_GT(counts.variants, 0);
-    // Of a GPU states are in registers.
-    EXPECT_EQ(device.device_type == kDLCPU, counts.resumed > 0);
+    EXPECT_GT(counts.resumed, 0);
   }
 }
 

@@ -34,8 +34,8 @@ struct CompileOptions {
   bool dotsBF16 = false;
   /// And a matrix unit that does so.
   bool tilesBF16 = false;
-  /// A worker's memory lives from item to item, so one may go on with the state
-  /// of the one before (ATTNRT_ITEM_KEEP and _RESUME).
+  /// Code that may go on with the state that the worker's item before has kept
+  /// (ATTNRT_ITEM_KEEP and _RESUME): in its memory, or in registers.
   bool resumes = false;
 };
 
