@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Allocations.h"
+#include "Fork.h"
 #include "TestBundle.h"
 #include "attnrt/plan.h"
 
@@ -386,6 +387,7 @@ TEST(Fault, RunsInAChildOfFork) {
   ASSERT_EQ("", loaded.run(batch)); // the parent has threads now
   pid_t child = fork();
   if (child == 0) {
+    enterChild();
     alarm(20); // a run that hangs ends
     Batch mine({29, 5, 30, 30}, 30);
     bool good = loaded.run(mine).empty() && mine.y == mine.expected();

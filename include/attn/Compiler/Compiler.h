@@ -31,8 +31,8 @@ struct CompileOptions {
   bool derive = true;
   /// What a CPU's code is made for.
   VectorUnit unit;
-  /// A worker's memory lives from item to item, so one may go on with the state
-  /// of the one before (ATTNRT_ITEM_KEEP and _RESUME).
+  /// Code that may go on with the state that the worker's item before has kept
+  /// (ATTNRT_ITEM_KEEP and _RESUME): in its memory, or in registers.
   bool resumes = false;
 };
 
