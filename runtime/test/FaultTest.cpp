@@ -23,28 +23,6 @@ using namespace attnrt_test;
 // Allocations that fail
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// Runs `call` with the n-th allocation failing, for every n, until it needs no
-/// more; returns how many it needed.
-template <class F, class Check> long failEach(F call, Check check) {
-  for (long n = 0; n < 100000; ++n) {
-    allocationsLeft() = n;
-    attnrt_status status = call();
-    allocationsLeft() = -1;
-    if (status == ATTNRT_OK) {
-      return n;
-    }
-    EXPECT_EQ(ATTNRT_RESOURCE_EXHAUSTED, status)
-        << n << ": " << attnrt_last_message();
-    check();
-  }
-  ADD_FAILURE() << "it never ends";
-  return -1;
-}
-
-} // namespace
-
 TEST(Fault, EveryAllocationOfLoading) {
   Bytes bytes = pack(makeBundle());
   attnrt_context *context = nullptr;
@@ -96,6 +74,10 @@ TEST(Fault, EveryAllocationOfAStep) {
   Batch small({7, 2}, 30), large({30, 0, 30, 11, 29}, 30);
   ASSERT_EQ("", loaded.run(small));
   attnrt_step step = large.step();
+  const std::string text(1000, 'x');
+  const attnrt_carried carried{text.data(), text.size()};
+  step.carried = &carried;
+  step.num_carried = 1;
   long needed = failEach(
       [&] { return attnrt_schedule_update(loaded.schedule, &step, nullptr); },
       [&] {

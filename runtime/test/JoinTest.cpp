@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Allocations.h"
 #include "TestBundle.h"
 #include "attnrt/attnrt.hpp"
 #include "attnrt/plan.h"
@@ -321,6 +322,46 @@ TEST(Join, EngineLoopsAndStates) {
   EXPECT_EQ(1, joined.schedule->state(0, 0).num_axes);
   EXPECT_EQ("launch 0 expects a component below 1, but got 1",
             refusal([&] { joined.schedule->state(0, 1); }));
+}
+
+TEST(Join, EveryAllocationThatFails) {
+  attnrt_context_params params = fakeGpu();
+  params.cpu_threads = 1;
+  for (DLDevice device : {kCpu, kCuda}) {
+    Joined joined(&params, device);
+    Bytes bytes = pack(foldOnly(device.device_type == kDLCUDA));
+    rt::Bundle bundle(joined.context, bytes.data(), bytes.size());
+    rt::Kernel one(bundle, "sums", device), two(bundle, "sums", device);
+    attnrt_kernel *list[] = {one.get(), two.get()}, *made = nullptr;
+    EXPECT_GT(failEach([&] { return attnrt_kernel_join(list, 2, &made); },
+                       [&] { EXPECT_EQ(nullptr, made); }),
+              10);
+    attnrt_kernel_release(made);
+    auto caps = rt::params<attnrt_schedule_caps>();
+    caps.split = 3;
+    joined.schedule.emplace(*joined.kernel, &caps);
+    Batch a({7, 2}, 30), b({5, 9}, 30), c({30, 0, 17}, 30), d({8, 30, 1}, 30);
+    joined.run(a, b);
+    attnrt_step step = joined.stepOf(c, d);
+    std::vector<const DLTensor *> arguments = joined.arguments;
+    std::vector<const DLTensor *> host = joined.host;
+    step.arguments = arguments.data();
+    step.host = host.data();
+    EXPECT_GT(failEach(
+                  [&] {
+                    return attnrt_schedule_update(joined.schedule->get(), &step,
+                                                  nullptr);
+                  },
+                  [&] {
+                    // The step before is still there.
+                    a.y.assign(2, -1);
+                    joined.launch(a, b);
+                    EXPECT_EQ(sumOf(a, b), a.y);
+                  }),
+              10);
+    joined.launch(c, d);
+    EXPECT_EQ(sumOf(c, d), c.y);
+  }
 }
 
 TEST(Join, KernelsThatDoNotFit) {
