@@ -230,7 +230,11 @@ int main(int argc, char **argv) {
   // A thread's own part, in whole groups of four vectors.
   int64_t part = (mebibytes << 20) / int64_t(sizeof(Vector)) / threads;
   part -= part % 4;
-  void *memory = std::aligned_alloc(64, mebibytes << 20);
+  // Whole large pages: advice for a part of one would be refused.
+  constexpr size_t largePage = size_t(2) << 20;
+  size_t whole =
+      ((size_t(mebibytes) << 20) + largePage - 1) / largePage * largePage;
+  void *memory = std::aligned_alloc(largePage, whole);
   if (!memory) {
     std::fprintf(stderr, "cpu-peaks: not enough memory for %ld MiB\n",
                  long(mebibytes));
@@ -238,7 +242,7 @@ int main(int argc, char **argv) {
   }
 #if defined(__linux__)
   // Caches of this size lie in large pages where Linux gives them.
-  madvise(memory, size_t(mebibytes) << 20, MADV_HUGEPAGE);
+  madvise(memory, whole, MADV_HUGEPAGE);
 #endif
   auto *data = static_cast<Vector *>(memory);
   // Untouched memory would be one page of zeros.

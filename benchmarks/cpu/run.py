@@ -52,7 +52,7 @@ LATENCY = {
 @dataclasses.dataclass
 class Sizes:
     latency_runs: int = 5
-    prefill: tuple = (1024, 2048)  # queries, keys
+    prefill: tuple = (4096, 4096)  # queries, keys
     decode: tuple = (16, 8192)  # requests, keys of each
     decode_one: int = 131072  # keys of a request that is alone
     masks: tuple = (512, 16384)  # queries, keys
@@ -72,9 +72,6 @@ class Bench:
         self.folder = pathlib.Path(folder)
         self.rng = np.random.default_rng(1)
         self.rows = []
-        # Huge pages where the system gives them on request, for peaks as well: the
-        # address of each random 4 KiB would be looked up in memory otherwise.
-        self.huge = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
         cores = len(os.sched_getaffinity(0))
         self.workers = [1, cores] if cores > 1 else [1]
 
@@ -104,8 +101,7 @@ class Bench:
         options = [f"--arg={a}" for a in arguments] + [f"--bench={repeats}", f"--stats={stats}"]
         if workers:
             options.append(f"--workers={workers}")
-        self.call(self.tools / "attn-run", program, f"--entry={entry}", "--device=cpu", *options,
-                  env=self.huge)
+        self.call(self.tools / "attn-run", program, f"--entry={entry}", "--device=cpu", *options)
         return json.loads(stats.read_text(encoding="utf-8"))
 
     def latency(self):
@@ -214,7 +210,7 @@ class Bench:
 
     def peaks(self):
         sizes = (self.workers[-1], self.sizes.peak_mib, self.sizes.peak_samples)
-        return json.loads(self.call(self.tools / "cpu-peaks", *sizes, env=self.huge))
+        return json.loads(self.call(self.tools / "cpu-peaks", *sizes))
 
     def set_ratios(self, peaks):
         for row in self.rows:

@@ -97,60 +97,61 @@ static CompiledPtr make(const Request &request, attnjit_result &result) {
   return compiled;
 }
 
-attnrt_status attnjit_compile(const char *text, uint64_t length,
-                              const attnjit_options *options,
-                              attnjit_result **out) {
+/// Reads a request and hands over what `work` makes of it: it sets `compiled`
+/// and `origin` of a result, and may add to the diagnostics.
+template <class F>
+static attnrt_status answer(const char *text, uint64_t length,
+                            const attnjit_options *options,
+                            attnjit_result **out, F work) {
   if (!out) {
     return fail({ATTNRT_INVALID_ARGUMENT,
                  "expects a place for the result, but got null"});
   }
   auto result = std::make_unique<attnjit_result>();
   Request request;
-  if (Failure failure = readRequest(text, length, options, request)) {
-    result->diagnostics = "error: " + failure.message + '\n';
-    *out = result.release();
-    return fail(failure);
-  }
-  auto makeIt = [&] { return make(request, *result); };
-  if (request.useMemory) {
-    bool wasKept;
-    result->compiled = getState().cache.getOrMake(request.key, makeIt, wasKept);
-    if (wasKept) {
-      ++getState().memoryHits;
-      result->origin = ATTNJIT_FROM_MEMORY;
-    }
-  } else {
-    result->compiled = makeIt();
-  }
-  result->diagnostics = result->compiled->diagnostics + result->diagnostics;
-  const Failure &failure = result->compiled->failure;
+  Failure failure = readRequest(text, length, options, request);
   if (failure) {
-    result->origin = ATTNJIT_FAILED;
+    result->diagnostics = "error: " + failure.message + '\n';
+  } else {
+    work(request, *result);
+    result->diagnostics = result->compiled->diagnostics + result->diagnostics;
+    failure = result->compiled->failure;
+    if (failure) {
+      result->origin = ATTNJIT_FAILED;
+    }
   }
   *out = result.release();
   return failure ? fail(failure) : ATTNRT_OK;
 }
 
+attnrt_status attnjit_compile(const char *text, uint64_t length,
+                              const attnjit_options *options,
+                              attnjit_result **out) {
+  return answer(text, length, options, out,
+                [](const Request &request, attnjit_result &result) {
+                  auto makeIt = [&] { return make(request, result); };
+                  if (!request.useMemory) {
+                    result.compiled = makeIt();
+                    return;
+                  }
+                  bool wasKept;
+                  result.compiled =
+                      getState().cache.getOrMake(request.key, makeIt, wasKept);
+                  if (wasKept) {
+                    ++getState().memoryHits;
+                    result.origin = ATTNJIT_FROM_MEMORY;
+                  }
+                });
+}
+
 attnrt_status attnjit_describe(const char *text, uint64_t length,
                                attnjit_result **out) {
-  if (!out) {
-    return fail({ATTNRT_INVALID_ARGUMENT,
-                 "expects a place for the result, but got null"});
-  }
-  auto result = std::make_unique<attnjit_result>();
-  Request request;
-  Failure failure = readRequest(text, length, nullptr, request);
-  if (failure) {
-    result->diagnostics = "error: " + failure.message + '\n';
-  } else {
-    request.singleThread = true; // a few milliseconds
-    result->compiled = describe(request);
-    result->diagnostics = result->compiled->diagnostics;
-    failure = result->compiled->failure;
-    result->origin = failure ? ATTNJIT_FAILED : ATTNJIT_COMPILED;
-  }
-  *out = result.release();
-  return failure ? fail(failure) : ATTNRT_OK;
+  return answer(text, length, nullptr, out,
+                [](Request &request, attnjit_result &result) {
+                  request.singleThread = true; // a few milliseconds
+                  result.compiled = describe(request);
+                  result.origin = ATTNJIT_COMPILED;
+                });
 }
 
 void attnjit_result_release(attnjit_result *result) { delete result; }

@@ -80,6 +80,31 @@ static int64_t countPoints(CascadeOp cascade, const SmallBitVector &ranks) {
   return points;
 }
 
+/// Rows one behind the other that `einsum` gives the same selection; 0: all.
+/// Where `p floordiv b` finds it, that is b points of p, and all packed rows
+/// that no index of the selection names.
+static int64_t countSelectingRows(CascadeOp cascade, EinsumOp einsum,
+                                  const SmallBitVector &rows) {
+  SmallBitVector shared = rows;
+  int64_t block = 0;
+  for (AffineExpr expr : einsum.getSelectionMap()->getResults()) {
+    for (unsigned rank : rows.set_bits()) {
+      if (!expr.isFunctionOfDim(rank)) {
+        continue;
+      }
+      shared.reset(rank);
+      auto quotient = dyn_cast<AffineBinaryOpExpr>(expr);
+      bool isBlock = quotient &&
+                     quotient.getKind() == AffineExprKind::FloorDiv &&
+                     isa<AffineConstantExpr>(quotient.getRHS());
+      int64_t points =
+          isBlock ? cast<AffineConstantExpr>(quotient.getRHS()).getValue() : 1;
+      block = std::gcd(block, points);
+    }
+  }
+  return block * std::max<int64_t>(countPoints(cascade, shared), 1);
+}
+
 TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
   SmallVector<EinsumOp> einsums = getWorkingEinsums(cascade);
   SmallBitVector columns = getColumns(cascade, rank);
@@ -157,6 +182,9 @@ TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
     if (einsum.getSelection() && int64_t(*einsum.getSelectedRank()) == rank) {
       auto type = cast<CoordsType>(einsum.getSelection().getType());
       problem.columnBlock = std::gcd(problem.columnBlock, type.getBlock());
+      if (int64_t block = countSelectingRows(cascade, einsum, rows)) {
+        problem.rowBlock = std::gcd(problem.rowBlock, block);
+      }
     }
   }
   problem.packedRows = countPoints(cascade, rows);

@@ -20,6 +20,7 @@ using namespace attn;
 
 CompileOptions attn::getPtxTileOptions(StringRef chip, CompileOptions options) {
   options.rowStep = kPtxRowStep;
+  options.resumes = true;
   options.target = chip.str();
   return options;
 }

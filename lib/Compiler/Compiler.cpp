@@ -58,7 +58,7 @@ LogicalResult attn::derive(func::FuncOp func, const CompileOptions &options) {
     pm.addPass(createAttnDeferPass());
     AttnChooseTilesPassOptions choice;
     choice.target = options.target;
-    choice.matrixUnit = options.tilesBF16;
+    choice.matrixUnit = options.unit.tilesBF16;
     pm.addPass(createAttnChooseTilesPass(choice));
     AttnPartitionPassOptions partition;
     partition.tile = options.tile;
@@ -151,11 +151,6 @@ LogicalResult attn::compileToVector(ModuleOp module,
   // Masks that say one thing twice are equal to others only now.
   pm.addPass(createSimplifyOpsPass());
   pm.addPass(createCSEPass());
-  ConvertTileToVectorPassOptions vector;
-  vector.lanes = options.lanes;
-  vector.registers = options.registers;
-  vector.dotsBF16 = options.dotsBF16;
-  vector.tilesBF16 = options.tilesBF16;
-  pm.addPass(createConvertTileToVectorPass(vector));
+  pm.addPass(createConvertTileToVectorPass(optionsFor(options.unit)));
   return pm.run(module);
 }

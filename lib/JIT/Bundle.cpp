@@ -147,11 +147,7 @@ static LogicalResult compileHost(ModuleOp module, BundleProgram &program,
                                  CompileOptions options, CompileTimes &times) {
   Stopwatch watch;
   HostOptions host = hostOptionsOf(program.hostTarget);
-  HostVectorUnit unit = hostVectorUnit(host);
-  options.lanes = unit.lanes;
-  options.registers = unit.registers;
-  options.dotsBF16 = unit.dotsBF16;
-  options.tilesBF16 = unit.tilesBF16;
+  options.unit = hostVectorUnit(host);
   if (failed(compileToVector(module, options))) {
     return failure();
   }
@@ -197,11 +193,7 @@ static LogicalResult compileForCpu(ModuleOp module, StringRef entry,
                       "a thread is too small for them");
   }
   CompileOptions tiles = options.tiles;
-  HostVectorUnit unit = hostVectorUnit(hostOptionsOf(program.target));
-  tiles.lanes = unit.lanes;
-  tiles.registers = unit.registers;
-  tiles.dotsBF16 = unit.dotsBF16;
-  tiles.tilesBF16 = unit.tilesBF16;
+  tiles.unit = hostVectorUnit(hostOptionsOf(program.target));
   tiles.resumes = true;
   if (failed(compileToTile(module, entry, tiles)) ||
       failed(readInfo(module, program))) {

@@ -12,6 +12,8 @@
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdlib>
+#include <sys/mman.h>
+#include <unistd.h>
 
 using namespace attn;
 
@@ -130,6 +132,22 @@ SmallVector<int64_t, 6> attn::rowMajorStrides(ArrayRef<int64_t> shape) {
   return strides;
 }
 
+/// Caches are read in pages of tokens anywhere in them, and NumPy's large
+/// arrays lie so too. Advice that may go unheard.
+static void useLargePages(void *memory, size_t size) {
+#ifdef MADV_HUGEPAGE
+  constexpr size_t least = size_t(4) << 20;
+  if (size < least) {
+    return;
+  }
+  uint64_t page = sysconf(_SC_PAGESIZE);
+  auto begin = reinterpret_cast<uintptr_t>(memory);
+  uintptr_t first = llvm::alignTo(begin, page);
+  uintptr_t end = llvm::alignDown(begin + size, page);
+  (void)madvise(reinterpret_cast<void *>(first), end - first, MADV_HUGEPAGE);
+#endif
+}
+
 std::optional<HostArray> HostArray::create(DType dtype,
                                            ArrayRef<int64_t> shape) {
   std::optional<int64_t> count = countElements(shape);
@@ -144,6 +162,7 @@ std::optional<HostArray> HostArray::create(DType dtype,
   if (!memory) {
     return std::nullopt;
   }
+  useLargePages(memory, size);
   std::shared_ptr<void> owner(memory, std::free);
   HostArray array;
   array.theType = dtype;

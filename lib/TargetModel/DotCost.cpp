@@ -47,6 +47,8 @@ double attn::getDotCost(const DotProblem &problem, DotForm form, int64_t rows) {
     double blocks = llvm::divideCeil(rows, getDirectRows(problem));
     return operands * (blocks * (load + change) + rows);
   }
+  case DotForm::tiles:
+    break;
   case DotForm::rowLanes: {
     double copy = problem.converts ? load + 1 + storeOperation : 0;
     int64_t lanes = getRowLanes(problem);
@@ -58,8 +60,17 @@ double attn::getDotCost(const DotProblem &problem, DotForm form, int64_t rows) {
   return 0;
 }
 
+DotForm attn::chooseManyRows(const DotProblem &problem) {
+  bool fits = problem.multipliesPairs && problem.depth % kMatrixDepth == 0 &&
+              problem.columns % kMatrixColumns == 0;
+  return problem.hasMatrixUnit && fits ? DotForm::tiles : DotForm::packed;
+}
+
 FewRows attn::chooseFewRows(const DotProblem &problem, int64_t mostRows,
                             int64_t rowStep) {
+  if (chooseManyRows(problem) == DotForm::tiles) {
+    return {};
+  }
   FewRows few;
   few.form = problem.columnsLieAlongDepth ? DotForm::rowLanes : DotForm::direct;
   int64_t pair = 1 + problem.multipliesPairs;

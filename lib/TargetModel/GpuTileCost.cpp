@@ -26,8 +26,6 @@ constexpr double exchangeOverhead = 400;
 /// Shared memory for what is neither rows nor columns: weights, where warps
 /// meet, operands that are as long as the columns but have no channels.
 constexpr double sharedSlack = 1.0 / 16;
-/// Columns of a row that stand for "many".
-constexpr double typicalColumns = 2048;
 /// Registers of a thread for what is no matrix: addresses and row values, and
 /// coordinates and flags where points are masked.
 constexpr double plainRegisters = 84, maskRegisters = 76;
@@ -182,9 +180,8 @@ double attn::getTileCost(const GpuTargetModel &model,
                     (tile.getColumnWarps() > 1 ? exchangeOverhead : 0);
   double cycles = (longest + exposed * (sum - longest) + overhead / ctas) *
                   (1 + perCta * ctas);
-  double length = problem.columns ? problem.columns : typicalColumns;
-  double waste = problem.masked ? 1 + (usefulRows + cols) / 2 / length : 1;
-  return cycles * waste / (usefulRows * cols);
+  return cycles * getVisitedPoints(problem, usefulRows, cols) /
+         (usefulRows * cols);
 }
 
 std::optional<GpuTile> attn::chooseTile(const GpuTargetModel &model,

@@ -9,6 +9,7 @@
 #include "attn/TargetModel/DotCost.h"
 
 #include "llvm/Support/MathExtras.h"
+#include <numeric>
 
 using namespace attn;
 
@@ -22,7 +23,7 @@ constexpr double tileOverhead = 300;
 /// Rows and columns that stand for "many", and the largest tiles looked at:
 /// what a work item may hold.
 constexpr int64_t typicalColumns = 2048;
-constexpr int64_t maxRows = 128;
+constexpr int64_t maxRows = 256;
 /// A matrix unit has multiplied before the columns are packed: more rows share
 /// what that costs.
 constexpr int64_t maxMatrixRows = 512;
@@ -34,6 +35,20 @@ constexpr int64_t f32Bytes = 4;
 static bool usesMatrixUnit(const TargetModel &model,
                            const TileProblem &problem) {
   return problem.isBF16 && model.matrixRate > 0;
+}
+
+double attn::getVisitedPoints(const TileProblem &problem, double rows,
+                              double cols) {
+  double length = problem.columns ? problem.columns : typicalColumns;
+  double visited = problem.masked ? 1 + (rows + cols) / 2 / length : 1;
+  if (problem.rowBlock) {
+    // Items begin at multiples of their rows: blocks that one meets, on
+    // average.
+    int64_t whole = std::max<int64_t>(1, int64_t(rows));
+    int64_t common = std::gcd(whole, problem.rowBlock);
+    visited *= double(whole + problem.rowBlock - common) / problem.rowBlock;
+  }
+  return visited;
 }
 
 double attn::getTileCost(const TargetModel &model, const TileProblem &problem,
@@ -82,9 +97,8 @@ double attn::getTileCost(const TargetModel &model, const TileProblem &problem,
     spill += 4 * (workingSet - model.l2Bytes / 2) / model.memoryBytesPerCycle;
   }
   double cycles = dots + elementwise + columns + state + spill + tileOverhead;
-  double length = problem.columns ? problem.columns : typicalColumns;
-  double waste = problem.masked ? 1 + (usefulRows + tile.cols) / 2 / length : 1;
-  return cycles * waste / (usefulRows * tile.cols);
+  return cycles * getVisitedPoints(problem, usefulRows, tile.cols) /
+         (usefulRows * tile.cols);
 }
 
 TileSizes attn::chooseTiles(const TargetModel &model,
@@ -101,6 +115,11 @@ TileSizes attn::chooseTiles(const TargetModel &model,
   }
   if (problem.packedRows && problem.packedRows <= mostRows) {
     rows.push_back(problem.packedRows);
+  }
+  for (int64_t r = problem.rowBlock; r > 0 && r % 4 == 0; r /= 2) {
+    if (r <= mostRows && (!problem.packedRows || r < problem.packedRows)) {
+      rows.push_back(r);
+    }
   }
   if (problem.fixedCols) {
     cols.push_back(problem.fixedCols);
@@ -138,6 +157,9 @@ std::string attn::validate(const TileProblem &problem) {
   };
   if (problem.packedRows < 0) {
     return wrong("no negative number of packed rows", problem.packedRows);
+  }
+  if (problem.rowBlock < 0) {
+    return wrong("no negative block of rows", problem.rowBlock);
   }
   if (problem.columnBlock < 0) {
     return wrong("no negative block of columns", problem.columnBlock);

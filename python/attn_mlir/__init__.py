@@ -27,6 +27,7 @@ from ._native import (
     Kernel,
     PagePool,
     PageTable,
+    Problem,
     Schedule,
     Tensor,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Kernel",
     "PagePool",
     "PageTable",
+    "Problem",
     "Schedule",
     "Tensor",
     "TraceError",

@@ -127,6 +127,20 @@ static Kernel loadKernel(Bundle &bundle, const std::string &entry,
   return out;
 }
 
+static Kernel joinKernels(nb::sequence kernels) {
+  std::vector<attnrt_kernel *> list;
+  for (nb::handle kernel : kernels) {
+    list.push_back(nb::cast<const Kernel &>(kernel).handle.get());
+  }
+  list.reserve(1); // not null
+  attnrt_kernel *joined = nullptr;
+  check(attnrt_kernel_join(list.data(), int32_t(list.size()), &joined));
+  Kernel out;
+  out.handle.reset(joined);
+  describe(out);
+  return out;
+}
+
 static void bindArgument(nb::module_ &m) {
   nb::class_<Argument>(m, "Argument", "What an entry asks of one tensor.")
       .def_ro("name", &Argument::name, "May be empty.")
@@ -177,6 +191,12 @@ void attn::python::bindRuntime(nb::module_ &m) {
       .def_ro("arguments", &Kernel::arguments,
               "Of the function, then its results.")
       .def_ro("num_results", &Kernel::numResults)
+      .def_static(
+          "join", &joinKernels, "kernels"_a,
+          "One kernel of several that compute the same fold over keys in "
+          "different formats: rows read keys of all of them in one launch. "
+          "Arguments of the first, then of the second and so on; results are "
+          "common.")
       .def("schedule", &makeSchedule, "workers"_a = 0, "split"_a = 0,
            "steps_in_flight"_a = 0, "max_items"_a = 0, "max_slots"_a = 0,
            "max_workspace_bytes"_a = 0,

@@ -51,6 +51,12 @@ nanobind::object makeSchedule(nanobind::handle kernel, int32_t workers,
                               int64_t maxWorkspace);
 void bindSchedule(nanobind::module_ &m);
 
+/// A copy of the states from elsewhere and that stay, of a component.
+nanobind::object statesOf(const attnrt_schedule *schedule, int32_t launch,
+                          int32_t component);
+void setStates(const attnrt_schedule *schedule, int32_t launch,
+               int32_t component, nanobind::handle values);
+
 /// Work items of a plan as an array (Schedule.items); null: none.
 nanobind::ndarray<nanobind::numpy, int32_t> itemsOf(const attnrt_plan *plan);
 

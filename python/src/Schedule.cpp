@@ -4,6 +4,7 @@
 // Schedules: planning of steps and their launches.
 #include "Arrays.h"
 #include "Error.h"
+#include "Problem.h"
 #include "Runtime.h"
 #include "Tensor.h"
 
@@ -173,12 +174,38 @@ struct Prefixes {
   }
 };
 
+/// None, or a Problem or None for each launch.
+struct Problems {
+  std::vector<attnrt_problem> held;
+  std::vector<const attnrt_problem *> pointers;
+
+  explicit Problems(nb::handle given) {
+    if (given.is_none()) {
+      return;
+    }
+    held.reserve(nb::len(given)); // addresses stay
+    for (nb::handle problem : given) {
+      if (problem.is_none()) {
+        pointers.push_back(nullptr);
+        continue;
+      }
+      if (!nb::isinstance<Problem>(problem)) {
+        raise(ATTNRT_INVALID_ARGUMENT,
+              "expects a Problem or None for each launch, but got " +
+                  nb::cast<std::string>(nb::repr(problem)));
+      }
+      held.push_back(nb::cast<const Problem &>(problem).get());
+      pointers.push_back(&held.back());
+    }
+  }
+};
+
 using StepFunction = attnrt_status (*)(Schedule &, const attnrt_step *, void *);
 
 /// What update and validate share: they take the same step.
 static void takeStep(Schedule &self, nb::sequence arguments, nb::object host,
-                     nb::object low, nb::object prefixes, uintptr_t stream,
-                     StepFunction function) {
+                     nb::object low, nb::object prefixes, nb::object problems,
+                     uintptr_t stream, StepFunction function) {
   const Kernel &kernel = nb::cast<const Kernel &>(self.kernel);
   Tensors given = collect(arguments, kernel);
   Tensors high = collectSome(host, kernel, "host");
@@ -191,6 +218,9 @@ static void takeStep(Schedule &self, nb::sequence arguments, nb::object host,
   step.low = least.data();
   Prefixes shared(prefixes);
   step.prefixes = shared.isGiven ? &shared.prefixes : nullptr;
+  Problems posed(problems);
+  step.problems = posed.pointers.empty() ? nullptr : posed.pointers.data();
+  step.num_problems = int32_t(posed.pointers.size());
   Turn turn(self);
   attnrt_status status;
   {
@@ -201,15 +231,16 @@ static void takeStep(Schedule &self, nb::sequence arguments, nb::object host,
 }
 
 static void update(Schedule &self, nb::sequence arguments, nb::object host,
-                   nb::object low, nb::object prefixes, uintptr_t stream) {
-  takeStep(self, arguments, host, low, prefixes, stream,
+                   nb::object low, nb::object prefixes, nb::object problems,
+                   uintptr_t stream) {
+  takeStep(self, arguments, host, low, prefixes, problems, stream,
            [](Schedule &s, const attnrt_step *step, void *at) {
              return attnrt_schedule_update(s.handle.get(), step, at);
            });
 }
 
 static void validate(Schedule &self, nb::sequence arguments, nb::object host) {
-  takeStep(self, arguments, host, nb::none(), nb::none(), 0,
+  takeStep(self, arguments, host, nb::none(), nb::none(), nb::none(), 0,
            [](Schedule &s, const attnrt_step *step, void *) {
              return attnrt_schedule_validate(s.handle.get(), step);
            });
@@ -226,6 +257,17 @@ static void run(Schedule &self, nb::sequence tensors, uintptr_t stream) {
                         reinterpret_cast<void *>(stream));
   }
   check(status);
+}
+
+static nb::object state(Schedule &self, int32_t launch, int32_t component) {
+  Turn turn(self);
+  return statesOf(self.handle.get(), launch, component);
+}
+
+static void setState(Schedule &self, int32_t launch, int32_t component,
+                     nb::handle values) {
+  Turn turn(self);
+  setStates(self.handle.get(), launch, component, values);
 }
 
 static std::vector<int64_t> resultShape(Schedule &self, int32_t result) {
@@ -288,13 +330,15 @@ void attn::python::bindSchedule(nb::module_ &m) {
       "Room for steps of a kernel. One thread at a time; another one that "
       "calls meanwhile gets an Error.")
       .def("update", &update, "arguments"_a, "host"_a = nb::none(),
-           "low"_a = nb::none(), "prefixes"_a = nb::none(), "stream"_a = 0,
+           "low"_a = nb::none(), "prefixes"_a = nb::none(),
+           "problems"_a = nb::none(), "stream"_a = 0,
            "Plans a step for tensors of these sizes (arguments only, no "
            "results). Values are read where Argument.host_read says so; `host` "
            "has a copy of those on a device, or None each, and with `low` the "
            "largest and smallest values that runs may come with. `prefixes`: "
            "(nodes, leaves) as of PagePool.prefixes, keys that requests have "
-           "in common and that are read once for them. Error "
+           "in common and that are read once for them. `problems`: by launch "
+           "a Problem, or None for what sizes and lengths say. Error "
            "(resource exhausted) if capacities do not suffice; the step before "
            "stays. Releases the GIL.")
       .def("validate", &validate, "arguments"_a, "host"_a = nb::none(),
@@ -306,6 +350,14 @@ void attn::python::bindSchedule(nb::module_ &m) {
            "Results are written in place and must overlap no argument. On the "
            "CPU done when it returns; elsewhere ordered by `stream`, the "
            "address of a CUstream. Releases the GIL.")
+      .def("state", &state, "launch"_a, "component"_a,
+           "A copy of a component of the states of a launch that come from "
+           "elsewhere (`ext` of its Problem) and that stay (`keep`), [slots, "
+           "..]: number n of (head, query head) is in slot (n * heads + head) "
+           "* group + query head, kept ones behind the others. On the CPU.")
+      .def("set_state", &setState, "launch"_a, "component"_a, "values"_a,
+           "Fills these in front of a run, from a tensor of the same sizes; "
+           "an update loses what was there.")
       .def("result_shape", &resultShape, "result"_a = 0,
            "Sizes of a result of the last step.")
       .def_prop_ro(

@@ -7,6 +7,10 @@
 #ifndef ATTNRT_TEST_ALLOCATIONS_H
 #define ATTNRT_TEST_ALLOCATIONS_H
 
+#include "attnrt/status.h"
+
+#include <gtest/gtest.h>
+
 namespace attnrt_test {
 
 /// Allocations that this thread still gets (operator new, and aligned_alloc of
@@ -15,6 +19,24 @@ long &allocationsLeft();
 
 /// Whether this thread gets anonymous files.
 bool &hasAnonymousFiles();
+
+/// Runs `call` with the n-th allocation failing, for every n, until it needs no
+/// more, and `check` behind each failure; returns how many it needed.
+template <class F, class Check> long failEach(F call, Check check) {
+  for (long n = 0; n < 100000; ++n) {
+    allocationsLeft() = n;
+    attnrt_status status = call();
+    allocationsLeft() = -1;
+    if (status == ATTNRT_OK) {
+      return n;
+    }
+    EXPECT_EQ(ATTNRT_RESOURCE_EXHAUSTED, status)
+        << n << ": " << attnrt_last_message();
+    check();
+  }
+  ADD_FAILURE() << "it never ends";
+  return -1;
+}
 
 } // namespace attnrt_test
 

@@ -37,6 +37,7 @@ std::string failingFunction;
 int failingStatus = 0;
 int live = 0; ///< blocks, events, modules and contexts that are held
 int waits = 0;
+int copies = 0; ///< asynchronous ones
 std::deque<std::function<void()>> queue;
 bool isCurrent = false;
 bool isCapturing = false;
@@ -137,6 +138,7 @@ EXPORT int fake_cuda_replay() {
 }
 /// How often somebody waited for an event that was still to come.
 EXPORT int fake_cuda_waits() { return waits; }
+EXPORT int fake_cuda_copies() { return copies; }
 
 EXPORT Status cuInit(unsigned) {
   MAY_FAIL("cuInit")
@@ -280,6 +282,7 @@ EXPORT Status cuMemFreeHost(void *memory) {
 EXPORT Status cuMemcpyHtoDAsync_v2(Pointer to, const void *from, size_t bytes,
                                    Stream) {
   MAY_FAIL("cuMemcpyHtoDAsync_v2")
+  ++copies;
   queue.push_back(
       [=] { std::memcpy(reinterpret_cast<void *>(to), from, bytes); });
   return 0;

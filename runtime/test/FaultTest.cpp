@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Allocations.h"
+#include "Fork.h"
 #include "TestBundle.h"
 #include "attnrt/plan.h"
 
@@ -21,28 +22,6 @@ using namespace attnrt_test;
 //===----------------------------------------------------------------------===//
 // Allocations that fail
 //===----------------------------------------------------------------------===//
-
-namespace {
-
-/// Runs `call` with the n-th allocation failing, for every n, until it needs no
-/// more; returns how many it needed.
-template <class F, class Check> long failEach(F call, Check check) {
-  for (long n = 0; n < 100000; ++n) {
-    allocationsLeft() = n;
-    attnrt_status status = call();
-    allocationsLeft() = -1;
-    if (status == ATTNRT_OK) {
-      return n;
-    }
-    EXPECT_EQ(ATTNRT_RESOURCE_EXHAUSTED, status)
-        << n << ": " << attnrt_last_message();
-    check();
-  }
-  ADD_FAILURE() << "it never ends";
-  return -1;
-}
-
-} // namespace
 
 TEST(Fault, EveryAllocationOfLoading) {
   Bytes bytes = pack(makeBundle());
@@ -95,6 +74,10 @@ TEST(Fault, EveryAllocationOfAStep) {
   Batch small({7, 2}, 30), large({30, 0, 30, 11, 29}, 30);
   ASSERT_EQ("", loaded.run(small));
   attnrt_step step = large.step();
+  const std::string text(1000, 'x');
+  const attnrt_carried carried{text.data(), text.size()};
+  step.carried = &carried;
+  step.num_carried = 1;
   long needed = failEach(
       [&] { return attnrt_schedule_update(loaded.schedule, &step, nullptr); },
       [&] {
@@ -386,6 +369,7 @@ TEST(Fault, RunsInAChildOfFork) {
   ASSERT_EQ("", loaded.run(batch)); // the parent has threads now
   pid_t child = fork();
   if (child == 0) {
+    enterChild();
     alarm(20); // a run that hangs ends
     Batch mine({29, 5, 30, 30}, 30);
     bool good = loaded.run(mine).empty() && mine.y == mine.expected();

@@ -273,14 +273,16 @@ TEST(Given, WhatKernelsCannotTake) {
   refuse("segment 0 expects to end at a multiple of 4 keys or at the limit of "
          "its rows, but got 13 where row 0 has 14",
          [](Given &g) { g.segments[0].count = 13; });
-  refuse("segment 1 expects view 0, select -1 and no mask words (views, lists "
-         "and masks of compiled kernels are operands), but got view 1, select "
-         "-1 and masks from -1",
-         [](Given &g) { g.segments[1].view = 1; });
-  refuse("segment 1 expects view 0, select -1 and no mask words (views, lists "
-         "and masks of compiled kernels are operands), but got view 0, select "
-         "7 and masks from -1",
-         [](Given &g) { g.segments[1].select = 7; });
+  refuse(
+      "segment 1 expects a view below 1, the kernels that are joined, select "
+      "-1 and no mask words (lists and masks of compiled kernels are "
+      "operands), but got view 1, select -1 and masks from -1",
+      [](Given &g) { g.segments[1].view = 1; });
+  refuse(
+      "segment 1 expects a view below 1, the kernels that are joined, select "
+      "-1 and no mask words (lists and masks of compiled kernels are "
+      "operands), but got view 0, select 7 and masks from -1",
+      [](Given &g) { g.segments[1].select = 7; });
   refuse("segment 0 expects rows of one request, as the entry looks up masks "
          "for a whole request, but got requests 0 and 1",
          [](Given &g) {

@@ -172,6 +172,17 @@ TEST(PagePoolFault, EveryAllocationOfEveryCall) {
               return attnrt_page_forest_build(s.forest, &s.shared, &s.problem);
             }),
             5);
+  EXPECT_GT(failEach([](Scene &s) {
+              if (!s.forest) {
+                const long left = std::exchange(allocationsLeft(), -1);
+                attnrt_page_forest_create(s.pages.pool, &s.forest);
+                allocationsLeft() = left;
+              }
+              auto prefixes = sized<attnrt_prefixes>();
+              return attnrt_page_forest_prefixes(s.forest, &s.shared,
+                                                 &prefixes);
+            }),
+            3);
 }
 
 TEST(PagePoolFault, CallsThatGiveBackNeedNoMemory) {

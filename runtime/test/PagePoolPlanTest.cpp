@@ -216,6 +216,88 @@ TEST(PagePoolPlan, ProblemsOfRandomPools) {
   EXPECT_GT(shared, 20);
 }
 
+TEST(PagePoolPlan, PrefixesThatSchedulesTake) {
+  // Two sequences share 24 tokens, a third one 12 of them, a fourth nothing.
+  Batch batch(Pages::shape(100, kPage));
+  std::vector<int32_t> text = countUp(30), part = countUp(14);
+  part[13] = -1;
+  attnrt_sequence a = batch.pages.start(text);
+  text[25] = -1;
+  batch.sequences = {batch.pages.start(countUp(9, 500)), a,
+                     batch.pages.start(part), batch.pages.start(text)};
+  auto params = sized<attnrt_forest_params>();
+  params.num_sequences = 4;
+  params.sequences = batch.sequences.data();
+  auto prefixes = sized<attnrt_prefixes>();
+  std::vector<std::pair<int32_t, int32_t>> nodes;
+  std::vector<int32_t> leaves;
+  auto build = [&] {
+    EXPECT_EQ(ATTNRT_OK,
+              attnrt_page_forest_prefixes(batch.forest, &params, &prefixes))
+        << attnrt_last_message();
+    nodes.clear();
+    for (int32_t n = 0; n < prefixes.num_nodes; ++n) {
+      nodes.push_back({prefixes.nodes[n].parent, prefixes.nodes[n].end});
+    }
+    leaves.assign(prefixes.leaf, prefixes.leaf + prefixes.num_leaves);
+  };
+  using Nodes = std::vector<std::pair<int32_t, int32_t>>;
+  build();
+  EXPECT_EQ((Nodes{{-1, 12}, {0, 24}}), nodes);
+  EXPECT_EQ((std::vector<int32_t>{-1, 1, 0, 1}), leaves);
+  // What is too short goes on in what lies deeper.
+  params.min_shared = 16;
+  build();
+  EXPECT_EQ((Nodes{{-1, 24}}), nodes);
+  EXPECT_EQ((std::vector<int32_t>{-1, 0, -1, 0}), leaves);
+  params.min_shared = INT64_MAX;
+  build();
+  EXPECT_EQ(Nodes{}, nodes);
+  EXPECT_EQ((std::vector<int32_t>{-1, -1, -1, -1}), leaves);
+  // A request that may be shorter shares no more than it surely has.
+  params.min_shared = 0;
+  const int64_t least[] = {0, 30, 14, 19};
+  params.least = least;
+  build();
+  EXPECT_EQ((Nodes{{-1, 12}, {0, 16}}), nodes);
+  EXPECT_EQ((std::vector<int32_t>{-1, 1, 0, 1}), leaves);
+  // Without sequences, and of one without tokens.
+  params.least = nullptr;
+  params.num_sequences = 0;
+  build();
+  EXPECT_TRUE(nodes.empty() && leaves.empty());
+  attnrt_sequence empty = batch.pages.start({});
+  params.num_sequences = 1;
+  params.sequences = &empty;
+  build();
+  EXPECT_EQ(std::vector<int32_t>{-1}, leaves);
+}
+
+TEST(PagePoolPlan, TrimmedPagesAreSharedToo) {
+  const attnrt_page_group rule{0, 8};
+  auto shape = Pages::shape(100, kPage);
+  shape.groups = &rule;
+  Batch batch(shape);
+  const attnrt_sequence a = batch.pages.start(countUp(24));
+  const attnrt_sequence b = batch.pages.fork(a), c = batch.pages.fork(a);
+  for (attnrt_sequence s : {a, b}) {
+    ASSERT_EQ(ATTNRT_OK, attnrt_sequence_trim(batch.pages.pool, s, 0, 0, 8));
+  }
+  batch.sequences = {a, b, c};
+  auto params = sized<attnrt_forest_params>();
+  params.num_sequences = 3;
+  params.sequences = batch.sequences.data();
+  auto prefixes = sized<attnrt_prefixes>();
+  ASSERT_EQ(ATTNRT_OK,
+            attnrt_page_forest_prefixes(batch.forest, &params, &prefixes));
+  // The third has pages where the others have none.
+  ASSERT_EQ(1, prefixes.num_nodes);
+  EXPECT_EQ(24, prefixes.nodes[0].end);
+  EXPECT_EQ(0, prefixes.leaf[0]);
+  EXPECT_EQ(0, prefixes.leaf[1]);
+  EXPECT_EQ(-1, prefixes.leaf[2]);
+}
+
 TEST(PagePoolPlan, ProblemsThatAreRefused) {
   Batch batch(Pages::shape(100, kPage));
   batch.sequences = {batch.pages.start(countUp(5))};
@@ -235,6 +317,20 @@ TEST(PagePoolPlan, ProblemsThatAreRefused) {
   EXPECT_EQ(ATTNRT_INVALID_ARGUMENT,
             attnrt_page_forest_build(batch.forest, &params, &problem));
   params.group = 0;
+  const int64_t long_ = 6, short_ = 4;
+  params.least = &long_;
+  auto prefixes = sized<attnrt_prefixes>();
+  EXPECT_EQ(ATTNRT_INVALID_ARGUMENT,
+            attnrt_page_forest_prefixes(batch.forest, &params, &prefixes));
+  EXPECT_STREQ("expects a least length in 0..5 for sequence 0, but got 6",
+               attnrt_last_message());
+  params.least = &short_;
+  EXPECT_EQ(ATTNRT_INVALID_ARGUMENT,
+            attnrt_page_forest_build(batch.forest, &params, &problem));
+  EXPECT_STREQ("expects exact lengths in a problem, but got least ones: a "
+               "schedule takes prefixes",
+               attnrt_last_message());
+  params.least = nullptr;
   const attnrt_sequence none = 5;
   params.sequences = &none;
   EXPECT_EQ(ATTNRT_NOT_FOUND,

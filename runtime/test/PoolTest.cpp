@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Fork.h"
 #include "attnrt/cpu.h"
 
 #include <atomic>
@@ -181,12 +182,18 @@ TEST(Pool, PinsOnlyWhenAsked) {
   EXPECT_EQ(cpusOfSecond(makePool(2, 0).get()), CPU_COUNT(&all));
 }
 
+#if defined(__SANITIZE_THREAD__)
+/// ThreadSanitizer ends a child that starts threads unless it is told not to.
+extern "C" const char *__tsan_default_options() { return "die_after_fork=0"; }
+#endif
+
 TEST(Pool, WorksInAForkedChild) {
   PoolPtr pool = makePool(3);
   forEach(pool.get(), 8, [](int64_t, int32_t) {});
   pid_t child = fork();
   if (child == 0) {
     alarm(20); // a hang ends as a signal
+    attnrt_test::enterChild();
     std::atomic<int64_t> sum{0};
     for (int round = 0; round < 50; ++round) {
       forEach(pool.get(), 10, [&](int64_t i, int32_t) { sum += i; });

@@ -33,7 +33,7 @@ TEST(Problem, HullsOfAllCorners) {
       corners.back().scalars = length;
     }
     PlannedLaunch launch;
-    EXPECT_TRUE(poseFold(launch, {2, 2, 1, 1, 20}, window, corners));
+    EXPECT_TRUE(poseFold(launch, {2, 2, 1, 1, 20}, {{window, corners}}));
     EXPECT_EQ(4, launch.problem.row_count);
     EXPECT_EQ(corners.size() > 1, launch.problem.sure_lo != nullptr);
     if (corners.size() == 3) { // at 2, 5 and 9; nothing is sure of segment 1
@@ -56,12 +56,13 @@ TEST(Problem, HullsOfAllCorners) {
 TEST(Problem, NothingToCompute) {
   PlannedLaunch launch;
   std::vector<attnrt_args> corners(1);
-  EXPECT_FALSE(poseFold(launch, {0, 2, 1, 1, 20}, window, corners));
-  EXPECT_FALSE(poseFold(launch, {2, 0, 1, 1, 20}, window, corners));
+  EXPECT_FALSE(poseFold(launch, {0, 2, 1, 1, 20}, {{window, corners}}));
+  EXPECT_FALSE(poseFold(launch, {2, 0, 1, 1, 20}, {{window, corners}}));
   EXPECT_FALSE(posePoints(launch, 0));
-  EXPECT_THROW(poseFold(launch, {1 << 20, 1 << 20, 1, 1, 20}, window, corners),
-               Failure);
-  EXPECT_THROW(poseFold(launch, {1, 1, 1 << 17, 1, 20}, window, corners),
+  EXPECT_THROW(
+      poseFold(launch, {1 << 20, 1 << 20, 1, 1, 20}, {{window, corners}}),
+      Failure);
+  EXPECT_THROW(poseFold(launch, {1, 1, 1 << 17, 1, 20}, {{window, corners}}),
                Failure);
 }
 
@@ -94,7 +95,8 @@ TEST(Problem, SegmentsOfAForest) {
   PlannedLaunch launch;
   launch.entry.max_packed_rows = 64;
   std::vector<attnrt_args> corners(1);
-  ASSERT_TRUE(poseFold(launch, {6, 2, 1, 1, 100}, upTo90, corners, &prefixes));
+  ASSERT_TRUE(
+      poseFold(launch, {6, 2, 1, 1, 100}, {{upTo90, corners}}, &prefixes));
   // First who shares nothing, then those of node 1, its children's behind.
   EXPECT_EQ((std::vector<int32_t>{1, 1, 3, 3, 5, 5, 2, 2, 0, 0, 4, 4}),
             launch.segmentOfRow);
@@ -121,7 +123,7 @@ TEST(Problem, SegmentsOfAForest) {
     EXPECT_EQ(wanted[s].last, launch.problem.row_end[s]);
   }
   // The next step shares nothing again.
-  ASSERT_TRUE(poseFold(launch, {6, 2, 1, 1, 100}, upTo90, corners));
+  ASSERT_TRUE(poseFold(launch, {6, 2, 1, 1, 100}, {{upTo90, corners}}));
   EXPECT_EQ(nullptr, launch.problem.row_end);
   EXPECT_EQ(nullptr, launch.problem.sym);
   EXPECT_EQ(6u, launch.segments.size());
@@ -155,8 +157,8 @@ TEST(Problem, RunsThatCostMoreThanTheySave) {
     PlannedLaunch launch;
     launch.entry.max_packed_rows = packed;
     launch.options.split = split;
-    EXPECT_TRUE(
-        poseFold(launch, {4, rows, 1, 1, 768, 64}, all, corners, &prefixes));
+    EXPECT_TRUE(poseFold(launch, {4, rows, 1, 1, 768, 64}, {{all, corners}},
+                         &prefixes));
     return segmentsOf(launch);
   };
   // One row each: both are worth it.
@@ -202,7 +204,8 @@ TEST(Problem, ARunBelowOneThatIsDroppedBeginsWhereThatBegan) {
   };
   PlannedLaunch launch;
   launch.entry.max_packed_rows = 64;
-  ASSERT_TRUE(poseFold(launch, {8, 4, 1, 1, 768, 64}, all, corners, &prefixes));
+  ASSERT_TRUE(
+      poseFold(launch, {8, 4, 1, 1, 768, 64}, {{all, corners}}, &prefixes));
   const Segments found = segmentsOf(launch);
   ASSERT_EQ(10u, found.size());
   EXPECT_EQ((std::array<int32_t, 5>{0, 640, 0, 0, 16}), found[0]);
@@ -230,7 +233,7 @@ TEST(Problem, RowsThatSeeNothingAreInNoSegment) {
   PlannedLaunch launch;
   launch.entry.max_packed_rows = 64;
   ASSERT_TRUE(
-      poseFold(launch, {3, 6, 1, 1, 640, 64}, some, corners, &prefixes));
+      poseFold(launch, {3, 6, 1, 1, 640, 64}, {{some, corners}}, &prefixes));
   EXPECT_EQ((Segments{{0, 512, 0, 1, 6},
                       {0, 640, 1, 0, 1},
                       {512, 640, 0, 1, 2},
@@ -263,7 +266,7 @@ TEST(Problem, ForestsThatAreNone) {
                     std::vector<int32_t> leaf, const std::string &why) {
     attnrt_prefixes prefixes = describe(nodes, leaf);
     try {
-      poseFold(launch, {2, 1, 1, 1, 100}, upTo90, corners, &prefixes);
+      poseFold(launch, {2, 1, 1, 1, 100}, {{upTo90, corners}}, &prefixes);
       ADD_FAILURE() << why;
     } catch (const Failure &failure) {
       EXPECT_EQ(ATTNRT_INVALID_ARGUMENT, failure.status);

@@ -5,11 +5,13 @@ set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/Allocations.cpp
   ${CMAKE_CURRENT_LIST_DIR}/BundleTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/ConformanceTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/CarriedTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CppTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CudaTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/FaultTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/GivenTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/InspectTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/JoinTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PagePoolAsyncTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PagePoolFaultTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PagePoolMoves.cpp

@@ -113,8 +113,22 @@ def gather_lists(rng):
     return [pool, *(np.array(x, dtype=np.int32) for x in (indptr, indices, last))], {}, [wanted]
 
 
+def patch(rng):
+    entries, room = 50, 40
+    count = int(rng.integers(0, room))
+    table = rng.integers(0, 99, entries).astype(np.int32)
+    # Behind the count stands what would be seen.
+    changes = np.full((room, 2), -1, dtype=np.int32)
+    changes[:, 0] = 1 << 28
+    changes[:count, 0] = rng.permutation(entries)[:count]
+    changes[:count, 1] = rng.integers(0, 99, count)
+    wanted = table.copy()
+    wanted[changes[:count, 0]] = changes[:count, 1]
+    return [changes, np.array([count], dtype=np.int32), table], {2: wanted}, []
+
+
 PROGRAMS = {"kv_append": append, "kv_copy_pages": copy_pages, "kv_gather": gather,
-            "kv_gather_lists": gather_lists}
+            "kv_gather_lists": gather_lists, "table_patch": patch}
 
 
 def run(device, program, folder, arguments, written, results, seed):

@@ -48,11 +48,7 @@ FailureOr<Derivation> attn::deriveCopy(func::FuncOp entry) {
   Derivation result;
   result.passesWritten = countMostPasses(entry).value_or(0);
   CompileOptions options;
-  HostVectorUnit unit = hostVectorUnit({});
-  options.lanes = unit.lanes;
-  options.registers = unit.registers;
-  options.dotsBF16 = unit.dotsBF16;
-  options.tilesBF16 = unit.tilesBF16;
+  options.unit = hostVectorUnit({});
   OwningOpRef<func::FuncOp> derived(entry.clone());
   if (failed(derive(*derived, options))) {
     return failure();

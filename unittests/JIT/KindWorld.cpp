@@ -363,6 +363,18 @@ void KindWorld::drawStates(std::mt19937_64 &random) {
   }
 }
 
+attnrt_problem KindWorld::jointProblem() const {
+  attnrt_problem joint = problem(0);
+  joint.segments = segments.data();
+  joint.segment_count = int64_t(segments.size());
+  joint.row_begin = rowBegin.data();
+  joint.row_end = rowEnd.data();
+  joint.sure_count = sureCount.data();
+  joint.keep = nullptr;
+  joint.keep_count = 0;
+  return joint;
+}
+
 attnrt_problem KindWorld::problem(int part) const {
   attnrt_problem problem{};
   problem.struct_size = sizeof(problem);

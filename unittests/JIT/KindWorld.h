@@ -58,6 +58,8 @@ public:
   void redraw(std::mt19937_64 &random);
 
   attnrt_problem problem(int part) const;
+  /// Of all parts, whose kernels are joined: segments name theirs as view.
+  attnrt_problem jointProblem() const;
   /// Tensors of the compiled entry's arguments. With `bounds` the lengths are
   /// -1 and +1: the smallest and the largest ones, 0: the real ones.
   std::vector<attnrt_tensor> arguments(int part, int bounds = 0) const;

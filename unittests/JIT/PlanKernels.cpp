@@ -37,10 +37,8 @@ PlanKernels::PlanKernels(const std::string &text, int64_t rows, int64_t tile) {
   context.appendDialectRegistry(registry);
   module = parseSourceString<ModuleOp>(text, &context);
   HostOptions host;
-  HostVectorUnit unit = hostVectorUnit(host);
   CompileOptions options;
-  options.lanes = unit.lanes;
-  options.registers = unit.registers;
+  options.unit = hostVectorUnit(host);
   options.resumes = true;
   options.tile = tile;
   options.rows = rows;

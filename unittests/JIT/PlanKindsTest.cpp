@@ -13,8 +13,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KindWorld.h"
+#include "TestProgram.h"
 
-#include "attnrt/attnrt.hpp"
 #include "gtest/gtest.h"
 #include <functional>
 #include <map>
@@ -115,10 +115,6 @@ public:
   std::vector<const attnrt_plan *> plans;
 };
 
-uint64_t testSeed() {
-  const char *given = std::getenv("ATTN_TEST_SEED");
-  return given ? std::strtoull(given, nullptr, 10) : 1;
-}
 bool testLong() { return std::getenv("ATTN_TEST_LONG") != nullptr; }
 
 /// Calls body with the numbers of this run, of `all`, of which the short tier

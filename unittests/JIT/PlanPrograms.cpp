@@ -29,18 +29,20 @@ static const char *const head = R"mlir(
 func.func @attend(
     %q: !queries, %kp: !cache, %vp: !cache, %table: !table, %len: !lengths,
     %queries: tensor<?xi32>, %scale: f32MORE) -> RESULT {
-  %k = attn.view (b, m, g, e)
-      symbols(pg = %table[BATCH, m floordiv PAGE], len = %len[BATCH])
-      where (m < len) of %kp[pg, m mod PAGE, g, e]
-      : (!cache, !table, !lengths) -> !keys
 )mlir";
 
-static const char *const values = R"mlir(
-  %v = attn.view (b, m, g, f)
+/// Keys (k, e) or values (v, f).
+static std::string viewOf(char name, char rank) {
+  std::string text = R"mlir(
+  %NAME = attn.view (b, m, g, RANK)
       symbols(pg = %table[BATCH, m floordiv PAGE], len = %len[BATCH])
-      where (m < len) of %vp[pg, m mod PAGE, g, f]
+      where (m < len) of %NAMEp[pg, m mod PAGE, g, RANK]
       : (!cache, !table, !lengths) -> !keys
 )mlir";
+  replaceAll(text, "NAME", {name});
+  replaceAll(text, "RANK", {rank});
+  return text;
+}
 
 static const char *const softmax = R"mlir(
   %o = attn.cascade ranks(b, g, r, p, m, e, f) -> !queries {
@@ -152,10 +154,10 @@ static const char *const columns = R"mlir(
 )mlir";
 
 std::string attn::test::makeProgram(const Shape &shape) {
-  std::string text = head;
+  std::string text = head + viewOf('k', 'e');
   bool isColumns = shape.fold == Fold::columns;
   if (!isColumns) {
-    text += values;
+    text += viewOf('v', 'f');
   }
   text += isColumns ? columns : shape.fold == Fold::decay ? decay : softmax;
   bool isAll = shape.mask == Mask::none;

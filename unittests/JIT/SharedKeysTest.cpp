@@ -11,15 +11,12 @@
 //
 //===----------------------------------------------------------------------===//
 #include "SharedKeys.h"
+#include "TestProgram.h"
 
-#include "attn/Compiler/Compiler.h"
-#include "attn/JIT/Bundle.h"
 #include "attnrt/plan.h"
-#include "attnrt/sim.h"
-
-#include "mlir/Parser/Parser.h"
 #include "gtest/gtest.h"
 #include <cmath>
+#include <cstring>
 
 using namespace attn;
 using namespace attn::test;
@@ -33,38 +30,17 @@ constexpr DLDevice kCpu{kDLCPU, 0}, kSim{kDLExtDev, ATTNRT_DEVICE_SIM};
 class Compiled {
 public:
   explicit Compiled(const Shape &shape, bool withPtx = false, int64_t rows = 0,
-                    int64_t tile = 0) {
-    DialectRegistry registry;
-    registerCompilerDialects(registry);
-    context.appendDialectRegistry(registry);
-    OwningOpRef<ModuleOp> module =
-        parseSourceString<ModuleOp>(makeProgram(shape), &context);
-    BundleOptions options;
-    options.targets = {"x86-64-v2"};
-    options.tiles.rows = rows;
-    options.tiles.tile = tile;
-    if (withPtx) {
-      options.targets.push_back("sm_80");
-      rt::throwIfFailed(attnrt_sim_enable(nullptr));
-    }
-    auto bytes = makeBundle(*module, options);
-    EXPECT_TRUE(succeeded(bytes));
-    bundle.emplace(runtime, bytes->data(), bytes->size());
-  }
+                    int64_t tile = 0)
+      : bundle(
+            loadProgram(runtime, makeProgram(shape), {withPtx, rows, tile})) {}
 
   Ran run(Batch &batch, const How &how) {
-    return attn::test::run(runtime, *bundle, batch, how);
+    return attn::test::run(runtime, bundle, batch, how);
   }
 
-  MLIRContext context;
   rt::Context runtime;
-  std::optional<rt::Bundle> bundle;
+  rt::Bundle bundle;
 };
-
-uint64_t testSeed() {
-  const char *given = std::getenv("ATTN_TEST_SEED");
-  return given ? std::strtoull(given, nullptr, 10) : 1;
-}
 
 const char *nameOf(Mask mask) {
   return mask == Mask::none     ? "none"
@@ -220,7 +196,7 @@ static int64_t countReads(Compiled &compiled, const Shape &shape,
   for (DLTensor &tensor : tensors) {
     arguments.push_back(&tensor);
   }
-  rt::Kernel kernel(*compiled.bundle, "attend", kCpu);
+  rt::Kernel kernel(compiled.bundle, "attend", kCpu);
   rt::Schedule schedule(kernel);
   auto prefixes = rt::params<attnrt_prefixes>();
   prefixes.num_nodes = int32_t(nodes.size());

@@ -31,6 +31,23 @@ DotProblem values(bool pairs) {
   return problem;
 }
 
+TEST(DotCost, AMatrixUnitTakesAllRowsThatFitItsTiles) {
+  DotProblem problem = scores(true);
+  EXPECT_EQ(chooseManyRows(problem), DotForm::packed);
+  problem.hasMatrixUnit = true;
+  EXPECT_EQ(chooseManyRows(problem), DotForm::tiles);
+  EXPECT_EQ(chooseFewRows(problem, 120, 4).rows, 0);
+  for (auto [columns, depth] : {std::pair{56, 128}, std::pair{64, 112}}) {
+    problem.columns = columns;
+    problem.depth = depth;
+    EXPECT_EQ(chooseManyRows(problem), DotForm::packed);
+    EXPECT_GT(chooseFewRows(problem, 120, 4).rows, 0);
+  }
+  DotProblem f32 = scores(false);
+  f32.hasMatrixUnit = true;
+  EXPECT_EQ(chooseManyRows(f32), DotForm::packed);
+}
+
 TEST(DotCost, FewRowsAreNotWorthPacking) {
   for (bool pairs : {false, true}) {
     FewRows few = chooseFewRows(scores(pairs), 120, 4);

@@ -179,6 +179,26 @@ TEST(TileCostTest, MoreRowsAmortiseTheColumns) {
             getTileCost(model, attention(4), {4, 64}));
 }
 
+TEST(TileCostTest, ItemsHoldRowsThatSelectTheSame) {
+  TileProblem problem = attention(0);
+  problem.masked = false;
+  problem.rowBlock = 64;
+  EXPECT_EQ(getVisitedPoints(problem, 64, 64), 1);
+  EXPECT_EQ(getVisitedPoints(problem, 16, 64), 1);
+  EXPECT_EQ(getVisitedPoints(problem, 128, 64), 2);
+  // One in three items of 48 lies inside of a block, two cross a border.
+  EXPECT_EQ(getVisitedPoints(problem, 48, 64), 1.5);
+  for (const char *name : {"avx2", "avx512", "amx"}) {
+    TargetModel model = *getTargetModel(name);
+    problem.rowBlock = 64;
+    EXPECT_EQ(chooseTiles(model, problem).rows, 64) << name;
+    problem.rowBlock = 56;
+    EXPECT_EQ(chooseTiles(model, problem).rows, 56) << name;
+  }
+  problem.rowBlock = -1;
+  EXPECT_EQ(validate(problem), "expects no negative block of rows, but got -1");
+}
+
 TEST(TileCostTest, AMatrixUnitWantsMoreRows) {
   TargetModel model = *getTargetModel("amx");
   TileProblem problem = attention(0);

@@ -8,6 +8,7 @@
 #define ATTN_COMPILER_COMPILER_H
 
 #include "attn/Support/LLVM.h"
+#include "attn/TargetModel/VectorUnit.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
@@ -28,14 +29,10 @@ struct CompileOptions {
   bool countTiles = false;
   /// False: the cascade runs as written, one stage per einsum.
   bool derive = true;
-  /// f32 lanes of a vector register and how many registers there are.
-  int64_t lanes = 16, registers = 32;
-  /// It has instructions that multiply pairs of bf16 and add in f32.
-  bool dotsBF16 = false;
-  /// And a matrix unit that does so.
-  bool tilesBF16 = false;
-  /// A worker's memory lives from item to item, so one may go on with the state
-  /// of the one before (ATTNRT_ITEM_KEEP and _RESUME).
+  /// What a CPU's code is made for.
+  VectorUnit unit;
+  /// Code that may go on with the state that the worker's item before has kept
+  /// (ATTNRT_ITEM_KEEP and _RESUME): in its memory, or in registers.
   bool resumes = false;
 };
 

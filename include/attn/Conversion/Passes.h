@@ -9,6 +9,7 @@
 
 #include "attn/Dialect/Tile/IR/Tile.h"
 #include "attn/Support/LLVM.h"
+#include "attn/TargetModel/VectorUnit.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
@@ -19,6 +20,9 @@ namespace attn {
 
 #define GEN_PASS_REGISTRATION
 #include "attn/Conversion/Passes.h.inc"
+
+/// convert-tile-to-vector for `unit`.
+ConvertTileToVectorPassOptions optionsFor(const VectorUnit &unit);
 
 } // namespace attn
 

@@ -49,7 +49,9 @@ def ConvertTileToVectorPass : Pass<"convert-tile-to-vector", "::mlir::ModuleOp">
     Option<"dotsBF16", "dots-bf16", "bool", "false",
            "instructions that multiply pairs of bf16 and add in f32">,
     Option<"tilesBF16", "tiles-bf16", "bool", "false",
-           "a matrix unit that does so (AMX); needs dots-bf16">];
+           "a matrix unit that does so (AMX); needs dots-bf16">,
+    Option<"scales", "scales", "bool", "false",
+           "instructions for x 2^floor(y) and y - floor(y) (vscalefps)">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
     "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];

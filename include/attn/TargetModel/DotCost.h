@@ -16,7 +16,9 @@
 //             rows: for few rows, where B's rows lie along the columns;
 //   rowLanes  lanes along the rows, B's elements broadcast from where they lie:
 //             for few rows, where B's columns lie along the depth. A is packed,
-//             C turned in registers.
+//             C turned in registers;
+//   tiles     a matrix unit multiplies: A where it lies, B in panels of one
+//             tile's columns. Faster than the others with any number of rows.
 //
 // Costs count operations on whole registers; they serve to compare forms and
 // mean nothing outside. Multiplying pairs, an instruction takes two elements of
@@ -35,8 +37,13 @@ namespace attn {
 /// of what is known of the target.)
 constexpr int64_t kMatrixRows = 16, kMatrixColumns = 16, kMatrixDepth = 32,
                   kMatrixRowBytes = 64;
+/// Rows whose products on it take as long as packing their columns.
+constexpr int64_t kMatrixRowsOfPacking = 64;
+/// Bytes of panels that stay in the first level of its core's caches beside
+/// rows and sums.
+constexpr int64_t kMatrixPanelBytes = 16 * 1024;
 
-enum class DotForm { packed, direct, rowLanes };
+enum class DotForm { packed, direct, rowLanes, tiles };
 
 struct DotProblem {
   /// Columns and the contracted extent; rows are asked about one by one.
@@ -48,6 +55,8 @@ struct DotProblem {
   bool converts = false;
   /// The instruction multiplies pairs.
   bool multipliesPairs = false;
+  /// A matrix unit multiplies such pairs.
+  bool hasMatrixUnit = false;
   /// f32 lanes and number of registers.
   int64_t lanes = 16, registers = 32;
 };
@@ -60,6 +69,10 @@ int64_t getRowLanesColumns(const DotProblem &problem);
 /// Rows of a block in the direct form; it is two registers wide.
 int64_t getDirectRows(const DotProblem &problem);
 
+/// The form for as many rows as there can be: packed or tiles.
+DotForm chooseManyRows(const DotProblem &problem);
+
+/// Of a form without a matrix unit.
 double getDotCost(const DotProblem &problem, DotForm form, int64_t rows);
 
 /// The form that does not pack B, and up to how many rows it is the cheaper

@@ -44,6 +44,9 @@ struct TileProblem {
   /// What a tile's columns must divide, as they are selected in such blocks; 0:
   /// nothing.
   int64_t columnBlock = 0;
+  /// Packed rows one behind the other that select the same columns, from a
+  /// multiple of them on; 0: all do, or none selects.
+  int64_t rowBlock = 0;
   /// Channels over which the scores contract (e) and of the values (f), summed
   /// over all dots of that kind.
   int64_t scoreChannels = 64;
@@ -76,6 +79,11 @@ struct TileSizes {
   int64_t rows = 1;
   int64_t cols = 1;
 };
+
+/// Points of the tiles that an item of so many rows visits, per point that its
+/// rows want. Where rows select columns, one block of rows selects what no
+/// other does.
+double getVisitedPoints(const TileProblem &problem, double rows, double cols);
 
 /// Cycles per point of a tile, for comparison. The model must be valid.
 double getTileCost(const TargetModel &model, const TileProblem &problem,

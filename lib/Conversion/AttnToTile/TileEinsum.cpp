@@ -241,7 +241,7 @@ FailureOr<TileValue> TileEmitter::region(EinsumOp e,
   return factors ? FailureOr<TileValue>(TileValue()) : get(yielded);
 }
 
-FailureOr<TileValue> TileEmitter::mapPart(EinsumOp e) {
+FailureOr<SmallVector<TileValue>> TileEmitter::loadInputs(EinsumOp e) {
   SmallVector<TileValue> operands;
   for (unsigned i = 0; i < e.getInputs().size(); ++i) {
     FailureOr<TileValue> v = load(e.getInputs()[i], e.getInputMap(i));
@@ -250,7 +250,18 @@ FailureOr<TileValue> TileEmitter::mapPart(EinsumOp e) {
     }
     operands.push_back(*v);
   }
+  return operands;
+}
+
+FailureOr<TileValue> TileEmitter::mapInputs(EinsumOp e,
+                                            ArrayRef<TileValue> operands) {
   return e.hasRegion() ? region(e, operands) : product(e, operands);
+}
+
+FailureOr<TileValue> TileEmitter::mapPart(EinsumOp e) {
+  FailureOr<SmallVector<TileValue>> operands = loadInputs(e);
+  return failed(operands) ? FailureOr<TileValue>(failure())
+                          : mapInputs(e, *operands);
 }
 
 /// A sum of products is a dot where its factors along `reduced` fall into those
@@ -333,13 +344,9 @@ FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
   llvm::SaveAndRestore scope(
       ofSegment, rowRanks.any() && !e.getReducedRanks().anyCommon(foldRanks) &&
                      isOfSegment(e.getIterationRanks()));
-  SmallVector<TileValue> operands;
-  for (unsigned i = 0; i < e.getInputs().size(); ++i) {
-    FailureOr<TileValue> v = load(e.getInputs()[i], e.getInputMap(i));
-    if (failed(v)) {
-      return failure();
-    }
-    operands.push_back(*v);
+  FailureOr<SmallVector<TileValue>> operands = loadInputs(e);
+  if (failed(operands)) {
+    return failure();
   }
   SmallVector<ReduceAttr> actions = e.getReduceActions();
   Type element = e.getResult().getType().getElementType();
@@ -347,7 +354,7 @@ FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
   // is masked by the reader.
   TileValue where;
   if (!actions.empty()) {
-    FailureOr<TileValue> m = mask(presence, TileBuilder::join(operands));
+    FailureOr<TileValue> m = mask(presence, TileBuilder::join(*operands));
     if (failed(m)) {
       return failure();
     }
@@ -362,8 +369,8 @@ FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
     TileValue m = where && where.has(reduced) ? where : TileValue();
     SmallVector<TileValue> factors;
     if (!e.hasRegion()) {
-      factors = operands;
-    } else if (failed(region(e, operands, &factors))) {
+      factors = *operands;
+    } else if (failed(region(e, *operands, &factors))) {
       return failure();
     }
     FailureOr<TileValue> d = dot(e, factors, reduced, m);
@@ -374,8 +381,7 @@ FailureOr<TileValue> TileEmitter::einsum(EinsumOp e,
       return *d;
     }
   }
-  FailureOr<TileValue> mapped =
-      e.hasRegion() ? region(e, operands) : product(e, operands);
+  FailureOr<TileValue> mapped = mapInputs(e, *operands);
   if (failed(mapped)) {
     return failure();
   }

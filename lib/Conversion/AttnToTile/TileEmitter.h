@@ -115,6 +115,9 @@ private:
                            int64_t reduced, TileValue mask);
   /// What the region of `e` yields; with `factors`, what it multiplies to get
   /// that instead, and no value.
+  /// What `e` reads, on the tile.
+  FailureOr<SmallVector<TileValue>> loadInputs(EinsumOp e);
+  FailureOr<TileValue> mapInputs(EinsumOp e, ArrayRef<TileValue> operands);
   FailureOr<TileValue> region(EinsumOp e, ArrayRef<TileValue> operands,
                               SmallVectorImpl<TileValue> *factors = nullptr);
   FailureOr<TileValue> product(EinsumOp e, ArrayRef<TileValue> operands);

@@ -17,6 +17,8 @@
 //===----------------------------------------------------------------------===//
 #include "KernelConversion.h"
 
+#include "attnrt/plan_format.h"
+
 using namespace attn;
 
 /// Whether the class region visits every tile.
@@ -25,6 +27,28 @@ static bool visitsAll(tile::FoldOp op) {
   APInt value;
   return matchPattern(yield.getValues()[0], m_ConstantInt(&value)) &&
          value.isOne();
+}
+
+Value KernelConversion::hasFlag(int64_t flag) {
+  Value flags = sm::FieldOp::create(b, b.getIndexType(), item, "flags");
+  Value bit = arith::AndIOp::create(b, flags, index(flag));
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, bit, index(0));
+}
+
+void KernelConversion::resume(MutableArrayRef<Value> init) {
+  Block *work = item.getParentBlock();
+  for (Value unit : init) {
+    carriedStates.push_back(work->addArgument(unit.getType(), unit.getLoc()));
+  }
+  auto choice = scf::IfOp::create(b, TypeRange(ValueRange(carriedStates)),
+                                  hasFlag(ATTNRT_ITEM_RESUME),
+                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(&choice.getThenRegion().front());
+  scf::YieldOp::create(b, carriedStates);
+  b.setInsertionPointToEnd(&choice.getElseRegion().front());
+  scf::YieldOp::create(b, init);
+  llvm::copy(choice.getResults(), init.begin());
 }
 
 void KernelConversion::fold(tile::FoldOp op) {
@@ -67,6 +91,12 @@ void KernelConversion::fold(tile::FoldOp op) {
       parts.back().emplace(step->getArgument(2 + unsigned(i)), *kind);
     }
     init.push_back(fragment(value, layouts.back()));
+  }
+  if (failed) {
+    return;
+  }
+  if (op.getResumes()) {
+    resume(init);
   }
   unsigned numState = init.size();
   for (tile::LoadOp load : findColumnBlocks(op)) {
@@ -185,6 +215,9 @@ void KernelConversion::fold(tile::FoldOp op) {
   }
   for (auto [i, result] : llvm::enumerate(op.getResults())) {
     scopes.back().fragments[{result, layouts[i]}] = loop.getResult(unsigned(i));
+    if (op.getResumes()) {
+      keptStates.push_back(loop.getResult(unsigned(i)));
+    }
   }
 }
 

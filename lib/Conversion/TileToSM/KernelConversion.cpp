@@ -202,6 +202,21 @@ LogicalResult KernelConversion::chooseLayout() {
   return success();
 }
 
+/// The loop over items again, with the states that it carries. The first item
+/// of a worker goes on with nothing.
+static void carryStates(sm::ItemsOp items) {
+  ImplicitLocOpBuilder b(items.getLoc(), items);
+  SmallVector<Value> init;
+  for (BlockArgument state : items.getBody().getArguments().drop_front()) {
+    auto type = cast<RankedTensorType>(state.getType());
+    init.push_back(arith::ConstantOp::create(
+        b, type, cast<TypedAttr>(b.getZeroAttr(type))));
+  }
+  auto made = sm::ItemsOp::create(b, TypeRange(ValueRange(init)), init);
+  made.getBody().takeBody(items.getBody());
+  items.erase();
+}
+
 LogicalResult KernelConversion::run() {
   bool isStage = source.getKind() == tile::KernelKind::stage;
   numWarps = options.warps ? options.warps : kStageWarps;
@@ -244,8 +259,11 @@ LogicalResult KernelConversion::run() {
       convertBlock(body);
     }
     b.setInsertionPointToEnd(work);
-    sm::YieldOp::create(b, ValueRange());
+    sm::YieldOp::create(b, keptStates);
   });
+  if (!failed && !keptStates.empty()) {
+    carryStates(items);
+  }
   if (failed || mlir::failed(mlir::verify(target))) {
     target.erase();
     return failure();

@@ -211,6 +211,11 @@ private:
 
   //===--- The fold (Fold.cpp) ---===//
   void fold(tile::FoldOp op);
+  /// Whether the item has a flag (ATTNRT_ITEM_*), as i1.
+  Value hasFlag(int64_t flag);
+  /// What a fold starts from: the state of the item before where the item goes
+  /// on with it.
+  void resume(MutableArrayRef<Value> init);
   /// Starts the copies of a place, unless the tile is known not to be visited.
   void fill(Ring &ring, Value isVisited);
   void loop(scf::ForOp op);
@@ -225,6 +230,9 @@ private:
   ImplicitLocOpBuilder b;
   sm::KernelOp target;
   Value item;
+  /// States that items hand on to the next one, as the loop over items carries
+  /// them, and what comes out of this item.
+  SmallVector<Value> carriedStates, keptStates;
   Attribute layout; // of blocks
   /// That an SM shall have room for; 0: as may be.
   int64_t numCtas = 1;

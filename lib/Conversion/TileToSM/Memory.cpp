@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "KernelConversion.h"
 
+#include "attnrt/plan_format.h"
+
 #include "attn/Layout/SharedLayout.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/Support/MathExtras.h"
@@ -415,6 +417,13 @@ void KernelConversion::finish(tile::FinishOp op) {
       return fail(op, "expects a state of vectors");
     }
     fragment(value, type.getRank() == 2 ? layout : getRowLayout());
+  }
+  if (op.getKeeps()) {
+    // Nothing stands behind the end of an item.
+    Value ends = arith::XOrIOp::create(b, hasFlag(ATTNRT_ITEM_KEEP),
+                                       arith::ConstantIntOp::create(b, 1, 1));
+    auto ending = scf::IfOp::create(b, ends);
+    b.setInsertionPointToStart(&ending.getThenRegion().front());
   }
   Value isPart = arith::CmpIOp::create(b, arith::CmpIPredicate::sge,
                                        scalar(op.getSlot()), index(0));

@@ -36,8 +36,6 @@ const DotPlan &KernelLowering::planOf(DotOp op) {
     plan.pairs = true;
     plan.element = narrow;
     plan.a = stripExtension(plan.a, narrow);
-    plan.tiles = target.tilesBF16 && depth % kMatrixDepth == 0 &&
-                 type.getDimSize(1) % kMatrixColumns == 0;
   }
   // An operand in memory is converted where it is multiplied.
   Value inMemory = plan.b;
@@ -48,19 +46,19 @@ const DotPlan &KernelLowering::planOf(DotOp op) {
   if (plan.pairs && stored == plan.element) {
     plan.b = inMemory;
   }
-  // A matrix unit is faster with any number of rows.
-  bool isReadInPlace = isPlain && !plan.tiles &&
-                       inMemory.getDefiningOp<LoadOp>() &&
+  DotProblem problem;
+  problem.columns = type.getDimSize(1);
+  problem.depth = depth;
+  problem.columnsLieAlongDepth = op.getTransposeB();
+  problem.converts = stored != plan.element;
+  problem.multipliesPairs = plan.pairs;
+  problem.hasMatrixUnit = target.tilesBF16;
+  problem.lanes = target.lanes;
+  problem.registers = target.registers;
+  plan.many = chooseManyRows(problem);
+  bool isReadInPlace = isPlain && inMemory.getDefiningOp<LoadOp>() &&
                        (stored == plan.element || !plan.pairs);
   if (isReadInPlace) {
-    DotProblem problem;
-    problem.columns = type.getDimSize(1);
-    problem.depth = depth;
-    problem.columnsLieAlongDepth = op.getTransposeB();
-    problem.converts = stored != plan.element;
-    problem.multipliesPairs = plan.pairs;
-    problem.lanes = target.lanes;
-    problem.registers = target.registers;
     plan.few = chooseFewRows(problem, type.getDimSize(0), rowBlock);
   }
   return plans[op] = plan;
@@ -90,7 +88,7 @@ KernelLowering::Block2D KernelLowering::blockOf(DotOp op, DotForm form) {
   auto type = cast<VectorType>(op.getResult().getType());
   int64_t width = std::max<int64_t>(
       1, target.lanes * 32 / std::max(32u, type.getElementTypeBitWidth()));
-  if (planOf(op).tiles && form == DotForm::packed) {
+  if (form == DotForm::tiles) {
     return {matrixRowsOf(op), 1, kMatrixColumns};
   }
   if (form == DotForm::direct) {
@@ -286,7 +284,7 @@ void KernelLowering::lowerDot(DotOp op, const Buffer &c, bool accumulate) {
         lanesAlongRows(op, c, accumulate);
       },
       [&] {
-        if (planOf(op).tiles) {
+        if (planOf(op).many == DotForm::tiles) {
           return inMatrixTiles(op, c, accumulate);
         }
         lanesAlongColumns(op, DotForm::packed, c, accumulate);

@@ -81,11 +81,11 @@ void KernelLowering::packPanels(DotOp op) {
   Type element = plan.element;
   bool swap = op.getTransposeB();
   int64_t k = type.getDimSize(swap ? 1 : 0), n = type.getDimSize(swap ? 0 : 1);
-  Block2D block = blockOf(op, DotForm::packed);
+  Block2D block = blockOf(op, plan.many);
   int64_t panel = block.vectors * block.width, step = 1 + plan.pairs;
   Value memref = scratch({ceilDiv(n, panel), k / step, step * panel}, element);
   packs[op] = {memref, panel};
-  Value fetches = plan.tiles ? packsLonger(op) : Value();
+  Value fetches = plan.many == DotForm::tiles ? packsLonger(op) : Value();
   auto fetch = [&](Value major, Value minor, int64_t majors, int64_t minors) {
     if (!fetches) {
       return;

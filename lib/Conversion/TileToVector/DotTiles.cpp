@@ -24,12 +24,6 @@ using namespace attn::tile;
 /// Steps along the depth that are written out; more are a loop of these.
 static constexpr int64_t mostUnrolled = 8;
 
-/// Rows whose products take as long as packing their columns.
-static constexpr int64_t rowsOfPacking = 64;
-
-/// Bytes of panels that stay in the first level beside rows and sums.
-static constexpr int64_t stayingBytes = 16 * 1024;
-
 namespace {
 /// The instructions, on tiles of `rows` rows.
 class TileUnit {
@@ -113,10 +107,10 @@ Value KernelLowering::packsLonger(DotOp op) {
   Value rows = rowCount(op.getResult(), /*rounded=*/false);
   if (!rows) {
     int64_t size = cast<VectorType>(op.getResult().getType()).getDimSize(0);
-    return constant(b.getBoolAttr(size <= rowsOfPacking));
+    return constant(b.getBoolAttr(size <= kMatrixRowsOfPacking));
   }
   return arith::CmpIOp::create(b, arith::CmpIPredicate::sle, rows,
-                               index(rowsOfPacking));
+                               index(kMatrixRowsOfPacking));
 }
 
 void KernelLowering::inMatrixTiles(DotOp op, const Buffer &c, bool accumulate) {
@@ -195,7 +189,7 @@ void KernelLowering::inMatrixTiles(DotOp op, const Buffer &c, bool accumulate) {
     branch(fetches, {}, share, nullptr);
   };
   // All rows meet the panels that stay in the first level, then the next ones.
-  int64_t stay = std::max<int64_t>(stayingBytes / panelBytes / 2 * 2, 2);
+  int64_t stay = std::max<int64_t>(kMatrixPanelBytes / panelBytes / 2 * 2, 2);
   auto rows = [&](Value from, Value to, int64_t high) {
     auto meet = [&](Value first, int64_t count) {
       loop(from, to, high * height, [&](Value i) {

@@ -89,8 +89,8 @@ struct DotPlan {
   /// What is multiplied: the type of the result, or bf16 in pairs.
   Type element;
   bool pairs = false;
-  /// Where B is packed: by a matrix unit.
-  bool tiles = false;
+  /// With many rows: packed or tiles.
+  DotForm many = DotForm::packed;
   /// The operands without extensions that the product does itself.
   Value a, b;
   /// For how many live rows B is not packed.
@@ -110,7 +110,7 @@ void transposeVectors(ImplicitLocOpBuilder &b, SmallVectorImpl<Value> &x);
 
 class KernelLowering {
 public:
-  KernelLowering(KernelOp kernel, const HostVectorTarget &target);
+  KernelLowering(KernelOp kernel, const VectorUnit &target);
   /// Replaces the kernel by a func.func of the same name. The errors are on the
   /// ops that could not be lowered.
   LogicalResult run();
@@ -307,7 +307,7 @@ private:
   struct AtLevel;
 
   KernelOp kernel;
-  HostVectorTarget target;
+  VectorUnit target;
   func::FuncOp func;
   ImplicitLocOpBuilder b;
   IRMapping scalars; // of scalar values; memrefs on demand

@@ -11,7 +11,7 @@
 using namespace attn;
 using namespace attn::tile;
 
-KernelLowering::KernelLowering(KernelOp kernel, const HostVectorTarget &target)
+KernelLowering::KernelLowering(KernelOp kernel, const VectorUnit &target)
     : kernel(kernel), target(target), b(kernel.getLoc(), kernel->getContext()) {
   int64_t rows = kernel.getRows();
   rowBlock = rows > 0 && rows < 4 ? rows : 4;

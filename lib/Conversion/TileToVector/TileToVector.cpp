@@ -99,13 +99,24 @@ static void hoistLoads(tile::FoldOp fold) {
   }
 }
 
+ConvertTileToVectorPassOptions attn::optionsFor(const VectorUnit &unit) {
+  ConvertTileToVectorPassOptions options;
+  options.lanes = unit.lanes;
+  options.registers = unit.registers;
+  options.dotsBF16 = unit.dotsBF16;
+  options.tilesBF16 = unit.tilesBF16;
+  options.scales = unit.scales;
+  return options;
+}
+
 namespace {
 struct ConvertTileToVector
     : attn::impl::ConvertTileToVectorPassBase<ConvertTileToVector> {
   using ConvertTileToVectorPassBase::ConvertTileToVectorPassBase;
 
   void runOnOperation() override {
-    HostVectorTarget target{lanes, registers, dotsBF16, dotsBF16 && tilesBF16};
+    VectorUnit target{lanes, registers, dotsBF16, dotsBF16 && tilesBF16,
+                      scales};
     if (!llvm::isPowerOf2_64(lanes) || registers < 8) {
       getOperation().emitError() << "expects lanes that are a power of two and "
                                     "at least 8 registers, but got "
@@ -132,7 +143,7 @@ struct ConvertTileToVector
       }
     }
     RewritePatternSet set(&getContext());
-    populateMathToPolynomialPatterns(set);
+    populateMathToPolynomialPatterns(set, target);
     FrozenRewritePatternSet patterns(std::move(set));
     // An expansion may use another function: three rounds reach them all.
     for (int round = 0; round < 3; ++round) {

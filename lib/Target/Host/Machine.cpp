@@ -83,15 +83,15 @@ bool attn::hasFeature(StringRef features, StringRef name) {
   return llvm::is_contained(list, ("+" + name).str());
 }
 
-HostVectorUnit attn::hostVectorUnit(const HostOptions &options) {
+VectorUnit attn::hostVectorUnit(const HostOptions &options) {
   std::string features = featureString(options.features);
   if (hasFeature(features, "avx512f") && hasFeature(features, "avx512bw") &&
       hasFeature(features, "avx512vl")) {
     bool dots = hasFeature(features, "avx512bf16");
-    return {16, 32, dots, dots && hasFeature(features, "amx-bf16")};
+    return {16, 32, dots, dots && hasFeature(features, "amx-bf16"),
+            hasFeature(features, "avx512dq")};
   }
-  return hasFeature(features, "avx2") ? HostVectorUnit{8, 16, false, false}
-                                      : HostVectorUnit{4, 16, false, false};
+  return {hasFeature(features, "avx2") ? 8 : 4, 16};
 }
 
 const char *attn::tuningFor(StringRef features) {

@@ -59,7 +59,7 @@ extern "C" {
 //===----------------------------------------------------------------------===//
 
 #define ATTNRT_ABI_MAJOR 0u
-#define ATTNRT_ABI_MINOR 3u
+#define ATTNRT_ABI_MINOR 4u
 #define ATTNRT_ABI_VERSION ((ATTNRT_ABI_MAJOR << 16) | ATTNRT_ABI_MINOR)
 
 /// Version of the library, as in ATTNRT_ABI_VERSION.
@@ -188,11 +188,27 @@ ATTNRT_API attnrt_status attnrt_kernel_load(attnrt_bundle *bundle,
                                             attnrt_kernel **out);
 ATTNRT_API void attnrt_kernel_release(attnrt_kernel *kernel);
 
+/// One kernel of several, 1..64, that compute the same over keys in different
+/// formats: rows read keys of all of them, in one launch with one plan. A cache
+/// whose older keys are in 8 bits is an entry of the older keys and one of the
+/// others; which keys these are the masks of each say, or segments of a problem
+/// (their `view` is the number of the kernel). The kernels are those of one
+/// context and device, each of a single fold, with states and results of the
+/// same types (sizes are compared with each step), and must compute the same
+/// fold: what one made of its keys the merge of the first goes on with.
+/// Arguments are those of the first kernel, then those of the second and so on;
+/// results are common. A GPU runs the items of each format as a launch of its
+/// own, without an order between them, and one of merges. What requests share
+/// (attnrt_prefixes) they share in one format.
+ATTNRT_API attnrt_status attnrt_kernel_join(attnrt_kernel *const *kernels,
+                                            int32_t count, attnrt_kernel **out);
+
 typedef struct attnrt_kernel_info {
   uint32_t struct_size;
   int32_t num_arguments;
   int32_t num_results;
-  int32_t num_launches; ///< of a run, those of merges not counted
+  int32_t num_launches; ///< of a run, those of merges not counted; of joined
+                        ///< kernels one each, the plan is that of the first
   const char *target;   ///< that was chosen; lives as long as the kernel
 } attnrt_kernel_info;
 
@@ -307,6 +323,12 @@ typedef struct attnrt_prefixes {
   uint32_t reserved;  ///< 0
 } attnrt_prefixes;
 
+/// Bytes that go to the device with a step. This struct never changes.
+typedef struct attnrt_carried {
+  const void *data; ///< in host memory
+  uint64_t bytes;
+} attnrt_carried;
+
 /// What a step is made of. All arrays stay the caller's and are only read
 /// during the call.
 typedef struct attnrt_step {
@@ -343,13 +365,18 @@ typedef struct attnrt_step {
   ///     the rows that see anything;
   ///   * the rows of a segment are of one request, where the launch has not
   ///     ATTNRT_LAUNCH_SHARES;
-  ///   * views, lists and masks are operands of the entry: view 0, select -1,
-  ///     no masks.
+  ///   * lists and masks are operands of the entry: select -1, no masks; view
+  ///     is the number of a kernel that is joined, else 0.
   /// Whether a row sees a point is for the entry's masks to say; lo and limit
   /// are the hull of it, at any length that runs may come with.
   const struct attnrt_problem *const *problems;
   int32_t num_problems;
-  uint32_t reserved; ///< 0
+  int32_t num_carried;
+  /// Arrays of the engine that the device gets in the copy of the plans
+  /// (lengths, slots of new tokens, changes of page tables): one copy for a
+  /// step, staged as the plans are, however many steps are in flight.
+  /// attnrt_schedule_carried says where they are then.
+  const attnrt_carried *carried;
 } attnrt_step;
 
 /// Plans a step. Runs that were launched before go on with theirs. `stream` is
@@ -381,6 +408,15 @@ typedef struct attnrt_schedule_stats {
 
 ATTNRT_API attnrt_status attnrt_schedule_describe(
     const attnrt_schedule *schedule, attnrt_schedule_stats *out);
+
+/// Where array `number` of attnrt_step::carried lies for runs of the last step:
+/// in the device's memory, aligned to 64 bytes, until the next update (runs
+/// that were launched before it still find theirs). With
+/// ATTNRT_SCHEDULE_CAPTURE it stays there as long as attnrt_schedule_stats::
+/// layout does. INVALID_ARGUMENT before the first step, and for an array that
+/// it has not.
+ATTNRT_API attnrt_status attnrt_schedule_carried(
+    const attnrt_schedule *schedule, int32_t number, void **data);
 
 enum {
   /// A fold; else a stage of points.
@@ -439,7 +475,8 @@ ATTNRT_API attnrt_status attnrt_schedule_state(const attnrt_schedule *schedule,
 
 /// Tiles that the masks of the last run left empty, cut, and kept whole: counts
 /// [0..2], by run of rows and KV head, however many items a run is cut into.
-/// All 0 unless the bundle was compiled to count. The tensors of that run are
+/// All 0 unless the bundle was compiled to count, and where kernels are joined
+/// (a tile has keys in several formats). The tensors of that run are
 /// read, so they must still be there. UNAVAILABLE where they are not in host
 /// memory; INVALID_ARGUMENT before the first run of a step.
 ATTNRT_API attnrt_status

@@ -101,6 +101,17 @@ public:
         attnrt_kernel_load(bundle.get(), entry, device, params, &made));
     handle.reset(made);
   }
+  /// Of several that compute the same over keys in different formats.
+  static Kernel join(const std::vector<const Kernel *> &kernels) {
+    std::vector<attnrt_kernel *> list;
+    for (const Kernel *kernel : kernels) {
+      list.push_back(kernel->get());
+    }
+    attnrt_kernel *made = nullptr;
+    throwIfFailed(
+        attnrt_kernel_join(list.data(), int32_t(list.size()), &made));
+    return Kernel(made);
+  }
   attnrt_kernel_info info() const {
     auto info = params<attnrt_kernel_info>();
     throwIfFailed(attnrt_kernel_describe(get(), &info));
@@ -114,6 +125,8 @@ public:
   attnrt_kernel *get() const { return handle.get(); }
 
 private:
+  explicit Kernel(attnrt_kernel *made) : handle(made) {}
+
   detail::Handle<attnrt_kernel, attnrt_kernel_release> handle;
 };
 
@@ -152,6 +165,12 @@ public:
     auto info = params<attnrt_state_info>();
     throwIfFailed(attnrt_schedule_state(get(), launch, component, &info));
     return info;
+  }
+  /// Where an array of attnrt_step::carried lies.
+  void *carried(int32_t number) const {
+    void *data = nullptr;
+    throwIfFailed(attnrt_schedule_carried(get(), number, &data));
+    return data;
   }
   attnrt_launch_info launch(int32_t number) const {
     auto info = params<attnrt_launch_info>();

@@ -433,9 +433,10 @@ attnrt_page_table_data(const attnrt_page_table *table);
 // Plans from the forest
 //===----------------------------------------------------------------------===//
 
-/// Turns the prefixes that sequences share into the segments of a plan problem
-/// (plan.h): one segment per node of the forest of pages, so that a shared page
-/// is read once for all rows below it. Owns the arrays of the problem.
+/// What sequences share, as a forest of their pages, so that a shared page is
+/// read once for all rows below it: as prefixes, which schedules take, or as
+/// the segments of a plan problem (plan.h), for engines that call the planner
+/// themselves. Owns the arrays of what it gave last.
 typedef struct attnrt_page_forest attnrt_page_forest;
 
 ATTNRT_API attnrt_status attnrt_page_forest_create(attnrt_page_pool *pool,
@@ -462,13 +463,29 @@ typedef struct attnrt_forest_params {
   /// whatever is shared. INT64_MAX: no sharing, which is what kernels of flat
   /// plans take.
   int64_t min_shared;
+  /// Of prefixes: [num_sequences] how long a sequence is at least, where real
+  /// lengths may be shorter than those in the pool (drafts that a device may
+  /// reject); null: as long as it is. What is shared is there at any of them.
+  const int64_t *least;
 } attnrt_forest_params;
+
+/// Fills *out (struct_size set by the caller): attnrt_step::prefixes of a step
+/// whose request i is sequences[i]. Nodes end with whole pages, whatever the
+/// tiles of kernels: where a tile begins a schedule takes care of, and of what
+/// is too short to be worth it. Entries of tables are compared, those of
+/// trimmed pages too, which nobody looks up. Of `params` only group, sequences,
+/// min_shared and least are looked at. The arrays live until the next call for
+/// the forest or its release.
+ATTNRT_API attnrt_status attnrt_page_forest_prefixes(
+    attnrt_page_forest *forest, const attnrt_forest_params *params,
+    attnrt_prefixes *out);
 
 /// Fills *out (struct_size set by the caller). Coordinates are ordinals of the
 /// group; row j of a sequence of length n with q rows has n - q + j and sees
 /// what lies before and at it, from the group's window on (all, if it has
 /// sinks). `sym` and the `param` of segments are numbers of sequences. Trimmed
-/// pages belong to no segment. The arrays live until the next build or release.
+/// pages belong to no segment. The arrays live until the next call for the
+/// forest or its release.
 ATTNRT_API attnrt_status attnrt_page_forest_build(
     attnrt_page_forest *forest, const attnrt_forest_params *params,
     attnrt_problem *out);

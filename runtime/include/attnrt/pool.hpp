@@ -219,6 +219,12 @@ public:
     throwIfFailed(attnrt_page_forest_build(get(), &what, &problem));
     return problem;
   }
+  /// Likewise.
+  attnrt_prefixes prefixes(const attnrt_forest_params &what) {
+    auto prefixes = params<attnrt_prefixes>();
+    throwIfFailed(attnrt_page_forest_prefixes(get(), &what, &prefixes));
+    return prefixes;
+  }
   attnrt_page_forest *get() const { return handle.get(); }
 
 private:

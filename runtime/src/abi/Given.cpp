@@ -15,8 +15,9 @@ namespace {
 /// What compiled kernels expect of a problem whose arrays are in order.
 class Checker {
 public:
-  Checker(const attnrt_problem &problem, const LaunchSizes &sizes, bool shares)
-      : problem(problem), sizes(sizes), shares(shares) {
+  Checker(const attnrt_problem &problem, const LaunchSizes &sizes, bool shares,
+          int32_t views)
+      : problem(problem), sizes(sizes), shares(shares), views(views) {
     if (problem.sym) {
       syms.assign(problem.sym, problem.sym + problem.row_count);
       return;
@@ -47,6 +48,7 @@ private:
   const attnrt_problem &problem;
   const LaunchSizes &sizes;
   bool shares;
+  int32_t views;
   std::vector<int32_t> syms;
 };
 
@@ -116,13 +118,14 @@ void Checker::checkSegments() const {
             static_cast<long long>(sizes.ordinals), segment.count,
             segment.coord0);
     }
-    if (segment.view != 0 || segment.select != -1 ||
+    if (segment.view >= views || segment.select != -1 ||
         (problem.mask_begin && problem.mask_begin[s] != -1)) {
       raise(ATTNRT_INVALID_ARGUMENT,
-            "segment %lld expects view 0, select -1 and no mask words (views, "
-            "lists and masks of compiled kernels are operands), but got view "
-            "%d, select %lld and masks from %lld",
-            static_cast<long long>(s), segment.view,
+            "segment %lld expects a view below %d, the kernels that are "
+            "joined, select -1 and no mask words (lists and masks of compiled "
+            "kernels are operands), but got view %d, select %lld and masks "
+            "from %lld",
+            static_cast<long long>(s), views, segment.view,
             static_cast<long long>(segment.select),
             static_cast<long long>(problem.mask_begin ? problem.mask_begin[s]
                                                       : -1));
@@ -140,7 +143,7 @@ static const T *copy(std::vector<T> &into, const T *from, int64_t count) {
 }
 
 bool attnrt::takeFold(PlannedLaunch &launch, const attnrt_problem &given,
-                      const LaunchSizes &sizes, bool shares) {
+                      const LaunchSizes &sizes, bool shares, int32_t views) {
   attnrt_problem problem = readParams(&given, "attnrt_problem");
   check(checkProblem(problem));
   checkSizes(sizes);
@@ -151,7 +154,7 @@ bool attnrt::takeFold(PlannedLaunch &launch, const attnrt_problem &given,
           static_cast<long long>(sizes.heads),
           static_cast<long long>(sizes.subs), problem.heads, problem.group);
   }
-  Checker checker(problem, sizes, shares);
+  Checker checker(problem, sizes, shares, views);
   checker.checkRows();
   checker.checkSegments();
   int64_t segments = problem.segment_count, rows = problem.row_count;

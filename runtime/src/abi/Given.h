@@ -14,9 +14,10 @@ namespace attnrt {
 /// Takes the problem of attnrt_step::problems for a fold: checks what its
 /// kernels expect beside the rules of attnrt/plan.h, and copies the arrays, as
 /// the engine's are its own after the call. `shares`: items may hold rows of
-/// several requests. False if no row is asked for.
+/// several requests; `views`: kernels that are joined. False if no row is asked
+/// for.
 bool takeFold(PlannedLaunch &launch, const attnrt_problem &given,
-              const LaunchSizes &sizes, bool shares);
+              const LaunchSizes &sizes, bool shares, int32_t views);
 
 } // namespace attnrt
 

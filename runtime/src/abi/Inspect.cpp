@@ -44,17 +44,17 @@ void Schedule::countTiles(int64_t counts[3]) const {
           "expects a run of the step before its tiles are counted");
   }
   int64_t sum[3] = {};
+  const KernelPart &part = kernel->parts[0];
   for (size_t l = 0; l < now.works.size(); ++l) {
     const attnrt_plan *plan = now.works[l].plan;
-    if (!plan || !kernel->classes[l]) {
+    // A tile of keys in several formats has several classes.
+    if (!plan || kernel->isJoined() || !part.classes[l]) {
       continue;
     }
     // Masks look at arguments and at what earlier launches made of them.
-    attnrt_args args{};
-    args.tensors = runTensors.data();
-    args.scalars = runScalars.data();
+    attnrt_args args = part.args(runTensors.data(), runScalars.data());
     std::vector<int32_t> runs = findRuns(*plan);
-    kernel->classes[l](&args, runs.data(), sum, int64_t(runs.size() / 4));
+    part.classes[l](&args, runs.data(), sum, int64_t(runs.size() / 4));
   }
   std::copy(sum, sum + 3, counts);
 }
@@ -70,23 +70,35 @@ attnrt_status attnrt_schedule_count_tiles(const attnrt_schedule *schedule,
   });
 }
 
+static const Schedule &planned(const attnrt_schedule *schedule,
+                               const char *what) {
+  if (!schedule) {
+    raise(ATTNRT_INVALID_ARGUMENT, "expects a schedule, but got null");
+  }
+  if (!schedule->impl.now.isPlanned) {
+    raise(ATTNRT_INVALID_ARGUMENT,
+          "expects a step to be planned before its %s are known", what);
+  }
+  return schedule->impl;
+}
+
+/// A schedule that is planned, and a launch that it has.
+static const Schedule &planned(const attnrt_schedule *schedule,
+                               const char *what, int32_t launch) {
+  const Schedule &s = planned(schedule, what);
+  size_t launches = s.now.launches.size();
+  if (launch < 0 || size_t(launch) >= launches) {
+    raise(ATTNRT_INVALID_ARGUMENT, "expects a launch below %zu, but got %d",
+          launches, launch);
+  }
+  return s;
+}
+
 attnrt_status attnrt_schedule_launch(const attnrt_schedule *schedule,
                                      int32_t number, attnrt_launch_info *out) {
   return guard([&] {
-    if (!schedule) {
-      raise(ATTNRT_INVALID_ARGUMENT, "expects a schedule, but got null");
-    }
-    const Schedule &s = schedule->impl;
-    if (!s.now.isPlanned) {
-      raise(ATTNRT_INVALID_ARGUMENT,
-            "expects a step to be planned before its launches are known");
-    }
-    const auto &launches = s.kernel->program->launches;
-    if (number < 0 || size_t(number) >= launches.size()) {
-      raise(ATTNRT_INVALID_ARGUMENT, "expects a launch below %zu, but got %d",
-            launches.size(), number);
-    }
-    const LaunchRecord &launch = launches[size_t(number)];
+    const Schedule &s = planned(schedule, "launches", number);
+    const LaunchRecord &launch = s.kernel->program->launches[size_t(number)];
     attnrt_launch_info info{};
     info.flags = (launch.isFold() ? uint32_t(ATTNRT_LAUNCH_FOLD) : 0u) |
                  (launch.shares ? uint32_t(ATTNRT_LAUNCH_SHARES) : 0u);
@@ -106,24 +118,16 @@ attnrt_status attnrt_schedule_state(const attnrt_schedule *schedule,
                                     int32_t number, int32_t component,
                                     attnrt_state_info *out) {
   return guard([&] {
-    if (!schedule) {
-      raise(ATTNRT_INVALID_ARGUMENT, "expects a schedule, but got null");
-    }
-    const Schedule &s = schedule->impl;
-    if (!s.now.isPlanned) {
-      raise(ATTNRT_INVALID_ARGUMENT,
-            "expects a step to be planned before its states are known");
-    }
-    const auto &launches = s.now.launches;
-    if (number < 0 || size_t(number) >= launches.size()) {
-      raise(ATTNRT_INVALID_ARGUMENT, "expects a launch below %zu, but got %d",
-            launches.size(), number);
-    }
+    const Schedule &s = planned(schedule, "states", number);
+    const PlannedLaunch &launch = s.now.launches[size_t(number)];
+    size_t components =
+        s.kernel->program->launches[size_t(number)].states.size();
     const auto &states = s.now.statesAt[size_t(number)];
-    if (component < 0 || size_t(component) >= states.size()) {
+    if (component < 0 ||
+        size_t(component) >= std::min(components, states.size())) {
       raise(ATTNRT_INVALID_ARGUMENT,
             "launch %d expects a component below %zu, but got %d", number,
-            states.size(), component);
+            std::min(components, states.size()), component);
     }
     auto [tensorNumber, at] = states[size_t(component)];
     const attnrt_tensor &tensor = s.now.tensors[tensorNumber];
@@ -132,8 +136,29 @@ attnrt_status attnrt_schedule_state(const attnrt_schedule *schedule,
     info.dtype = toDLPack(attnrt_dtype(tensor.dtype));
     info.num_axes = int32_t(tensor.rank);
     std::memcpy(info.sizes, tensor.shape, tensor.rank * sizeof(int64_t));
-    info.sizes[0] = launches[size_t(number)].fixedSlots();
+    info.sizes[0] = launch.fixedSlots();
     info.data = info.sizes[0] ? s.memory.data() + at : nullptr;
     writeInfo(info, out, "attnrt_state_info");
+  });
+}
+
+attnrt_status attnrt_schedule_carried(const attnrt_schedule *schedule,
+                                      int32_t number, void **data) {
+  return guard([&] {
+    const Schedule &s = planned(schedule, "carried arrays");
+    const Step &step = s.now;
+    if (!data) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects a place for an address, but got null");
+    }
+    if (number < 0 || size_t(number) >= step.carriedAt.size()) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects a carried array below %zu, but got %d",
+            step.carriedAt.size(), number);
+    }
+    char *base = s.session->carried();
+    const char *here = reinterpret_cast<const char *>(step.carried.data());
+    *data = (base ? base : const_cast<char *>(here)) +
+            step.carriedAt[size_t(number)];
   });
 }

@@ -69,7 +69,6 @@ static std::shared_ptr<Kernel> loadKernel(std::shared_ptr<LoadedBundle> loaded,
   const Bundle &bundle = loaded->bundle;
   Context &context = *loaded->context;
   auto kernel = std::make_shared<Kernel>();
-  kernel->bundle = std::move(loaded);
   kernel->device = device;
   kernel->entry = &findEntry(bundle, name);
   kernel->where = &context.device(device);
@@ -78,29 +77,41 @@ static std::shared_ptr<Kernel> loadKernel(std::shared_ptr<LoadedBundle> loaded,
   const Program &program = *kernel->program;
   const Code &code = bundle.code[program.hostCode];
   bool mayUseMemory = !(context.params.flags & ATTNRT_CONTEXT_NO_MEMFD);
-  kernel->host = Library::load(code.data, code.size, mayUseMemory,
-                               context.params.cache_dir);
-  if (mayUseMemory && !kernel->host->isInMemory()) {
+  KernelPart part;
+  part.entry = kernel->entry;
+  part.program = &program;
+  part.host = Library::load(code.data, code.size, mayUseMemory,
+                            context.params.cache_dir);
+  if (mayUseMemory && !part.host->isInMemory()) {
     context.log(1, "host code cannot be loaded from an anonymous file; a "
                    "temporary file is used");
   }
-  kernel->extents =
-      findFunction<ExtentsFn>(*kernel->host, program.extentsFunction);
+  part.extents = findFunction<ExtentsFn>(*part.host, program.extentsFunction);
   for (const LaunchRecord &launch : program.launches) {
-    kernel->ranges.push_back(launch.isFold() ? findFunction<attnrt_range_fn>(
-                                                   *kernel->host, launch.range)
-                                             : nullptr);
-    kernel->classes.push_back(
+    part.ranges.push_back(launch.isFold() ? findFunction<attnrt_range_fn>(
+                                                *part.host, launch.range)
+                                          : nullptr);
+    part.classes.push_back(
         launch.classes.empty()
             ? nullptr
-            : findFunction<ClassesFn>(*kernel->host, launch.classes));
+            : findFunction<ClassesFn>(*part.host, launch.classes));
   }
-  kernel->isHostRead.resize(kernel->entry->arguments.size());
-  for (uint32_t argument : program.hostReads) {
-    kernel->isHostRead[argument] = true;
-  }
-  kernel->code = kernel->where->load(bundle, program, *kernel->host);
+  part.bundle = std::move(loaded);
+  kernel->parts.push_back(std::move(part));
+  kernel->finish();
   return kernel;
+}
+
+void Kernel::finish() {
+  isHostRead.resize(entry->arguments.size());
+  for (uint32_t argument : program->hostReads) {
+    isHostRead[argument] = true;
+  }
+  std::vector<PartCode> codes;
+  for (const KernelPart &part : parts) {
+    codes.push_back(part.code());
+  }
+  code = where->load(codes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -169,7 +180,9 @@ attnrt_status attnrt_kernel_describe(const attnrt_kernel *kernel,
     info.num_arguments = int32_t(k.entry->arguments.size());
     info.num_results = int32_t(k.entry->results.size());
     info.num_launches = int32_t(k.program->launches.size());
-    info.target = k.bundle->bundle.targets[k.program->target].chip.c_str();
+    const KernelPart &first = k.parts[0];
+    info.target =
+        first.bundle->bundle.targets[first.program->target].chip.c_str();
     writeInfo(info, out, "attnrt_kernel_info");
   });
 }

@@ -37,6 +37,17 @@ static attnrt_segment segmentOf(int32_t count, int32_t param) {
   return segment;
 }
 
+/// The hull of two hulls; one that is empty adds nothing.
+static void joinHull(int32_t &low, int32_t &high, int32_t otherLow,
+                     int32_t otherHigh) {
+  if (otherLow >= otherHigh) {
+    return;
+  }
+  bool isFirst = low >= high; // nothing is seen here
+  low = isFirst ? otherLow : std::min(low, otherLow);
+  high = isFirst ? otherHigh : std::max(high, otherHigh);
+}
+
 /// Moves rows that see nothing before the first or behind the last row of their
 /// request that sees something to the end of all rows, where no segment has
 /// them: rows of different requests then follow one another, and fit one item.
@@ -162,14 +173,118 @@ void attnrt::checkSizes(const LaunchSizes &sizes) {
   }
 }
 
+/// Hulls of what rows see of a variant: at any corner in low and high, and at
+/// all of them in sureLow and sureHigh, which stay empty if there is but one.
+static void findHulls(PlannedLaunch &launch, const RangeOf &variant) {
+  const size_t rows = launch.coord.size();
+  for (auto *list :
+       {&launch.low, &launch.high, &launch.otherLow, &launch.otherHigh}) {
+    list->resize(rows);
+  }
+  launch.sureLow.clear();
+  launch.sureHigh.clear();
+  for (size_t corner = 0; corner < variant.corners.size(); ++corner) {
+    auto &low = corner ? launch.otherLow : launch.low;
+    auto &high = corner ? launch.otherHigh : launch.high;
+    variant.range(&variant.corners[corner], launch.segmentOfRow.data(),
+                  launch.coord.data(), low.data(), high.data(), int64_t(rows));
+    if (corner == 1) {
+      launch.sureLow = launch.low;
+      launch.sureHigh = launch.high;
+    }
+    for (size_t i = 0; corner && i < rows; ++i) {
+      launch.sureLow[i] = std::max(launch.sureLow[i], low[i]);
+      launch.sureHigh[i] = std::min(launch.sureHigh[i], high[i]);
+      joinHull(launch.low[i], launch.high[i], low[i], high[i]);
+    }
+  }
+}
+
+/// Hulls of what rows see of any variant. Nothing is sure: a segment ends where
+/// a tile does, which may be behind the last key of its format.
+static void findJointHulls(PlannedLaunch &launch,
+                           const std::vector<RangeOf> &variants) {
+  std::vector<int32_t> low, high;
+  for (const RangeOf &variant : variants) {
+    findHulls(launch, variant);
+    if (low.empty()) {
+      low = launch.low;
+      high = launch.high;
+      continue;
+    }
+    for (size_t i = 0; i < low.size(); ++i) {
+      joinHull(low[i], high[i], launch.low[i], launch.high[i]);
+    }
+  }
+  launch.low = std::move(low);
+  launch.high = std::move(high);
+  launch.sureLow.assign(launch.low.size(), 0);
+  launch.sureHigh.assign(launch.low.size(), 0);
+}
+
+/// Of each segment a copy for each variant that its rows see keys of, as far as
+/// these reach, in whole tiles: where a variant ends its own masks say.
+static void splitByVariant(PlannedLaunch &launch, const LaunchSizes &sizes,
+                           const std::vector<RangeOf> &variants) {
+  const std::vector<attnrt_segment> whole = std::move(launch.segments);
+  const std::vector<int32_t> begins = std::move(launch.rowBegin);
+  const std::vector<int32_t> ends =
+      launch.rowEnd.empty()
+          ? std::vector<int32_t>(begins.begin() + 1, begins.end())
+          : std::move(launch.rowEnd);
+  PlannedLaunch own; // what rows see of one variant
+  own.segmentOfRow = launch.segmentOfRow;
+  own.coord = launch.coord;
+  struct Piece {
+    attnrt_segment segment;
+    size_t whole;
+  };
+  std::vector<Piece> pieces;
+  for (size_t v = 0; v < variants.size(); ++v) {
+    findHulls(own, variants[v]);
+    for (size_t s = 0; s < whole.size(); ++s) {
+      int32_t low = 0, high = 0;
+      for (int32_t row = begins[s]; row < ends[s]; ++row) {
+        joinHull(low, high, own.low[size_t(row)], own.high[size_t(row)]);
+      }
+      const int64_t tile = sizes.tile;
+      int64_t begin = std::max<int64_t>(low, 0) / tile * tile;
+      int64_t end = (std::max<int64_t>(high, 0) + tile - 1) / tile * tile;
+      begin = std::max<int64_t>(begin, whole[s].coord0);
+      end = std::min<int64_t>(end, int64_t(whole[s].coord0) + whole[s].count);
+      if (begin < end) {
+        pieces.push_back({whole[s], s});
+        pieces.back().segment.coord0 = int32_t(begin);
+        pieces.back().segment.count = int32_t(end - begin);
+        pieces.back().segment.view = int32_t(v);
+      }
+    }
+  }
+  // Parents stay in front of their children.
+  std::stable_sort(
+      pieces.begin(), pieces.end(),
+      [](const Piece &a, const Piece &b) { return a.whole < b.whole; });
+  launch.segments.clear();
+  launch.rowBegin.clear();
+  launch.rowEnd.clear();
+  for (const Piece &piece : pieces) {
+    launch.segments.push_back(piece.segment);
+    launch.rowBegin.push_back(begins[piece.whole]);
+    launch.rowEnd.push_back(ends[piece.whole]);
+  }
+  launch.segments.reserve(1); // not null
+  launch.rowBegin.reserve(1);
+  launch.rowEnd.reserve(1);
+}
+
 bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
-                      attnrt_range_fn range,
-                      const std::vector<attnrt_args> &corners,
+                      const std::vector<RangeOf> &variants,
                       const attnrt_prefixes *prefixes) {
   if (!sizes.segments || !sizes.rows || !sizes.heads || !sizes.subs) {
     return false;
   }
   checkSizes(sizes);
+  const bool isJoined = variants.size() > 1;
   size_t rows = size_t(sizes.segments * sizes.rows);
   SharedRuns shared;
   if (prefixes) {
@@ -179,10 +294,7 @@ bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
   launch.rowBegin.assign(1, 0);
   launch.rowEnd.clear();
   launch.segmentOfRow.resize(rows);
-  for (auto *list : {&launch.coord, &launch.low, &launch.high, &launch.otherLow,
-                     &launch.otherHigh}) {
-    list->resize(rows);
-  }
+  launch.coord.resize(rows);
   size_t at = 0;
   for (int32_t i = 0; i < sizes.segments; ++i) {
     int32_t s = prefixes ? shared.order[size_t(i)] : i;
@@ -193,33 +305,22 @@ bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
     }
     launch.rowBegin.push_back(int32_t(at));
   }
-  launch.sureLow.clear();
-  launch.sureHigh.clear();
-  for (size_t corner = 0; corner < corners.size(); ++corner) {
-    auto &low = corner ? launch.otherLow : launch.low;
-    auto &high = corner ? launch.otherHigh : launch.high;
-    range(&corners[corner], launch.segmentOfRow.data(), launch.coord.data(),
-          low.data(), high.data(), int64_t(rows));
-    if (corner == 1) {
-      launch.sureLow = launch.low;
-      launch.sureHigh = launch.high;
-    }
-    for (size_t i = 0; corner && i < rows; ++i) {
-      launch.sureLow[i] = std::max(launch.sureLow[i], low[i]);
-      launch.sureHigh[i] = std::min(launch.sureHigh[i], high[i]);
-      if (low[i] >= high[i]) {
-        continue; // nothing is seen here
-      }
-      bool isFirst = launch.low[i] >= launch.high[i];
-      launch.low[i] = isFirst ? low[i] : std::min(launch.low[i], low[i]);
-      launch.high[i] = isFirst ? high[i] : std::max(launch.high[i], high[i]);
-    }
+  if (isJoined) {
+    findJointHulls(launch, variants);
+  } else {
+    findHulls(launch, variants[0]);
   }
   if (prefixes) {
     shareKeys(launch, sizes, shared);
   }
+  if (isJoined) {
+    splitByVariant(launch, sizes, variants);
+  }
   setProblem(launch, int32_t(sizes.heads), int32_t(sizes.subs));
-  launch.problem.sym = prefixes ? launch.segmentOfRow.data() : nullptr;
+  launch.problem.row_end =
+      isJoined ? launch.rowEnd.data() : launch.problem.row_end;
+  launch.problem.sym =
+      prefixes || isJoined ? launch.segmentOfRow.data() : nullptr;
   if (!launch.sureLow.empty()) {
     launch.problem.sure_lo = launch.sureLow.data();
     launch.problem.sure_limit = launch.sureHigh.data();

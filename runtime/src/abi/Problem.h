@@ -23,17 +23,24 @@ struct LaunchSizes {
   int64_t tile = 1;
 };
 
+/// A range function and what it is asked with: arguments of host functions, one
+/// set for each combination of smallest and largest lengths.
+struct RangeOf {
+  attnrt_range_fn range;
+  std::vector<attnrt_args> corners;
+};
+
 /// RESOURCE_EXHAUSTED where the sizes of a fold are past what plans can name.
 void checkSizes(const LaunchSizes &sizes);
 
 /// Of a fold: one segment for each coordinate of the segment ranks, all with
 /// the same rows; with `prefixes` one more for each run of keys that several of
-/// them share, and what is left for each. `corners` are the arguments of the
-/// host functions, one set for each combination of smallest and largest
-/// lengths: what a row may see is what it sees in any of them. False if there
-/// is nothing to compute.
+/// them share, and what is left for each. What a row may see is what it sees in
+/// any corner of a range. Where kernels are joined there is a range for each
+/// variant, and a segment for each that its rows see keys of, as far as these
+/// reach. False if there is nothing to compute.
 bool poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
-              attnrt_range_fn range, const std::vector<attnrt_args> &corners,
+              const std::vector<RangeOf> &variants,
               const attnrt_prefixes *prefixes = nullptr);
 
 /// Of a stage of points: one segment of one ordinal, a row for each point.

@@ -48,6 +48,8 @@ struct PlannedLaunch {
   // One entry per row for the range function, and its second answer.
   std::vector<int32_t> segmentOfRow, otherLow, otherHigh;
   GivenArrays given;
+  /// The plan with a stage for each variant, where the device needs that.
+  std::vector<uint64_t> byVariant;
 
   /// States that outlive the launch: slots from elsewhere, and those that stay.
   int64_t fixedSlots() const {
@@ -57,6 +59,11 @@ struct PlannedLaunch {
   }
 
   void makePlan();
+};
+
+/// The unit of memory for what engines read.
+struct alignas(64) CacheLine {
+  char bytes[64];
 };
 
 /// What an update makes and runs use.
@@ -72,6 +79,9 @@ struct Step {
   std::vector<uint64_t> workspaceAt;
   std::vector<std::vector<std::pair<uint32_t, uint64_t>>> statesAt;
   uint64_t workspaceBytes = 0;
+  /// Arrays of the engine, and where each begins, in bytes.
+  std::vector<CacheLine> carried;
+  std::vector<uint64_t> carriedAt;
   attnrt_schedule_stats stats{};
 
   int64_t product(const std::vector<uint32_t> &list) const;

@@ -7,7 +7,10 @@
 #include "Given.h"
 #include "Tensor.h"
 
+#include "../plan/Variants.h"
+
 #include <map>
+#include <numeric>
 #include <optional>
 
 using namespace attnrt;
@@ -41,7 +44,7 @@ static bool areSame(const attnrt_tensor &a, const attnrt_tensor &b) {
 bool Step::hasSameLayout(const Step &other) const {
   bool isSame = isPlanned == other.isPlanned && scalars == other.scalars &&
                 workspaceAt == other.workspaceAt &&
-                statesAt == other.statesAt &&
+                statesAt == other.statesAt && carriedAt == other.carriedAt &&
                 tensors.size() == other.tensors.size() &&
                 works.size() == other.works.size();
   for (size_t i = 0; isSame && i < tensors.size(); ++i) {
@@ -66,25 +69,31 @@ public:
   void bind();
   std::vector<bool> findSizes() const;
   void findExtents();
+  void checkResults() const;
   void shapeBuffers();
   void plan();
+  void carry();
+  void shareStates(size_t number);
   void layOut();
   void checkCaps();
 
 private:
   const DLTensor *valuesOf(uint32_t argument, const DLTensor *const *list,
                            attnrt_tensor &shaped);
-  attnrt_args argsOf(std::vector<attnrt_tensor> &tensors) {
-    attnrt_args args{};
-    args.tensors = tensors.data();
-    args.scalars = step.scalars.data();
-    return args;
-  }
   const attnrt_problem *problemOf(size_t number) const {
     return given.problems && int64_t(number) < given.num_problems
                ? given.problems[number]
                : nullptr;
   }
+  /// Of a joined kernel: a launch whose items are in the plan of the first.
+  bool isVariant(size_t number) const {
+    return kernel.isJoined() && number > 0;
+  }
+  LaunchSizes sizesOf(const LaunchRecord &launch) const;
+  /// Of a fold, or of all folds that are joined.
+  LaunchSizes jointSizes(size_t number) const;
+  bool poseFold(size_t number);
+  bool posePoints(size_t number);
   void plan(size_t number);
 
   Schedule &schedule;
@@ -203,8 +212,8 @@ void Schedule::Updater::findExtents() {
   step.extents.assign(program.extents.size(), 0);
   std::vector<int64_t> other(step.extents.size());
   for (size_t corner = 0; corner < corners.size(); ++corner) {
-    attnrt_args args = argsOf(corners[corner]);
-    kernel.extents(&args, corner ? other.data() : step.extents.data());
+    kernel.findExtents(corners[corner].data(), step.scalars.data(),
+                       corner ? other.data() : step.extents.data());
     for (size_t i = 0; corner && i < other.size(); ++i) {
       if (isSize[i] && other[i] != step.extents[i]) {
         raise(ATTNRT_INVALID_ARGUMENT,
@@ -231,6 +240,29 @@ void Schedule::Updater::findExtents() {
             extent.rank.c_str(), program.extents[j].source.c_str(),
             static_cast<long long>(step.extents[j]), extent.source.c_str(),
             static_cast<long long>(step.extents[i]));
+    }
+  }
+}
+
+/// Kernels that are joined write the same results.
+void Schedule::Updater::checkResults() const {
+  std::map<uint32_t, const attnrt_tensor *> first;
+  for (size_t n = 0; kernel.isJoined() && n < program.buffers.size(); ++n) {
+    const Buffer &buffer = program.buffers[n];
+    if (buffer.kind != BufferKind::Result) {
+      continue;
+    }
+    const attnrt_tensor &own = step.tensors[schedule.numberOf[n]];
+    const attnrt_tensor &other =
+        *first.emplace(buffer.index, &own).first->second;
+    if (!areSame(own, other)) {
+      raise(
+          ATTNRT_INVALID_ARGUMENT,
+          "kernels that are joined expect results of the same sizes, but "
+          "result %u is %s and %s",
+          buffer.index,
+          describe(other.shape, other.rank, attnrt_dtype(other.dtype)).c_str(),
+          describe(own.shape, own.rank, attnrt_dtype(own.dtype)).c_str());
     }
   }
 }
@@ -264,6 +296,7 @@ void Schedule::Updater::shapeBuffers() {
       tensor.stride[0] = stride;
     }
   }
+  checkResults();
   // Host functions may look at the sizes of results.
   for (auto &corner : corners) {
     for (size_t n = 0; n < program.buffers.size(); ++n) {
@@ -274,8 +307,105 @@ void Schedule::Updater::shapeBuffers() {
   }
 }
 
-void Schedule::Updater::plan(size_t number) {
+LaunchSizes Schedule::Updater::sizesOf(const LaunchRecord &launch) const {
+  int64_t ordinals =
+      multiply(step.extents[size_t(launch.fold)], launch.cols, "keys");
+  return {step.product(launch.segments),
+          launch.row < 0 ? 1 : step.extents[size_t(launch.row)],
+          step.product(launch.heads),
+          step.product(launch.subs),
+          ordinals,
+          launch.cols};
+}
+
+LaunchSizes Schedule::Updater::jointSizes(size_t number) const {
+  LaunchSizes sizes = sizesOf(program.launches[number]);
+  for (size_t p = 1; p < kernel.parts.size(); ++p) {
+    LaunchSizes other = sizesOf(program.launches[p]);
+    if (other.segments != sizes.segments || other.rows != sizes.rows ||
+        other.heads != sizes.heads || other.subs != sizes.subs) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "kernels that are joined expect the same sizes, but kernel 0 has "
+            "%lld requests of %lld rows, %lld KV heads of %lld query heads, "
+            "and kernel %zu has %lld of %lld, %lld of %lld",
+            static_cast<long long>(sizes.segments),
+            static_cast<long long>(sizes.rows),
+            static_cast<long long>(sizes.heads),
+            static_cast<long long>(sizes.subs), p,
+            static_cast<long long>(other.segments),
+            static_cast<long long>(other.rows),
+            static_cast<long long>(other.heads),
+            static_cast<long long>(other.subs));
+    }
+    sizes.ordinals = std::max(sizes.ordinals, other.ordinals);
+    // Items begin and end where tiles of all of them do.
+    sizes.tile = std::lcm(sizes.tile, other.tile);
+    if (sizes.tile > INT32_MAX) {
+      raise(ATTNRT_INVALID_ARGUMENT, "kernels that are joined expect tiles of "
+                                     "a common size");
+    }
+  }
+  return sizes;
+}
+
+bool Schedule::Updater::poseFold(size_t number) {
   const LaunchRecord &launch = program.launches[number];
+  PlannedLaunch &planned = step.launches[number];
+  LaunchWork &work = step.works[number];
+  if (kernel.isJoined()) {
+    work.variants = uint32_t(kernel.parts.size());
+  }
+  LaunchSizes sizes = jointSizes(number);
+  uint32_t rows = launch.rows;
+  bool resumes = launch.resumes, shares = launch.shares;
+  for (uint32_t v = 1; v < work.variants; ++v) {
+    const LaunchRecord &other = program.launches[number + v];
+    rows = std::min(rows, other.rows);
+    shares = shares && other.shares;
+    resumes = false; // the state of an item is not laid out as the other's
+  }
+  planned.entry.max_packed_rows = int32_t(rows);
+  planned.entry.kv_tile = int32_t(sizes.tile);
+  planned.entry.states = int32_t(launch.states.size());
+  planned.entry.ordered = launch.isOrdered;
+  planned.entry.resumes = resumes;
+  if (const attnrt_problem *problem = problemOf(number)) {
+    return takeFold(planned, *problem, sizes, shares, int32_t(work.variants));
+  }
+  std::vector<RangeOf> variants;
+  for (uint32_t v = 0; v < work.variants; ++v) {
+    const KernelPart &part = kernel.parts[v];
+    // Launches of a joined kernel are those of its parts, one each.
+    variants.push_back({part.ranges[work.variants > 1 ? 0 : number], {}});
+    for (const auto &corner : corners) {
+      variants.back().corners.push_back(
+          part.args(corner.data(), step.scalars.data()));
+    }
+  }
+  return attnrt::poseFold(planned, sizes, variants,
+                          shares && prefixes ? &*prefixes : nullptr);
+}
+
+bool Schedule::Updater::posePoints(size_t number) {
+  PlannedLaunch &planned = step.launches[number];
+  LaunchWork &work = step.works[number];
+  work.points = step.product(program.launches[number].size);
+  if (work.points > INT32_MAX) {
+    raise(ATTNRT_RESOURCE_EXHAUSTED, "a stage of %lld points is too large",
+          static_cast<long long>(work.points));
+  }
+  int32_t perItem = kernel.code->pointsPerItem(number);
+  if (!perItem) {
+    return false;
+  }
+  planned.entry.max_packed_rows = perItem;
+  planned.entry.kv_tile = 1;
+  planned.options.split = 1;
+  planned.options.strategy = ATTNRT_STRATEGY_FIXED;
+  return attnrt::posePoints(planned, work.points);
+}
+
+void Schedule::Updater::plan(size_t number) {
   PlannedLaunch &planned = step.launches[number];
   LaunchWork &work = step.works[number];
   const attnrt_schedule_caps &caps = schedule.caps;
@@ -288,53 +418,20 @@ void Schedule::Updater::plan(size_t number) {
   planned.options.max_slots = caps.max_slots;
   planned.entry = attnrt_entry{};
   planned.entry.struct_size = sizeof(planned.entry);
-  bool isPosed = false;
-  if (launch.isFold()) {
-    int64_t ordinals =
-        multiply(step.extents[size_t(launch.fold)], launch.cols, "keys");
-    LaunchSizes sizes{step.product(launch.segments),
-                      launch.row < 0 ? 1 : step.extents[size_t(launch.row)],
-                      step.product(launch.heads),
-                      step.product(launch.subs),
-                      ordinals,
-                      launch.cols};
-    planned.entry.max_packed_rows = int32_t(launch.rows);
-    planned.entry.kv_tile = int32_t(launch.cols);
-    planned.entry.states = int32_t(launch.states.size());
-    planned.entry.ordered = launch.isOrdered;
-    planned.entry.resumes = launch.resumes;
-    if (const attnrt_problem *problem = problemOf(number)) {
-      isPosed = takeFold(planned, *problem, sizes, launch.shares);
-    } else {
-      std::vector<attnrt_args> args;
-      for (auto &corner : corners) {
-        args.push_back(argsOf(corner));
-      }
-      isPosed = poseFold(planned, sizes, kernel.ranges[number], args,
-                         launch.shares && prefixes ? &*prefixes : nullptr);
-    }
-  } else {
-    if (problemOf(number)) {
-      raise(ATTNRT_INVALID_ARGUMENT,
-            "launch %zu expects no problem, as it is a stage of points",
-            number);
-    }
-    work.points = step.product(launch.size);
-    if (work.points > INT32_MAX) {
-      raise(ATTNRT_RESOURCE_EXHAUSTED, "a stage of %lld points is too large",
-            static_cast<long long>(work.points));
-    }
-    if (int32_t perItem = kernel.code->pointsPerItem(number)) {
-      isPosed = posePoints(planned, work.points);
-      planned.entry.max_packed_rows = perItem;
-      planned.entry.kv_tile = 1;
-      planned.options.split = 1;
-      planned.options.strategy = ATTNRT_STRATEGY_FIXED;
-    }
+  const bool isFold = program.launches[number].isFold();
+  if (problemOf(number) && (!isFold || isVariant(number))) {
+    raise(ATTNRT_INVALID_ARGUMENT, "launch %zu expects no problem, as it is %s",
+          number,
+          isVariant(number) ? "a variant of launch 0" : "a stage of points");
   }
-  if (isPosed) {
-    planned.makePlan();
-    work.plan = planned.plan;
+  if (isVariant(number) || !(isFold ? poseFold(number) : posePoints(number))) {
+    return;
+  }
+  planned.makePlan();
+  work.plan = planned.plan;
+  if (work.variants > 1 && kernel.code->splitsVariants()) {
+    work.byVariant =
+        splitVariants(*planned.plan, int32_t(work.variants), planned.byVariant);
   }
 }
 
@@ -362,6 +459,57 @@ void Schedule::Updater::plan() {
     step.stats.slots += plan->slots;
     for (uint32_t i = 0; i < plan->items.count; ++i) {
       step.stats.keys_read += attnrt_plan_items(plan)[i].kv_count;
+    }
+  }
+}
+
+/// A copy of the engine's arrays, for the device to take or to stay here.
+void Schedule::Updater::carry() {
+  step.carriedAt.clear();
+  if (given.num_carried < 0 || (given.num_carried && !given.carried)) {
+    raise(ATTNRT_INVALID_ARGUMENT, "expects carried arrays, but got %d%s",
+          given.num_carried, given.carried ? "" : " at null");
+  }
+  uint64_t lines = 0;
+  for (int32_t i = 0; i < given.num_carried; ++i) {
+    const attnrt_carried &array = given.carried[i];
+    if (array.bytes >> 40 || (array.bytes && !array.data)) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects carried array %d to have data and less than 2^40 bytes, "
+            "but got %llu%s",
+            i, static_cast<unsigned long long>(array.bytes),
+            array.data ? "" : " at null");
+    }
+    step.carriedAt.push_back(lines * sizeof(CacheLine));
+    lines += (array.bytes + sizeof(CacheLine) - 1) / sizeof(CacheLine);
+  }
+  step.carried.resize(lines);
+  for (int32_t i = 0; i < given.num_carried; ++i) {
+    if (given.carried[i].bytes) {
+      std::memcpy(reinterpret_cast<char *>(step.carried.data()) +
+                      step.carriedAt[size_t(i)],
+                  given.carried[i].data, given.carried[i].bytes);
+    }
+  }
+}
+
+/// Variants have the states of their launch. Behind its own in the list, so
+/// that components count from 0.
+void Schedule::Updater::shareStates(size_t number) {
+  for (uint32_t v = 1; v < step.works[number].variants; ++v) {
+    const std::vector<uint32_t> &own = program.launches[number].states;
+    const std::vector<uint32_t> &other = program.launches[number + v].states;
+    for (size_t c = 0; c < own.size(); ++c) {
+      auto [first, at] = step.statesAt[number][c];
+      attnrt_tensor &tensor = step.tensors[schedule.numberOf[other[c]]];
+      tensor.shape[0] = step.tensors[first].shape[0];
+      if (!areSame(tensor, step.tensors[first])) {
+        raise(ATTNRT_INVALID_ARGUMENT,
+              "kernels that are joined expect states of the same sizes, but "
+              "component %zu of kernel %u differs from that of kernel 0",
+              c, v);
+      }
+      step.statesAt[number].push_back({schedule.numberOf[other[c]], at});
     }
   }
 }
@@ -405,6 +553,9 @@ void Schedule::Updater::layOut() {
   for (size_t l : order) {
     uint64_t at = end;
     step.statesAt[l].clear();
+    if (isVariant(l)) {
+      continue; // its states are those of launch 0
+    }
     for (uint32_t state : program.launches[l].states) {
       attnrt_tensor &tensor = step.tensors[schedule.numberOf[state]];
       int64_t slots = step.works[l].plan ? step.works[l].plan->slots : 0;
@@ -416,6 +567,7 @@ void Schedule::Updater::layOut() {
       tensor.shape[0] = slots;
       step.statesAt[l].push_back({schedule.numberOf[state], place(at, tensor)});
     }
+    shareStates(l);
     step.workspaceBytes = std::max(step.workspaceBytes, at);
     end = step.launches[l].fixedSlots() ? at : end;
   }
@@ -452,10 +604,12 @@ void Schedule::update(const attnrt_step &given, void *stream) {
   updater.plan();
   updater.layOut();
   updater.checkCaps();
+  updater.carry();
   memory.reserve(next.workspaceBytes, stream);
   runTensors.reserve(numTensors);
   runScalars.reserve(numScalars);
-  session->update(next.works, stream);
+  session->update(next.works, next.carried.data(),
+                  next.carried.size() * sizeof(CacheLine), stream);
   // Nothing fails from here on.
   next.stats.workspace_bytes = int64_t(memory.size());
   next.isPlanned = true;

@@ -24,7 +24,10 @@ public:
             const std::vector<HostValue> &values)
       : entry(entry), launch(launch), extents(extents), values(values) {}
 
-  void check(const attnrt_prefixes &prefixes);
+  /// `most`: keys that there are. Of kernels that are joined a launch may have
+  /// fewer: the others are in other formats.
+  void check(const attnrt_prefixes &prefixes, int64_t most);
+  int64_t keys() const { return extents[size_t(launch.fold)] * launch.cols; }
 
 private:
   void check(const KeyView &keys, const SharedRuns &shared);
@@ -74,7 +77,8 @@ void Agreement::check(const KeyView &keys, const SharedRuns &shared) {
     return key / int32_t(launch.cols) * int32_t(launch.cols);
   };
   for (const SharedRuns::Run &run : shared.runs) {
-    for (int32_t key = toTile(run.begin); key < toTile(run.end); ++key) {
+    const int64_t end = std::min<int64_t>(toTile(run.end), this->keys());
+    for (int32_t key = toTile(run.begin); key < end; ++key) {
       int32_t leader = shared.order[size_t(run.first)];
       walk.addresses(fix(keys, leader, key), first);
       for (int32_t i = run.first + 1; i < run.last; ++i) {
@@ -103,13 +107,12 @@ void Agreement::check(const KeyView &keys, const SharedRuns &shared) {
   }
 }
 
-void Agreement::check(const attnrt_prefixes &prefixes) {
+void Agreement::check(const attnrt_prefixes &prefixes, int64_t most) {
   int64_t requests = 1;
   for (uint32_t extent : launch.segments) {
     requests *= extents[extent];
   }
-  SharedRuns shared = findSharedRuns(
-      prefixes, requests, extents[size_t(launch.fold)] * launch.cols);
+  SharedRuns shared = findSharedRuns(prefixes, requests, most);
   for (const KeyView &keys : launch.keys) {
     check(keys, shared);
   }
@@ -137,10 +140,7 @@ static std::vector<int64_t> findExtents(const Schedule &schedule,
     }
   }
   std::vector<int64_t> extents(kernel.program->extents.size());
-  attnrt_args args{};
-  args.tensors = tensors.data();
-  args.scalars = cells.data();
-  kernel.extents(&args, extents.data());
+  kernel.findExtents(tensors.data(), cells.data(), extents.data());
   return extents;
 }
 
@@ -173,9 +173,15 @@ void Schedule::validate(const attnrt_step &given) const {
   }
   attnrt_prefixes prefixes = readParams(given.prefixes, "attnrt_prefixes");
   std::vector<int64_t> extents = findExtents(*this, values);
+  std::vector<Agreement> folds;
+  int64_t most = 0;
   for (const LaunchRecord &launch : kernel->program->launches) {
     if (launch.isFold() && launch.shares) {
-      Agreement(entry, launch, extents, values).check(prefixes);
+      folds.emplace_back(entry, launch, extents, values);
+      most = std::max(most, folds.back().keys());
     }
+  }
+  for (Agreement &fold : folds) {
+    fold.check(prefixes, kernel->isJoined() ? most : fold.keys());
   }
 }

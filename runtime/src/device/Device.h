@@ -34,6 +34,33 @@ struct LaunchWork {
   /// where the device cuts them itself.
   const attnrt_plan *plan = nullptr;
   int64_t points = 0; ///< of a stage without a fold
+  /// Launches from this one on whose kernels the items of the plan are for:
+  /// `variant` of an item counts from here.
+  uint32_t variants = 1;
+  /// Where variants > 1 and the device asks for it (splitsVariants): the plan
+  /// with a stage for the items of each variant; merges are in the first.
+  const attnrt_plan *byVariant = nullptr;
+
+  /// What goes to a device.
+  const attnrt_plan *sent() const { return byVariant ? byVariant : plan; }
+};
+
+/// What a device loads: an entry of a bundle, whose host code is loaded
+/// already, and where its own tensors and cells begin among those of a run.
+struct PartCode {
+  const Bundle *bundle;
+  const Program *program;
+  const Library *host;
+  size_t firstTensor, firstScalar;
+
+  size_t numTensors() const {
+    size_t count = 0;
+    for (const Buffer &buffer : program->buffers) {
+      count += buffer.isMemory;
+    }
+    return count;
+  }
+  size_t numScalars() const { return program->buffers.size() - numTensors(); }
 };
 
 /// What a run hands to its launches: one record per memory buffer and one cell
@@ -66,11 +93,15 @@ struct RunInput {
 class Session {
 public:
   virtual ~Session() = default;
-  /// Makes the plans of a step known to the device; runs that were launched
-  /// before still see theirs.
-  virtual void update(const std::vector<LaunchWork> &works, void *stream) {
-    (void)works, (void)stream;
+  /// Makes the plans of a step and the arrays that it carries known to the
+  /// device; runs that were launched before still see theirs.
+  virtual void update(const std::vector<LaunchWork> &works, const void *carried,
+                      uint64_t carriedBytes, void *stream) {
+    (void)works, (void)carried, (void)carriedBytes, (void)stream;
   }
+  /// Where the last step's arrays begin in the device's memory; null: where
+  /// they were handed over.
+  virtual char *carried() const { return nullptr; }
   /// Fills with zeros in the order of the stream.
   virtual void zero(const attnrt_tensor &tensor, void *stream) = 0;
   virtual void run(const std::vector<LaunchWork> &works, const RunInput &input,
@@ -97,6 +128,8 @@ public:
                                                bool isCaptured) = 0;
   /// Workers that a plan should have if the engine does not say.
   virtual int32_t defaultWorkers() const = 0;
+  /// Whether a kernel of items only takes those of a stage of its own.
+  virtual bool splitsVariants() const { return false; }
   virtual KernelResources resources(size_t launch) const {
     (void)launch;
     return {};
@@ -116,9 +149,9 @@ public:
   virtual bool fits(const Target &target, std::string &why) const = 0;
   /// Of targets that fit: more is better.
   virtual int rank(const Target &target) const = 0;
-  /// The host code of the program is loaded already.
+  /// Launches of the kernel are those of its parts, one behind the other.
   virtual std::unique_ptr<LoadedKernel>
-  load(const Bundle &bundle, const Program &program, const Library &host) = 0;
+  load(const std::vector<PartCode> &parts) = 0;
   /// Whether tensors that lie on `device` can be its arguments.
   virtual bool reaches(DLDevice device) const = 0;
   /// Memory where the engine gave no allocator.

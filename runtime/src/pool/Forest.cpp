@@ -18,12 +18,12 @@
 
 using namespace attnrt;
 
-void PageForest::readMembers(const attnrt_forest_params &given) {
+void PageForest::readMembers(const attnrt_forest_params &given, bool hasRows) {
   params = given;
   pool->requireGroup(params.group);
   if (params.reserved || params.num_sequences < 0 || params.min_shared < 0 ||
       (params.num_sequences && !params.sequences) ||
-      (!params.lists && params.columns < 0)) {
+      (hasRows && !params.lists && params.columns < 0)) {
     raise(ATTNRT_INVALID_ARGUMENT,
           "expects num_sequences, columns and min_shared >= 0, sequences and "
           "reserved 0, but got %lld, %lld, %lld%s and %u",
@@ -37,14 +37,21 @@ void PageForest::readMembers(const attnrt_forest_params &given) {
   for (int64_t i = 0; i < params.num_sequences; ++i) {
     const GroupTable &table =
         pool->sequence(params.sequences[i]).groups[size_t(params.group)];
-    const int64_t rows = params.rows ? params.rows[i] : 1;
+    const int64_t rows = !hasRows ? 0 : params.rows ? params.rows[i] : 1;
+    const int64_t least = params.least ? params.least[i] : table.length;
+    if (least < 0 || least > table.length) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "expects a least length in 0..%lld for sequence %lld, but got %lld",
+            (long long)table.length, (long long)i, (long long)least);
+    }
     if (rows < 0 || rows > table.length || row + rows > INT32_MAX) {
       raise(ATTNRT_INVALID_ARGUMENT,
             "expects rows in 0..%lld for sequence %lld, but got %lld",
             (long long)table.length, (long long)i, (long long)rows);
     }
     members.push_back({table.pages.data(), int64_t(table.pages.size()),
-                       table.length, table.numNull != 0,
+                       table.length, least / pool->pageSize(),
+                       table.numNull != 0,
                        params.lists ? params.lists[i] : i * params.columns,
                        int32_t(row), int32_t(row + rows), int32_t(i)});
     order.push_back(int32_t(i));
@@ -74,10 +81,10 @@ void PageForest::writeRows() {
 
 int64_t PageForest::common(size_t begin, size_t end, int64_t depth) const {
   const Member &first = members[size_t(order[begin])];
-  int64_t most = first.length / pool->pageSize();
+  int64_t most = first.wholePages;
   for (size_t i = begin + 1; i < end; ++i) {
     const Member &member = members[size_t(order[i])];
-    most = std::min(most, member.length / pool->pageSize());
+    most = std::min(most, member.wholePages);
     // Whole runs first: tables agree for long, or not at all.
     constexpr int64_t run = 64;
     int64_t same = depth;
@@ -134,11 +141,18 @@ void PageForest::split(size_t begin, size_t end, int64_t depth, int64_t from) {
     addSegments(begin, end, from, shared, shared * size);
     from = shared;
   }
-  // Children by their next full page; those that have none stand alone.
+  eachChild(begin, end, shared, [&](size_t first, size_t last) {
+    split(first, last, shared, from);
+  });
+}
+
+template <class F>
+void PageForest::eachChild(size_t begin, size_t end, int64_t depth, F visit) {
+  // By their next full page; those that have none stand alone.
   auto key = [&](int32_t number) {
     const Member &member = members[size_t(number)];
-    return shared < member.length / size ? int64_t(member.pages[shared])
-                                         : INT64_MIN + number;
+    return depth < member.wholePages ? int64_t(member.pages[depth])
+                                     : INT64_MIN + number;
   };
   std::sort(order.begin() + int64_t(begin), order.begin() + int64_t(end),
             [&](int32_t a, int32_t b) {
@@ -149,9 +163,50 @@ void PageForest::split(size_t begin, size_t end, int64_t depth, int64_t from) {
     while (next < end && key(order[next]) == key(order[i])) {
       ++next;
     }
-    split(i, next, shared, from);
+    visit(i, next);
     i = next;
   }
+}
+
+void PageForest::grow(size_t begin, size_t end, int64_t depth, int32_t parent) {
+  if (end - begin == 1) {
+    leaves[size_t(order[begin])] = parent;
+    return;
+  }
+  const int64_t shared = common(begin, end, depth);
+  const int64_t last = shared * pool->pageSize();
+  const int64_t from = parent < 0 ? 0 : nodes[size_t(parent)].end;
+  if (last > INT32_MAX) {
+    raise(ATTNRT_RESOURCE_EXHAUSTED, "a prefix of %lld ordinals is too long",
+          (long long)last);
+  }
+  // What is too short for a node of its own goes to the children.
+  if (last - from >= std::max<int64_t>(params.min_shared, 1)) {
+    nodes.push_back({parent, int32_t(last)});
+    parent = int32_t(nodes.size()) - 1;
+  }
+  eachChild(begin, end, shared, [&](size_t first, size_t end) {
+    grow(first, end, shared, parent);
+  });
+}
+
+attnrt_prefixes PageForest::prefixes(const attnrt_forest_params &given) {
+  readMembers(given, /*hasRows=*/false);
+  nodes.clear();
+  leaves.assign(members.size(), -1);
+  if (!members.empty() && params.min_shared != INT64_MAX) {
+    grow(0, members.size(), 0, -1);
+  }
+  // Not null.
+  nodes.reserve(1);
+  leaves.reserve(1);
+  attnrt_prefixes prefixes{};
+  prefixes.struct_size = sizeof(prefixes);
+  prefixes.num_nodes = int32_t(nodes.size());
+  prefixes.nodes = nodes.data();
+  prefixes.leaf = leaves.data();
+  prefixes.num_leaves = int32_t(leaves.size());
+  return prefixes;
 }
 
 /// From the members of segments to rows: ranges if all are, else a list.
@@ -192,7 +247,12 @@ void PageForest::joinRows() {
 }
 
 attnrt_problem PageForest::build(const attnrt_forest_params &given) {
-  readMembers(given);
+  readMembers(given, /*hasRows=*/true);
+  if (params.least) {
+    raise(ATTNRT_INVALID_ARGUMENT,
+          "expects exact lengths in a problem, but got least ones: a schedule "
+          "takes prefixes");
+  }
   writeRows();
   segments.clear();
   memberList.clear();
@@ -252,15 +312,29 @@ attnrt_status attnrt_page_forest_create(attnrt_page_pool *pool,
 
 void attnrt_page_forest_release(attnrt_page_forest *forest) { delete forest; }
 
+static PageForest &owned(attnrt_page_forest *forest) {
+  if (!forest) {
+    raise(ATTNRT_INVALID_ARGUMENT, "expects a page forest, but got null");
+  }
+  forest->impl->owner().requireOwner();
+  return *forest->impl;
+}
+
 attnrt_status attnrt_page_forest_build(attnrt_page_forest *forest,
                                        const attnrt_forest_params *params,
                                        attnrt_problem *out) {
   return guard([&] {
-    if (!forest) {
-      raise(ATTNRT_INVALID_ARGUMENT, "expects a page forest, but got null");
-    }
-    forest->impl->owner().requireOwner();
-    writeInfo(forest->impl->build(readParams(params, "attnrt_forest_params")),
+    writeInfo(owned(forest).build(readParams(params, "attnrt_forest_params")),
               out, "attnrt_problem");
+  });
+}
+
+attnrt_status attnrt_page_forest_prefixes(attnrt_page_forest *forest,
+                                          const attnrt_forest_params *params,
+                                          attnrt_prefixes *out) {
+  return guard([&] {
+    writeInfo(
+        owned(forest).prefixes(readParams(params, "attnrt_forest_params")), out,
+        "attnrt_prefixes");
   });
 }

@@ -127,6 +127,106 @@ def check_refusals(kernel, schedule, x, y, bundle):
     assert (copy.status, copy.message) == ("corrupt", "text")
 
 
+ATTENTION = """
+!x = tensor<?x?x16xELEMENT>
+!s = tensor<?x?x?xf32>
+!r = tensor<?x?xf32>
+!o = tensor<?x?x16xf32>
+func.func @attend(%q: !o, %k: !x, %v: !x) -> !o {
+  %o = attn.cascade ranks(b, p, m, e, f) -> !o {
+    %qk = attn.einsum %q[b, p, e], %k[b, m, e] -> [b, p, m] reduce add(e) : (!o, !x) -> !s
+    %gm = attn.einsum %qk[b, p, m] -> [b, p] reduce max(m) : (!s) -> !r
+    %sn = attn.einsum %qk[b, p, m], %gm[b, p] -> [b, p, m] : (!s, !r) -> !s {
+    ^bb0(%a: f32, %c: f32):
+      %d = arith.subf %a, %c : f32
+      %y = math.exp %d : f32
+      attn.yield %y : f32
+    }
+    %sd = attn.einsum %sn[b, p, m] -> [b, p] reduce add(m) : (!s) -> !r
+    %w = attn.einsum %sn[b, p, m], %sd[b, p] -> [b, p, m] : (!s, !r) -> !s {
+    ^bb0(%a: f32, %c: f32):
+      %y = arith.divf %a, %c : f32
+      attn.yield %y : f32
+    }
+    %av = attn.einsum %w[b, p, m], %v[b, m, f] -> [b, p, f] reduce add(m) : (!s, !x) -> !o
+    attn.yield %av : !o
+  }
+  return %o : !o
+}
+"""
+
+
+def attend(q, parts):
+    """One row over [keys, 16] runs of keys and values."""
+    k, v = (np.concatenate(x).astype(np.float64) for x in zip(*parts))
+    weights = np.exp(k @ q)
+    return weights @ v / weights.sum()
+
+
+def check_problems():
+    """Rows that read anybody's keys; states that stay, and come from elsewhere."""
+    context, rng = attn_mlir.Context(threads=2), np.random.default_rng(1)
+    bundle = context.load(attn_mlir.compile(ATTENTION.replace("ELEMENT", "f32")).bundle)
+    kernel = bundle.kernel("attend")
+    q = rng.standard_normal((2, 3, 16), np.float32) / 4
+    k, v = rng.standard_normal((2, 2, 1100, 16), np.float32)
+    first, second = kernel.schedule(), kernel.schedule()
+    first.update([q, k, v])
+    tile = first.launches[0]["cols"]
+    assert tile <= 1024, tile
+    # Row 0 reads keys of both requests and is kept; row 1 sees nothing.
+    first.update([q, k, v], problems=[attn_mlir.Problem(
+        1, 1, [[0, 0, 0, 1100], [1, 2, 0, 1100]],
+        [[1, 0, tile, -1, 0], [0, tile, 1100 - tile, -1, 0]], [[0], [0]],
+        keep=[0, -1])])
+    first.verify()
+    out = np.full((2, 3, 16), 7, np.float32)
+    first.run([q, k, v, out])
+    assert np.all(out[0] == 7), "a kept row has an output"
+    assert np.all(out[1, 2] == 0) and np.all(out[1, :2] == 7)
+    states = [first.state(0, c) for c in range(3)]
+    assert [s.shape for s in states] == [(1,), (1,), (1, 16)]
+    # It goes on elsewhere with what is left.
+    second.update([q, k, v], problems=[attn_mlir.Problem(
+        1, 1, np.int32([[0, 0, 0, 1100]]), np.int32([[1, tile, 1100 - tile, -1, 0]]), [np.int32([0])], ext=[[0]])])
+    for c, state in enumerate(states):
+        second.set_state(0, c, state)
+    second.run([q, k, v, out])
+    want = attend(q[0, 0], [(k[1], v[1]), (k[0, tile:], v[0, tile:])])
+    assert np.abs(out[0, 0] - want).max() < 1e-5
+    bad = "invalid argument"
+    refused(bad, ["component below 3, but got 3"], second.state, 0, 3)
+    refused(bad, ["states of the sizes", "1 16"], second.set_state, 0, 2, states[0])
+    refused(bad, ["Problem or None", "7"], second.update, [q, k, v], problems=[7])
+    refused(bad, ["rows [n, 4]", "row of 2"], attn_mlir.Problem, 1, 1, [[0, 0]], [], [])
+    refused(bad, ["1 lists of readers", "got 0"], attn_mlir.Problem, 1, 1, [], [[0, 0, 1, -1, 0]], [])
+    empty = attn_mlir.Problem(1, 1, [], [], [])
+    second.update([q, k, v], problems=[empty])
+    refused(bad, ["KV heads"], second.update, [q, k, v], problems=[attn_mlir.Problem(2, 1, [], [], [])])
+
+
+def check_joined():
+    """Keys in two formats, one launch."""
+    context, rng = attn_mlir.Context(threads=2), np.random.default_rng(2)
+    kernels = [context.load(attn_mlir.compile(ATTENTION.replace("ELEMENT", element)).bundle).kernel("attend")
+               for element in ("f16", "f32")]
+    joined = attn_mlir.Kernel.join(kernels)
+    assert [a.dtype for a in joined.arguments] == ["f32", "f16", "f16", "f32", "f32", "f32", "f32"]
+    q = rng.standard_normal((2, 3, 16), np.float32) / 4
+    old = rng.standard_normal((2, 2, 90, 16), np.float32).astype(np.float16)
+    new = rng.standard_normal((2, 2, 41, 16), np.float32)
+    out = np.zeros((2, 3, 16), np.float32)
+    schedule = joined.schedule(split=2)
+    schedule.update([q, *old, q, *new])
+    schedule.verify()
+    schedule.run([q, *old, q, *new, out])
+    for b in range(2):
+        for p in range(3):
+            want = attend(q[b, p], [(old[0, b], old[1, b]), (new[0, b], new[1, b])])
+            assert np.abs(out[b, p] - want).max() < 1e-4
+    refused("invalid argument", ["1..64 kernels", "got 0"], attn_mlir.Kernel.join, [])
+
+
 def check_threads():
     """While a run computes, other threads of Python go on; one schedule is refused."""
     big = np.ones((6, 8, 1024, 64), np.float32)
@@ -167,7 +267,7 @@ def check_words():
 
 
 if __name__ == "__main__":
-    for check in (check_tensors, check_calls, check_threads, check_words):
+    for check in (check_tensors, check_calls, check_problems, check_joined, check_threads, check_words):
         check()
         print(check.__name__, "done")
     sys.exit(0)

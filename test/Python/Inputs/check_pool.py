@@ -189,7 +189,7 @@ class Model:
             whole = []
             for name in names:
                 pages = self.pool.pages(name, group)[: len(self.live[name][1]) // self.page]
-                whole.append(pages[: list(pages).index(0)] if 0 in pages else pages)
+                whole.append(pages)
             for i, a in enumerate(whole):
                 for j, b in enumerate(whole[:i]):
                     least = min(len(a), len(b))

@@ -64,14 +64,9 @@ struct Compiled {
     }
     HostOptions options;
     options.features = features;
-    HostVectorUnit unit = hostVectorUnit(options);
-    ConvertTileToVectorPassOptions pass;
-    pass.lanes = unit.lanes;
-    pass.registers = unit.registers;
-    pass.dotsBF16 = unit.dotsBF16;
-    pass.tilesBF16 = unit.tilesBF16;
     PassManager pm(&context);
-    pm.addPass(createConvertTileToVectorPass(pass));
+    pm.addPass(
+        createConvertTileToVectorPass(optionsFor(hostVectorUnit(options))));
     if (failed(pm.run(*module))) {
       return false;
     }

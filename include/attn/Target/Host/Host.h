@@ -17,6 +17,7 @@
 #define ATTN_TARGET_HOST_HOST_H
 
 #include "attn/Support/LLVM.h"
+#include "attn/TargetModel/VectorUnit.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/SmallVector.h"
 #include <memory>
@@ -41,13 +42,7 @@ struct HostTimes {
 };
 
 /// What code generation for `options` can count on.
-struct HostVectorUnit {
-  int64_t lanes;     // f32 lanes of the widest register
-  int64_t registers; // of that width
-  bool dotsBF16;     // multiplies pairs of bf16 and adds in f32
-  bool tilesBF16;    // has a matrix unit for that (AMX)
-};
-HostVectorUnit hostVectorUnit(const HostOptions &options);
+VectorUnit hostVectorUnit(const HostOptions &options);
 
 /// Whether this CPU has a matrix unit that the system does not give to this
 /// process (attnrt/cpu_tiles.h says when). "native" is without it then.

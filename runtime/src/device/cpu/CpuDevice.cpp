@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "../../abi/Context.h"
 #include "../../bundle/Cpu.h"
+#include "Memory.h"
 #include "Pool.h"
 #include "Run.h"
 
@@ -20,6 +21,14 @@ struct CpuLaunch {
   attnrt_item_fn item = nullptr;
   attnrt_merge_fn merge = nullptr;
   uint64_t scratch = 0;
+  size_t firstTensor = 0, firstScalar = 0;
+
+  attnrt_args args(const RunInput &input) const {
+    attnrt_args args{};
+    args.tensors = input.tensors + firstTensor;
+    args.scalars = input.scalars + firstScalar;
+    return args;
+  }
 };
 
 struct CpuKernel : LoadedKernel {
@@ -46,8 +55,10 @@ struct Loop {
 
 class CpuSession : public Session {
 public:
-  explicit CpuSession(const CpuKernel &kernel) : kernel(kernel) {}
-  void update(const std::vector<LaunchWork> &works, void *stream) override;
+  explicit CpuSession(const CpuKernel &kernel)
+      : kernel(kernel), variants(kernel.launches.size()) {}
+  void update(const std::vector<LaunchWork> &works, const void *, uint64_t,
+              void *stream) override;
   void zero(const attnrt_tensor &tensor, void *) override {
     zeroOnHost(tensor);
   }
@@ -55,14 +66,14 @@ public:
            void *stream) override;
 
 private:
-  void runPlan(const CpuLaunch &launch, const attnrt_plan *plan,
-               const attnrt_args &args);
+  void runPlan(size_t number, const LaunchWork &work, const RunInput &input);
   void runPoints(const CpuLaunch &launch, int64_t points,
                  const attnrt_args &args);
   void loop(int64_t n, uint64_t scratchBytes, Loop loop);
 
   const CpuKernel &kernel;
   Scratch scratch; ///< for an engine's loop
+  std::vector<ItemKernel> variants;
 };
 
 class CpuDevice : public Device {
@@ -78,18 +89,13 @@ public:
     return lacks.empty();
   }
   int rank(const Target &target) const override { return levelOf(target); }
-  std::unique_ptr<LoadedKernel> load(const Bundle &bundle,
-                                     const Program &program,
-                                     const Library &host) override;
+  std::unique_ptr<LoadedKernel>
+  load(const std::vector<PartCode> &parts) override;
   bool reaches(DLDevice device) const override {
     return device.device_type == kDLCPU || device.device_type == kDLCUDAHost;
   }
   void *allocate(uint64_t bytes, uint64_t alignment) override {
-    if (bytes > uint64_t(PTRDIFF_MAX) - alignment) {
-      throw std::bad_alloc();
-    }
-    void *block = std::aligned_alloc(alignment, (bytes + alignment - 1) /
-                                                    alignment * alignment);
+    void *block = allocateForKernels(bytes, alignment);
     if (!block) {
       raise(ATTNRT_RESOURCE_EXHAUSTED, "not enough memory for %llu bytes",
             static_cast<unsigned long long>(bytes));
@@ -105,30 +111,45 @@ private:
 } // namespace
 
 std::unique_ptr<LoadedKernel>
-CpuDevice::load(const Bundle &, const Program &program, const Library &host) {
+CpuDevice::load(const std::vector<PartCode> &parts) {
   auto loaded = std::make_unique<CpuKernel>(context);
-  auto find = [&](uint32_t number) {
-    void *found = host.find(program.kernels[number].symbol);
-    if (!found) {
-      raise(ATTNRT_CORRUPT, "the host code of the bundle lacks '%s'",
-            program.kernels[number].symbol.c_str());
+  for (const PartCode &part : parts) {
+    const Program &program = *part.program;
+    auto find = [&](uint32_t number) {
+      void *found = part.host->find(program.kernels[number].symbol);
+      if (!found) {
+        raise(ATTNRT_CORRUPT, "the host code of the bundle lacks '%s'",
+              program.kernels[number].symbol.c_str());
+      }
+      return found;
+    };
+    for (const LaunchRecord &record : program.launches) {
+      CpuLaunch launch;
+      launch.firstTensor = part.firstTensor;
+      launch.firstScalar = part.firstScalar;
+      launch.item = reinterpret_cast<attnrt_item_fn>(find(record.items));
+      launch.scratch = program.kernels[record.items].scratchBytes;
+      if (record.isFold()) {
+        uint32_t merge = uint32_t(record.merge);
+        launch.merge = reinterpret_cast<attnrt_merge_fn>(find(merge));
+        launch.scratch =
+            std::max(launch.scratch, program.kernels[merge].scratchBytes);
+      }
+      loaded->mostScratch = std::max(loaded->mostScratch, launch.scratch);
+      loaded->launches.push_back(launch);
     }
-    return found;
-  };
-  for (const LaunchRecord &record : program.launches) {
-    CpuLaunch launch;
-    launch.item = reinterpret_cast<attnrt_item_fn>(find(record.items));
-    launch.scratch = program.kernels[record.items].scratchBytes;
-    if (record.isFold()) {
-      uint32_t merge = uint32_t(record.merge);
-      launch.merge = reinterpret_cast<attnrt_merge_fn>(find(merge));
-      launch.scratch =
-          std::max(launch.scratch, program.kernels[merge].scratchBytes);
-    }
-    loaded->mostScratch = std::max(loaded->mostScratch, launch.scratch);
-    loaded->launches.push_back(launch);
   }
   return loaded;
+}
+
+/// Bytes that a body of a launch may use, whatever items it gets.
+static uint64_t scratchOf(const CpuKernel &kernel, size_t launch,
+                          const LaunchWork &work) {
+  uint64_t bytes = 0;
+  for (uint32_t v = 0; v < work.variants; ++v) {
+    bytes = std::max(bytes, kernel.launches[launch + v].scratch);
+  }
+  return bytes;
 }
 
 std::unique_ptr<Session> CpuKernel::makeSession(int32_t, bool) {
@@ -150,7 +171,8 @@ static int64_t mostBodies(const LaunchWork &work, int32_t threads) {
 static uint64_t roundUp(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /// Memory for an engine's loop, so that runs ask for none.
-void CpuSession::update(const std::vector<LaunchWork> &works, void *) {
+void CpuSession::update(const std::vector<LaunchWork> &works, const void *,
+                        uint64_t, void *) {
   if (!kernel.context.params.parallel_for) {
     kernel.context.pool();
     return;
@@ -158,7 +180,7 @@ void CpuSession::update(const std::vector<LaunchWork> &works, void *) {
   uint64_t bytes = 0;
   for (size_t l = 0; l < works.size(); ++l) {
     uint64_t bodies = uint64_t(mostBodies(works[l], kernel.context.threads()));
-    bytes = std::max(bytes, roundUp(kernel.launches[l].scratch) * bodies);
+    bytes = std::max(bytes, roundUp(scratchOf(kernel, l, works[l])) * bodies);
   }
   if (!scratch.reserve(bytes)) {
     raise(ATTNRT_RESOURCE_EXHAUSTED, "no memory for %llu scratch bytes",
@@ -226,19 +248,30 @@ void attnrt::zeroOnHost(const attnrt_tensor &tensor) {
   }
 }
 
-void CpuSession::runPlan(const CpuLaunch &launch, const attnrt_plan *plan,
-                         const attnrt_args &args) {
+void CpuSession::runPlan(size_t number, const LaunchWork &work,
+                         const RunInput &input) {
+  const CpuLaunch &launch = kernel.launches[number];
+  const attnrt_args args = launch.args(input);
   StageRun stage{};
-  check(prepareStage(plan, 0, launch.item, launch.merge, &args, stage));
+  check(prepareStage(work.plan, 0, launch.item, launch.merge, &args, stage));
+  if (work.variants > 1) {
+    for (uint32_t v = 0; v < work.variants; ++v) {
+      const CpuLaunch &variant = kernel.launches[number + v];
+      variants[v] = {variant.item, variant.args(input)};
+      addRecords(variants[v].args, work.plan);
+    }
+    stage.kernels = variants.data();
+  }
+  const uint64_t scratchBytes = scratchOf(kernel, number, work);
   if (stage.hasItems) {
-    loop(stage.workers, launch.scratch,
+    loop(stage.workers, scratchBytes,
          {[](void *ctx, int64_t i, void *own) {
             static_cast<StageRun *>(ctx)->runItems(i, own);
           },
           &stage, nullptr, 0, nullptr});
   }
   if (stage.hasMerges) {
-    loop(stage.workers, launch.scratch,
+    loop(stage.workers, scratchBytes,
          {[](void *ctx, int64_t i, void *own) {
             static_cast<StageRun *>(ctx)->runMerges(i, own);
           },
@@ -256,8 +289,8 @@ void CpuSession::runPoints(const CpuLaunch &launch, int64_t points,
   if (!points) {
     return;
   }
-  int64_t bodies =
-      mostBodies(LaunchWork{nullptr, points}, kernel.context.threads());
+  int64_t bodies = mostBodies(LaunchWork{nullptr, points, 1, nullptr},
+                              kernel.context.threads());
   Points work{launch, args, points, (points + bodies - 1) / bodies};
   bodies = (points + work.run - 1) / work.run;
   loop(bodies, launch.scratch,
@@ -274,15 +307,13 @@ void CpuSession::runPoints(const CpuLaunch &launch, int64_t points,
 
 void CpuSession::run(const std::vector<LaunchWork> &works,
                      const RunInput &input, void *) {
-  attnrt_args args{};
-  args.tensors = input.tensors;
-  args.scalars = input.scalars;
   for (size_t l = 0; l < works.size(); ++l) {
     input.enter(l);
     if (works[l].plan) {
-      runPlan(kernel.launches[l], works[l].plan, args);
+      runPlan(l, works[l], input);
     } else {
-      runPoints(kernel.launches[l], works[l].points, args);
+      runPoints(kernel.launches[l], works[l].points,
+                kernel.launches[l].args(input));
     }
   }
 }

@@ -8,6 +8,7 @@
 #include "Pool.h"
 
 #include "../../Status.h"
+#include "Memory.h"
 
 #include <climits>
 #include <linux/futex.h>
@@ -52,11 +53,7 @@ bool Scratch::reserve(uint64_t bytes) {
   if (bytes <= size) {
     return true;
   }
-  if (bytes > uint64_t(PTRDIFF_MAX) - 63) {
-    return false;
-  }
-  bytes = (bytes + 63) / 64 * 64;
-  void *block = std::aligned_alloc(64, bytes);
+  void *block = allocateForKernels(bytes, 64);
   if (!block) {
     return false;
   }

@@ -86,6 +86,13 @@ static attnrt_status runHere(const StageRun &run, uint64_t scratchBytes) {
   return ATTNRT_OK;
 }
 
+void attnrt::addRecords(attnrt_args &args, const attnrt_plan *plan) {
+  args.segments = attnrt_plan_segments(plan);
+  args.rows = attnrt_plan_rows(plan);
+  args.masks = attnrt_plan_masks(plan);
+  args.merge_slots = attnrt_plan_merge_slots(plan);
+}
+
 attnrt_status attnrt::prepareStage(const attnrt_plan *plan, int32_t number,
                                    attnrt_item_fn itemFn,
                                    attnrt_merge_fn mergeFn,
@@ -121,13 +128,10 @@ attnrt_status attnrt::prepareStage(const attnrt_plan *plan, int32_t number,
   run.workers = stage.workers;
   run.hasItems = stage.item_count != 0;
   run.hasMerges = stage.merge_count != 0;
-  run.itemFn = itemFn;
   run.mergeFn = mergeFn;
   run.args = *args;
-  run.args.segments = attnrt_plan_segments(plan);
-  run.args.rows = attnrt_plan_rows(plan);
-  run.args.masks = attnrt_plan_masks(plan);
-  run.args.merge_slots = attnrt_plan_merge_slots(plan);
+  addRecords(run.args, plan);
+  run.only = {itemFn, run.args};
   return ATTNRT_OK;
 }
 

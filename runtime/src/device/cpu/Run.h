@@ -11,6 +11,12 @@
 
 namespace attnrt {
 
+/// A kernel of items and what it is called with.
+struct ItemKernel {
+  attnrt_item_fn fn = nullptr;
+  attnrt_args args{};
+};
+
 /// What the bodies of a launch share. Worker lists were checked.
 struct StageRun {
   const attnrt_item *items;
@@ -18,13 +24,16 @@ struct StageRun {
   const int32_t *itemWork, *mergeWork;
   int32_t workers;
   bool hasItems, hasMerges;
-  attnrt_item_fn itemFn;
   attnrt_merge_fn mergeFn;
   attnrt_args args;
+  ItemKernel only;
+  /// By variant of items; null: `only` takes all.
+  const ItemKernel *kernels = nullptr;
 
   void runItems(int64_t worker, void *scratch) const {
     for (int32_t i = itemWork[worker]; i < itemWork[worker + 1]; ++i) {
-      itemFn(&args, &items[i], scratch);
+      const ItemKernel &kernel = kernels ? kernels[items[i].variant] : only;
+      kernel.fn(&kernel.args, &items[i], scratch);
     }
   }
   void runMerges(int64_t worker, void *scratch) const {
@@ -33,6 +42,9 @@ struct StageRun {
     }
   }
 };
+
+/// Tells arguments where the records of a plan are.
+void addRecords(attnrt_args &args, const attnrt_plan *plan);
 
 /// The checks and contract of attnrt_cpu_run; on success `run` can be run.
 attnrt_status prepareStage(const attnrt_plan *plan, int32_t stage,

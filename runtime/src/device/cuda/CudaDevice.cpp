@@ -69,12 +69,15 @@ struct CudaLaunch {
   Function items = nullptr, merges = nullptr;
   KernelShape itemKernel, mergeKernel;
   KernelResources resources;
+  // Of its part: where tensors and cells begin, and how many there are.
+  size_t firstTensor = 0, numTensors = 0, firstScalar = 0, numScalars = 0;
 };
 
 struct CudaKernel : LoadedKernel {
   std::unique_ptr<Session> makeSession(int32_t stepsInFlight,
                                        bool isCaptured) override;
   int32_t defaultWorkers() const override { return workers; }
+  bool splitsVariants() const override { return true; }
   int32_t pointsPerItem(size_t launch) const override {
     return launches[launch].merges
                ? 0
@@ -85,10 +88,12 @@ struct CudaKernel : LoadedKernel {
     return launches[launch].resources;
   }
 
+  /// One that has no module, and one for the module of each part.
   std::unique_ptr<Gpu> cuda;
+  std::vector<std::unique_ptr<Gpu>> modules;
   std::vector<CudaLaunch> launches;
   int32_t workers = 1;
-  uint64_t argumentBytes = 0;
+  uint64_t argumentBytes = 0; ///< of the part that has most
 };
 
 class CudaSession : public Session {
@@ -96,8 +101,16 @@ public:
   CudaSession(CudaKernel &kernel, int32_t stepsInFlight, bool isCaptured)
       : kernel(kernel), isCaptured(isCaptured),
         plans(*kernel.cuda, size_t(stepsInFlight) + 1),
-        regions(kernel.launches.size()), parameters(kernel.argumentBytes) {}
-  void update(const std::vector<LaunchWork> &works, void *stream) override;
+        regions(kernel.launches.size() + 1), parameters(kernel.argumentBytes) {}
+  void update(const std::vector<LaunchWork> &works, const void *carried,
+              uint64_t carriedBytes, void *stream) override;
+  char *carried() const override {
+    uint64_t plans = 0;
+    for (size_t l = 0; l < kernel.launches.size(); ++l) {
+      plans += regions[l];
+    }
+    return reinterpret_cast<char *>(planBlock + plans);
+  }
   void zero(const attnrt_tensor &tensor, void *stream) override;
   void run(const std::vector<LaunchWork> &works, const RunInput &input,
            void *stream) override;
@@ -107,7 +120,8 @@ private:
   CudaKernel &kernel;
   bool isCaptured;
   Ring plans;
-  /// By launch: bytes that its plan may have. They lie one behind the other.
+  /// By launch: bytes that its plan may have; behind them, what steps carry.
+  /// They lie one behind the other.
   std::vector<uint64_t> regions;
   Pointer planBlock = 0;
   int64_t moves = 0; ///< of a region
@@ -119,9 +133,8 @@ public:
   CudaDevice(attnrt::Context &context, int ordinal);
   bool fits(const Target &target, std::string &why) const override;
   int rank(const Target &target) const override;
-  std::unique_ptr<LoadedKernel> load(const Bundle &bundle,
-                                     const Program &program,
-                                     const Library &host) override;
+  std::unique_ptr<LoadedKernel>
+  load(const std::vector<PartCode> &parts) override;
   bool reaches(DLDevice device) const override {
     return device.device_type == kDLCUDA && device.device_id == ordinal;
   }
@@ -129,6 +142,9 @@ public:
   void free(void *memory, uint64_t bytes) override;
 
 private:
+  std::unique_ptr<Gpu> start() const;
+  void loadPart(const PartCode &part, CudaKernel &kernel, int &resident) const;
+
   attnrt::Context &context;
   int ordinal;
   Gpu cuda; ///< no module: to ask and to allocate
@@ -228,27 +244,39 @@ std::unique_ptr<Session> CudaKernel::makeSession(int32_t stepsInFlight,
   return std::make_unique<CudaSession>(*this, stepsInFlight, isCaptured);
 }
 
-void CudaSession::update(const std::vector<LaunchWork> &works, void *stream) {
+void CudaSession::update(const std::vector<LaunchWork> &works,
+                         const void *carried, uint64_t carriedBytes,
+                         void *stream) {
+  struct Piece {
+    const void *data;
+    uint64_t bytes;
+  };
+  std::vector<Piece> pieces;
+  for (const LaunchWork &work : works) {
+    const attnrt_plan *plan = work.sent();
+    pieces.push_back({plan, plan ? plan->bytes : 0});
+  }
+  pieces.push_back({carried, carriedBytes});
   std::vector<uint64_t> wanted = regions;
   uint64_t bytes = 0;
-  for (size_t l = 0; l < works.size(); ++l) {
-    uint64_t needed = works[l].plan ? roundUp(works[l].plan->bytes) : 0;
-    if (needed > wanted[l]) {
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    uint64_t needed = roundUp(pieces[i].bytes);
+    if (needed > wanted[i]) {
       // Some to spare where moving costs more than copying.
-      wanted[l] = isCaptured ? roundUp(needed + needed / 2) : needed;
+      wanted[i] = isCaptured ? roundUp(needed + needed / 2) : needed;
     } else if (!isCaptured) {
-      wanted[l] = needed;
+      wanted[i] = needed;
     }
-    bytes += wanted[l];
+    bytes += wanted[i];
   }
   if (bytes) {
     kernel.cuda->enter();
     char *to = plans.begin(bytes);
-    for (size_t l = 0; l < works.size(); ++l) {
-      if (works[l].plan) {
-        std::memcpy(to, works[l].plan, works[l].plan->bytes);
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      if (pieces[i].bytes) {
+        std::memcpy(to, pieces[i].data, pieces[i].bytes);
       }
-      to += wanted[l];
+      to += wanted[i];
     }
     plans.end(bytes, static_cast<Stream>(stream));
   }
@@ -285,18 +313,19 @@ void CudaSession::run(const std::vector<LaunchWork> &works,
   Pointer plan = planBlock;
   for (size_t l = 0; l < works.size(); plan += regions[l++]) {
     input.enter(l);
-    const attnrt_plan *p = works[l].plan;
+    const attnrt_plan *p = works[l].sent();
     if (!p) {
       continue;
     }
-    writeParameters(parameters.data(), input.tensors, input.numTensors,
-                    input.scalars, input.numScalars);
-    const attnrt_stage &stage = attnrt_plan_stages(p)[0];
-    int32_t number = 0;
-    // The driver keeps a copy of what these point to.
-    void *given[] = {parameters.data(), &plan, &number};
-    auto launch = [&](Function function, const KernelShape &k) {
-      cuda.check(cuda.driver.launch(function, unsigned(stage.workers), 1, 1,
+    const attnrt_stage *stages = attnrt_plan_stages(p);
+    auto launch = [&](const CudaLaunch &code, int32_t number, Function function,
+                      const KernelShape &k) {
+      writeParameters(parameters.data(), input.tensors + code.firstTensor,
+                      code.numTensors, input.scalars + code.firstScalar,
+                      code.numScalars);
+      // The driver keeps a copy of what these point to.
+      void *given[] = {parameters.data(), &plan, &number};
+      cuda.check(cuda.driver.launch(function, unsigned(stages[0].workers), 1, 1,
                                     k.threads, 1, 1, k.sharedBytes,
                                     static_cast<Stream>(stream), given,
                                     nullptr),
@@ -304,12 +333,15 @@ void CudaSession::run(const std::vector<LaunchWork> &works,
     };
     // A later step, for which the graph is replayed, may have what this has
     // not.
-    const CudaLaunch &code = kernel.launches[l];
-    if (stage.item_count || isCaptured) {
-      launch(code.items, code.itemKernel);
+    for (uint32_t v = 0; v < works[l].variants; ++v) {
+      const CudaLaunch &code = kernel.launches[l + v];
+      if (stages[v].item_count || isCaptured) {
+        launch(code, int32_t(v), code.items, code.itemKernel);
+      }
     }
-    if (code.merges && (stage.merge_count || isCaptured)) {
-      launch(code.merges, code.mergeKernel);
+    const CudaLaunch &code = kernel.launches[l];
+    if (code.merges && (stages[0].merge_count || isCaptured)) {
+      launch(code, 0, code.merges, code.mergeKernel);
     }
   }
 }
@@ -368,21 +400,23 @@ static KernelResources describe(const Gpu &cuda, Function function,
   return resources;
 }
 
-std::unique_ptr<LoadedKernel> CudaDevice::load(const Bundle &bundle,
-                                               const Program &program,
-                                               const Library &) {
-  auto loaded = std::make_unique<CudaKernel>();
-  loaded->cuda = std::make_unique<Gpu>();
-  Gpu &own = *loaded->cuda;
-  attnrt::check(own.driver.load(context.params.cuda_library));
-  own.start(ordinal);
-  loaded->argumentBytes = program.argumentBytes();
+std::unique_ptr<Gpu> CudaDevice::start() const {
+  auto gpu = std::make_unique<Gpu>();
+  attnrt::check(gpu->driver.load(context.params.cuda_library));
+  gpu->start(ordinal);
+  return gpu;
+}
+
+void CudaDevice::loadPart(const PartCode &part, CudaKernel &kernel,
+                          int &resident) const {
+  const Program &program = *part.program;
+  kernel.modules.push_back(start());
+  Gpu &own = *kernel.modules.back();
   const char *image = nullptr;
-  int resident = 0;
   auto kernelOf = [&](uint32_t number, Function &function) {
     const KernelCode &code = program.kernels[number];
     checkParameters(code, program);
-    const char *data = bundle.code[code.code].data;
+    const char *data = part.bundle->code[code.code].data;
     if (image && image != data) {
       raise(ATTNRT_INCOMPATIBLE, "a GPU expects one image for an entry");
     }
@@ -390,22 +424,38 @@ std::unique_ptr<LoadedKernel> CudaDevice::load(const Bundle &bundle,
       own.load(data);
       image = data;
     }
-    KernelShape kernel{code.symbol.c_str(), code.threads, code.sharedBytes};
-    function = own.find(kernel);
-    return kernel;
+    KernelShape shape{code.symbol.c_str(), code.threads, code.sharedBytes};
+    function = own.find(shape);
+    return shape;
   };
   for (const LaunchRecord &record : program.launches) {
     CudaLaunch launch;
+    launch.firstTensor = part.firstTensor;
+    launch.numTensors = part.numTensors();
+    launch.firstScalar = part.firstScalar;
+    launch.numScalars = part.numScalars();
     launch.itemKernel = kernelOf(record.items, launch.items);
     launch.resources = describe(own, launch.items, launch.itemKernel);
     if (record.isFold()) {
       launch.mergeKernel = kernelOf(uint32_t(record.merge), launch.merges);
       resident = std::max(resident, launch.resources.residentCtas);
     }
-    loaded->launches.push_back(launch);
+    kernel.launches.push_back(launch);
   }
-  loaded->workers =
-      std::min(own.ask(kMultiprocessors) * std::max(resident, 1), 1 << 16);
+  kernel.argumentBytes =
+      std::max(kernel.argumentBytes, program.argumentBytes());
+}
+
+std::unique_ptr<LoadedKernel>
+CudaDevice::load(const std::vector<PartCode> &parts) {
+  auto loaded = std::make_unique<CudaKernel>();
+  loaded->cuda = start();
+  int resident = 0;
+  for (const PartCode &part : parts) {
+    loadPart(part, *loaded, resident);
+  }
+  loaded->workers = std::min(
+      loaded->cuda->ask(kMultiprocessors) * std::max(resident, 1), 1 << 16);
   return loaded;
 }
 

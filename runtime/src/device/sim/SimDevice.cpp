@@ -30,15 +30,26 @@ struct SimKernel : LoadedKernel {
                                        bool isCaptured) override;
   // Enough for work to be shared; each is a CTA.
   int32_t defaultWorkers() const override { return 4; }
+  bool splitsVariants() const override { return true; }
   int32_t pointsPerItem(size_t launch) const override {
-    return program->launches[launch].isFold() ? 0
-                                              : int32_t(items[launch].threads);
+    return launches[launch].isFold() ? 0
+                                     : int32_t(launches[launch].items.threads);
   }
 
-  const Program *program;
-  std::unique_ptr<attnrt_sim, SimFree> sim;
+  struct Part {
+    PartCode code;
+    std::unique_ptr<attnrt_sim, SimFree> sim;
+  };
+  struct Launch {
+    size_t part;
+    attnrt_sim_kernel items{}, merges{};
+    bool isFold() const { return merges.name; }
+  };
+  void loadPart(const PartCode &code);
+
+  std::vector<Part> parts;
+  std::vector<Launch> launches;
   std::mutex turn; ///< the simulator serves one thread at a time
-  std::vector<attnrt_sim_kernel> items, merges;
 };
 
 class SimSession : public Session {
@@ -52,7 +63,9 @@ public:
   }
 
 private:
-  void findFresh(bool isFirst);
+  void findFresh(const Program &program, bool isFirst, bool hasStates);
+  void runVariant(size_t number, uint32_t variant, const LaunchWork &work,
+                  const RunInput &input, bool isFirst);
 
   SimKernel &kernel;
   std::vector<uint8_t> fresh;
@@ -65,9 +78,8 @@ struct SimDevice : Device {
     return target.kind == TargetKind::Cuda;
   }
   int rank(const Target &) const override { return 0; } // the first one
-  std::unique_ptr<LoadedKernel> load(const Bundle &bundle,
-                                     const Program &program,
-                                     const Library &host) override;
+  std::unique_ptr<LoadedKernel>
+  load(const std::vector<PartCode> &parts) override;
   bool reaches(DLDevice device) const override {
     return device.device_type == kDLCPU;
   }
@@ -89,13 +101,20 @@ std::unique_ptr<Device> makeSimDevice() {
 } // namespace
 
 std::unique_ptr<LoadedKernel>
-SimDevice::load(const Bundle &bundle, const Program &program, const Library &) {
+SimDevice::load(const std::vector<PartCode> &parts) {
   auto loaded = std::make_unique<SimKernel>();
-  loaded->program = &program;
+  for (const PartCode &part : parts) {
+    loaded->loadPart(part);
+  }
+  return loaded;
+}
+
+void SimKernel::loadPart(const PartCode &part) {
+  const Program &program = *part.program;
   const char *ptx = nullptr;
   auto kernelOf = [&](uint32_t number) {
     const KernelCode &kernel = program.kernels[number];
-    const Code &code = bundle.code[kernel.code];
+    const Code &code = part.bundle->code[kernel.code];
     checkParameters(kernel, program);
     if (code.kind != CodeKind::Ptx || (ptx && ptx != code.data)) {
       raise(ATTNRT_INCOMPATIBLE,
@@ -105,18 +124,21 @@ SimDevice::load(const Bundle &bundle, const Program &program, const Library &) {
     return attnrt_sim_kernel{kernel.symbol.c_str(), kernel.threads,
                              kernel.sharedBytes};
   };
-  for (const LaunchRecord &launch : program.launches) {
-    loaded->items.push_back(kernelOf(launch.items));
-    loaded->merges.push_back(launch.isFold() ? kernelOf(uint32_t(launch.merge))
-                                             : attnrt_sim_kernel{});
+  for (const LaunchRecord &record : program.launches) {
+    Launch launch;
+    launch.part = parts.size();
+    launch.items = kernelOf(record.items);
+    if (record.isFold()) {
+      launch.merges = kernelOf(uint32_t(record.merge));
+    }
+    launches.push_back(launch);
   }
   attnrt_sim *sim = nullptr;
   if (ptx) {
     std::lock_guard<std::mutex> lock(optionsMutex);
     check(attnrt_sim_create(ptx, &chosenOptions, &sim));
   }
-  loaded->sim.reset(sim);
-  return loaded;
+  parts.push_back({part, std::unique_ptr<attnrt_sim, SimFree>(sim)});
 }
 
 std::unique_ptr<Session> SimKernel::makeSession(int32_t, bool) {
@@ -130,16 +152,39 @@ void SimSession::zero(const attnrt_tensor &tensor, void *) {
 
 /// States but for those from elsewhere, and results in front of the first
 /// launch, count as unwritten: a kernel that reads one is found. What one
-/// launch has written another one may go on with.
-void SimSession::findFresh(bool isFirst) {
+/// launch has written another one may go on with. `hasStates`: some were
+/// written for this launch.
+void SimSession::findFresh(const Program &program, bool isFirst,
+                           bool hasStates) {
   fresh.clear();
-  for (const Buffer &buffer : kernel.program->buffers) {
+  for (const Buffer &buffer : program.buffers) {
     if (buffer.isMemory) {
       bool isResult = buffer.kind == BufferKind::Result;
       bool isBlank = isResult && isFirst && !buffer.isZero;
-      fresh.push_back(buffer.kind == BufferKind::State ? 2 : isBlank);
+      bool isState = buffer.kind == BufferKind::State && !hasStates;
+      fresh.push_back(isState ? 2 : isBlank);
     }
   }
+}
+
+void SimSession::runVariant(size_t number, uint32_t variant,
+                            const LaunchWork &work, const RunInput &input,
+                            bool isFirst) {
+  const SimKernel::Launch &code = kernel.launches[number + variant];
+  const SimKernel::Part &part = kernel.parts[code.part];
+  findFresh(*part.code.program, isFirst, work.variants > 1 && variant == 0);
+  attnrt_sim_launch launch{};
+  launch.plan = work.sent();
+  launch.stage = int32_t(variant);
+  launch.items = &code.items;
+  launch.merges = code.isFold() ? &code.merges : nullptr;
+  launch.tensors = input.tensors + part.code.firstTensor;
+  launch.fresh = fresh.data();
+  launch.num_tensors = int64_t(part.code.numTensors());
+  launch.scalars = input.scalars + part.code.firstScalar;
+  launch.num_scalars = int64_t(part.code.numScalars());
+  check(attnrt_sim_run(part.sim.get(), &launch));
+  counted[number + variant] = attnrt_sim_launches(part.sim.get());
 }
 
 void SimSession::run(const std::vector<LaunchWork> &works,
@@ -152,20 +197,11 @@ void SimSession::run(const std::vector<LaunchWork> &works,
     if (!works[l].plan) {
       continue;
     }
-    findFresh(isFirst);
-    isFirst = false;
-    attnrt_sim_launch launch{};
-    launch.plan = works[l].plan;
-    launch.items = &kernel.items[l];
-    launch.merges =
-        kernel.program->launches[l].isFold() ? &kernel.merges[l] : nullptr;
-    launch.tensors = input.tensors;
-    launch.fresh = fresh.data();
-    launch.num_tensors = int64_t(input.numTensors);
-    launch.scalars = input.scalars;
-    launch.num_scalars = int64_t(input.numScalars);
-    check(attnrt_sim_run(kernel.sim.get(), &launch));
-    counted[l] = attnrt_sim_launches(kernel.sim.get());
+    // The first has the merges.
+    for (uint32_t v = works[l].variants; v-- > 0;) {
+      runVariant(l, v, works[l], input, isFirst);
+      isFirst = false;
+    }
   }
 }
 

@@ -10,8 +10,8 @@
 // Prefill: the number of rows is known at run time only, and many are best. The
 // operand of a dot stays in the first-level cache: 64 columns of 128 channels.
 // CHECK-LABEL: func.func @prefill
-// CHECK: attn.cascade ranks(g, r, p, m, e, f) tiles(rows = 120, cols = 64)
-// WHY: remark: tile of 120 rows and 64 columns over m for avx512: 2 dots over 128 + 128 channels, packed rows many
+// CHECK: attn.cascade ranks(g, r, p, m, e, f) tiles(rows = 252, cols = 64)
+// WHY: remark: tile of 252 rows and 64 columns over m for avx512: 2 dots over 128 + 128 channels, packed rows many
 // The columns of a fold that exists are kept.
 // FOLD-LABEL: func.func @prefill
 // FOLD: tiles(rows = {{[0-9]+}}, cols = 32)
