@@ -364,6 +364,28 @@ TEST(Join, EveryAllocationThatFails) {
   }
 }
 
+TEST(Join, ItemsStayWithinTheTilesOfTheirKernel) {
+  // Tiles of 4 and of 6 keys: items begin at multiples of 12, but the first
+  // kernel has a single tile.
+  Joined joined;
+  auto wide = foldOnly(false);
+  wide.entries[0]->programs[0]->launches[0]->cols = 6;
+  Bytes bytes = pack(foldOnly(false)), others = pack(wide);
+  rt::Bundle narrow(joined.context, bytes.data(), bytes.size()),
+      other(joined.context, others.data(), others.size());
+  rt::Kernel a(narrow, "sums", kCpu), b(other, "sums", kCpu);
+  joined.kernel.emplace(rt::Kernel::join({&a, &b}));
+  joined.schedule.emplace(*joined.kernel);
+  Batch first({3}, 4), second({30}, 30);
+  joined.run(first, second);
+  EXPECT_EQ(sumOf(first, second), first.y);
+  const attnrt_plan *plan = joined.schedule->launch(0).plan;
+  ASSERT_EQ(2u, plan->segments.count);
+  EXPECT_EQ(0, attnrt_plan_segments(plan)[0].view);
+  EXPECT_EQ(4, attnrt_plan_segments(plan)[0].count);
+  EXPECT_EQ(1, attnrt_plan_segments(plan)[1].view);
+}
+
 TEST(Join, KernelsThatDoNotFit) {
   rt::Context context;
   auto load = [&](const attnrt::bundle::BundleT &made, DLDevice device = kCpu) {

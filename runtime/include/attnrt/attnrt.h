@@ -195,7 +195,8 @@ ATTNRT_API void attnrt_kernel_release(attnrt_kernel *kernel);
 /// (their `view` is the number of the kernel). The kernels are those of one
 /// context and device, each of a single fold, with states and results of the
 /// same types (sizes are compared with each step), and must compute the same
-/// fold: what one made of its keys the merge of the first goes on with.
+/// fold: what one made of its keys the merge of the first goes on with. Of an
+/// ordered fold the keys of a kernel come before those of the next.
 /// Arguments are those of the first kernel, then those of the second and so on;
 /// results are common. A GPU runs the items of each format as a launch of its
 /// own, without an order between them, and one of merges. What requests share

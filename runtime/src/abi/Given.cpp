@@ -16,8 +16,8 @@ namespace {
 class Checker {
 public:
   Checker(const attnrt_problem &problem, const LaunchSizes &sizes, bool shares,
-          int32_t views)
-      : problem(problem), sizes(sizes), shares(shares), views(views) {
+          const std::vector<int64_t> &ordinals)
+      : problem(problem), sizes(sizes), shares(shares), ordinals(ordinals) {
     if (problem.sym) {
       syms.assign(problem.sym, problem.sym + problem.row_count);
       return;
@@ -48,7 +48,7 @@ private:
   const attnrt_problem &problem;
   const LaunchSizes &sizes;
   bool shares;
-  int32_t views;
+  const std::vector<int64_t> &ordinals; ///< by view
   std::vector<int32_t> syms;
 };
 
@@ -82,8 +82,8 @@ void Checker::checkReaders(int64_t s) const {
   int64_t last = int64_t(segment.coord0) + segment.count;
   for (int64_t j = begin(s); j < end(s); ++j) {
     int64_t row = reader(j);
-    if (last % sizes.tile && problem.limit[row] > last &&
-        problem.lo[row] < problem.limit[row]) {
+    if (last % sizes.tile && last != ordinals[size_t(segment.view)] &&
+        problem.limit[row] > last && problem.lo[row] < problem.limit[row]) {
       raise(ATTNRT_INVALID_ARGUMENT,
             "segment %lld expects to end at a multiple of %lld keys or at the "
             "limit of its rows, but got %lld where row %lld has %d",
@@ -101,6 +101,7 @@ void Checker::checkReaders(int64_t s) const {
 }
 
 void Checker::checkSegments() const {
+  const int32_t views = int32_t(ordinals.size());
   for (int64_t s = 0; s < problem.segment_count; ++s) {
     const attnrt_segment &segment = problem.segments[s];
     if (segment.param < 0 || segment.param >= sizes.segments) {
@@ -108,15 +109,6 @@ void Checker::checkSegments() const {
             "segment %lld expects a param below %lld requests, but got %d",
             static_cast<long long>(s), static_cast<long long>(sizes.segments),
             segment.param);
-    }
-    if (segment.coord0 < 0 || segment.coord0 % sizes.tile ||
-        segment.count > sizes.ordinals - segment.coord0) {
-      raise(ATTNRT_INVALID_ARGUMENT,
-            "segment %lld expects to begin at a multiple of %lld keys and to "
-            "end within %lld, but got %d keys from %d",
-            static_cast<long long>(s), static_cast<long long>(sizes.tile),
-            static_cast<long long>(sizes.ordinals), segment.count,
-            segment.coord0);
     }
     if (segment.view >= views || segment.select != -1 ||
         (problem.mask_begin && problem.mask_begin[s] != -1)) {
@@ -129,6 +121,15 @@ void Checker::checkSegments() const {
             static_cast<long long>(segment.select),
             static_cast<long long>(problem.mask_begin ? problem.mask_begin[s]
                                                       : -1));
+    }
+    const int64_t keys = ordinals[size_t(segment.view)];
+    if (segment.coord0 < 0 || segment.coord0 % sizes.tile ||
+        segment.count > keys - segment.coord0) {
+      raise(ATTNRT_INVALID_ARGUMENT,
+            "segment %lld expects to begin at a multiple of %lld keys and to "
+            "end within %lld, but got %d keys from %d",
+            static_cast<long long>(s), static_cast<long long>(sizes.tile),
+            static_cast<long long>(keys), segment.count, segment.coord0);
     }
     checkReaders(s);
   }
@@ -143,7 +144,8 @@ static const T *copy(std::vector<T> &into, const T *from, int64_t count) {
 }
 
 bool attnrt::takeFold(PlannedLaunch &launch, const attnrt_problem &given,
-                      const LaunchSizes &sizes, bool shares, int32_t views) {
+                      const LaunchSizes &sizes, bool shares,
+                      const std::vector<int64_t> &ordinals) {
   attnrt_problem problem = readParams(&given, "attnrt_problem");
   check(checkProblem(problem));
   checkSizes(sizes);
@@ -154,7 +156,7 @@ bool attnrt::takeFold(PlannedLaunch &launch, const attnrt_problem &given,
           static_cast<long long>(sizes.heads),
           static_cast<long long>(sizes.subs), problem.heads, problem.group);
   }
-  Checker checker(problem, sizes, shares, views);
+  Checker checker(problem, sizes, shares, ordinals);
   checker.checkRows();
   checker.checkSegments();
   int64_t segments = problem.segment_count, rows = problem.row_count;

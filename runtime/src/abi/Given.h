@@ -14,10 +14,11 @@ namespace attnrt {
 /// Takes the problem of attnrt_step::problems for a fold: checks what its
 /// kernels expect beside the rules of attnrt/plan.h, and copies the arrays, as
 /// the engine's are its own after the call. `shares`: items may hold rows of
-/// several requests; `views`: kernels that are joined. False if no row is asked
-/// for.
+/// several requests; `ordinals`: of each kernel that is
+/// joined, else of the only one. False if no row is asked for.
 bool takeFold(PlannedLaunch &launch, const attnrt_problem &given,
-              const LaunchSizes &sizes, bool shares, int32_t views);
+              const LaunchSizes &sizes, bool shares,
+              const std::vector<int64_t> &ordinals);
 
 } // namespace attnrt
 

@@ -251,7 +251,8 @@ static void splitByVariant(PlannedLaunch &launch, const LaunchSizes &sizes,
       int64_t begin = std::max<int64_t>(low, 0) / tile * tile;
       int64_t end = (std::max<int64_t>(high, 0) + tile - 1) / tile * tile;
       begin = std::max<int64_t>(begin, whole[s].coord0);
-      end = std::min<int64_t>(end, int64_t(whole[s].coord0) + whole[s].count);
+      end = std::min({end, int64_t(whole[s].coord0) + whole[s].count,
+                      variants[v].ordinals});
       if (begin < end) {
         pieces.push_back({whole[s], s});
         pieces.back().segment.coord0 = int32_t(begin);

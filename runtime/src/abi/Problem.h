@@ -28,6 +28,8 @@ struct LaunchSizes {
 struct RangeOf {
   attnrt_range_fn range;
   std::vector<attnrt_args> corners;
+  /// Of the variant, where there are several: its fold has no more tiles.
+  int64_t ordinals = INT32_MAX;
 };
 
 /// RESOURCE_EXHAUSTED where the sizes of a fold are past what plans can name.
