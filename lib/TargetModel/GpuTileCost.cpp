@@ -32,6 +32,8 @@ constexpr double plainRegisters = 84, maskRegisters = 76;
 /// Columns outside the item are masked in every kernel: their coordinates and
 /// bounds.
 constexpr double columnMaskRegisters = 38;
+/// Where a row selects columns: its list, and how far it has been read.
+constexpr double selectionRegisters = 20;
 /// And for what operands are computed from.
 constexpr double computingRegisters = 26;
 /// What another CTA on the SM costs: a state more to merge for each.
@@ -72,7 +74,8 @@ static double getSumRegisters(const TileProblem &problem, const GpuTile &tile) {
 
 static double getPlainRegisters(const TileProblem &problem) {
   return plainRegisters +
-         (problem.masked ? maskRegisters : columnMaskRegisters);
+         (problem.masked ? maskRegisters : columnMaskRegisters) +
+         (problem.columnBlock ? selectionRegisters : 0);
 }
 
 /// What one product takes of the columns, where it is computed.
