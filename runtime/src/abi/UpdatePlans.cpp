@@ -7,6 +7,7 @@
 #include "Given.h"
 #include "Updater.h"
 
+#include "../plan/Check.h"
 #include "../plan/Variants.h"
 
 #include <numeric>
@@ -128,6 +129,14 @@ void Schedule::Updater::plan(size_t number) {
   planned.options.split = caps.split;
   planned.options.strategy = caps.strategy;
   planned.options.max_slots = caps.max_slots;
+  if (kernel.code->computesAllRows()) {
+    attnrt_plan_options usual = withDefaults({});
+    planned.options.tile_cost =
+        usual.tile_cost +
+        usual.row_cost * int32_t(program.launches[number].rows);
+    planned.options.item_cost = usual.item_cost;
+    planned.options.state_cost = usual.state_cost;
+  }
   planned.entry = attnrt_entry{};
   planned.entry.struct_size = sizeof(planned.entry);
   const bool isFold = program.launches[number].isFold();

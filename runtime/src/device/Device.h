@@ -128,6 +128,9 @@ public:
                                                bool isCaptured) = 0;
   /// Workers that a plan should have if the engine does not say.
   virtual int32_t defaultWorkers() const = 0;
+  /// Whether an item takes as long as one with all rows of a tile, however many
+  /// it has: plans count tiles then.
+  virtual bool computesAllRows() const { return false; }
   /// Whether a kernel of items only takes those of a stage of its own.
   virtual bool splitsVariants() const { return false; }
   virtual KernelResources resources(size_t launch) const {

@@ -45,7 +45,12 @@ POINTS = [
     "page=none,gqa=1,mask=prefix,head=256",
     "page=16,gqa=1,mask=blocks,head=64",
 ]
-BALANCED = ["phase=decode,head=64,mask=none", "phase=decode,head=128,page=24,gqa=16"]
+BALANCED = [
+    "phase=decode,head=64,mask=none",
+    "phase=decode,head=128,page=24,gqa=16",
+    "page=none,gqa=1,mask=none,head=64",
+    "page=16,gqa=4,mask=none,head=128",
+]
 
 
 class Report:

@@ -77,6 +77,7 @@ struct CudaKernel : LoadedKernel {
   std::unique_ptr<Session> makeSession(int32_t stepsInFlight,
                                        bool isCaptured) override;
   int32_t defaultWorkers() const override { return workers; }
+  bool computesAllRows() const override { return true; }
   bool splitsVariants() const override { return true; }
   int32_t pointsPerItem(size_t launch) const override {
     return launches[launch].merges

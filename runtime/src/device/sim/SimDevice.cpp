@@ -30,6 +30,7 @@ struct SimKernel : LoadedKernel {
                                        bool isCaptured) override;
   // Enough for work to be shared; each is a CTA.
   int32_t defaultWorkers() const override { return 4; }
+  bool computesAllRows() const override { return true; }
   bool splitsVariants() const override { return true; }
   int32_t pointsPerItem(size_t launch) const override {
     return launches[launch].isFold() ? 0
