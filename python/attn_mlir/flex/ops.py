@@ -81,9 +81,17 @@ def _fold(op, a, b, kind):
     return Value("const", (), kind, _FOLD[op](a.data, b.data))
 
 
+# Arithmetic of two bools stays one, as in NumPy and PyTorch: True + True is True.
+_OF_BOOLS = {"add": "or", "mul": "and"}
+
+
 def arithmetic(op, a, b):
     a, b = lift(a), lift(b)
-    # True + True is 2, as in Python and in tensors of integers.
+    if a.kind == BOOL and b.kind == BOOL:
+        if op in _OF_BOOLS:
+            return logic(_OF_BOOLS[op], a, b)
+        if op == "sub":
+            raise TraceError("expects numbers on both sides of -, but got bools: use ^")
     kind = max(a.kind, b.kind, INT, key=_ORDER.get)
     a, b = convert(a, kind), convert(b, kind)
     if op in ("floordiv", "mod") and is_const(b, 0):

@@ -123,6 +123,9 @@ def make(rng, batch, heads, rows, keys):
         "minimum": lambda b, h, q, kv: kv <= np.minimum(q, 11),
         "lookup": lambda b, h, q, kv: documents[kv] < prefix[b],
         "key_position": lambda b, h, q, kv: ends[b, kv] <= q,
+        "any_of_sum": lambda b, h, q, kv: ((q > kv) + (kv > 3)) == 1,
+        "all_of_product": lambda b, h, q, kv: ((q >= kv) * (kv < 30)) == (kv % 2 == 0),
+        "count_of_ints": lambda b, h, q, kv: sum([q >= kv, kv > 3, kv < 40]) >= 2,
         "deep": lambda b, h, q, kv: ~((~(q >= kv) | (kv % 3 == 1)) & ~(kv < 2)),
     }
     scores = {
@@ -150,6 +153,8 @@ def make(rng, batch, heads, rows, keys):
         "root": lambda s, b, h, q, kv: s / np.sqrt(1.0 + kv % 7),
         "clamped_score": lambda s, b, h, q, kv: np.clip(s, -1.0, 1.5),
         "bool_in_sum": lambda s, b, h, q, kv: s + (q > kv) * 0.75 + (kv % 2),
+        "bools_in_sum": lambda s, b, h, q, kv: s + ((q > kv) + (kv > 3)),
+        "bools_in_product": lambda s, b, h, q, kv: s + 1.5 * ((q > kv) * flags[kv] + flags[q]),
         "module": Biased(heads, rng),
         "powers": lambda s, b, h, q, kv: s + 2.0 ** (-(h + 1.0)) * (kv - q) + s**2 * 0.1,
         "floor": lambda s, b, h, q, kv: s + np.floor((q - kv) / 3.0),

@@ -80,6 +80,10 @@ def inverts(b, h, q, kv):
     return ~q  # error
 
 
+def subtracts_bools(b, h, q, kv):
+    return (q >= kv) - (kv > 2)  # error
+
+
 def divides_by_zero(b, h, q, kv):
     return q // 0 == kv  # error
 
@@ -118,8 +122,8 @@ def inner(q, kv):
 
 
 MASKS = [
-    uses_if, uses_and, uses_not, chains, loops, mixes, inverts, divides_by_zero, float_mask,
-    strings, assigns, raises, wrong_count, calls_inner,
+    uses_if, uses_and, uses_not, chains, loops, mixes, inverts, subtracts_bools,
+    divides_by_zero, float_mask, strings, assigns, raises, wrong_count, calls_inner,
 ]
 SCORES = [
     calls_math, calls_unknown, unknown_method, slices, too_many, not_indexed, float_index,
