@@ -15,6 +15,7 @@ from . import expr, functions, ops
 from .errors import TraceError
 
 MAX_AXES = 6
+_COMPOSERS = "torch.nn.attention.flex_attention"
 
 
 class Captured:
@@ -23,7 +24,7 @@ class Captured:
     def __init__(self, tensor, name, prefix=()):
         self.tensor, self.name, self.prefix = tensor, name, tuple(prefix)
         self.sizes = tuple(int(n) for n in tensor.shape)
-        self.kind = expr.kind_of_dtype(str(tensor.dtype))
+        self.kind = expr.kind_of_dtype(tensor.dtype)
         if len(self.sizes) > MAX_AXES:
             raise TraceError(
                 f"expects tensors of at most {MAX_AXES} axes, but got {len(self.sizes)} of {name}"
@@ -214,7 +215,8 @@ class Lifter:
 
     def _function(self, function):
         module = function.__module__ or ""
-        if module.split(".")[0] in ("numpy", "torch", "math", "attn_mlir"):
+        # PyTorch's composers of masks hold functions of the user.
+        if module != _COMPOSERS and module.split(".")[0] in ("numpy", "torch", "math", "attn_mlir"):
             return function
         # Known before it is filled: functions may call each other.
         cells = tuple(types.CellType() for _ in function.__closure__ or ())

@@ -13,9 +13,9 @@ from .errors import TraceError, find_line
 INT, FLOAT, BOOL = "integer", "float", "bool"
 
 
-def kind_of_dtype(name: str) -> str:
-    """Of NumPy's "int64", PyTorch's "torch.int64" and DLPack's "i64"."""
-    name = name.rsplit(".", 1)[-1]
+def kind_of_dtype(dtype) -> str:
+    """Of NumPy's int64, PyTorch's torch.int64, DLPack's "i64", or what is a kind."""
+    name = (getattr(dtype, "__name__", None) or str(dtype)).rsplit(".", 1)[-1]
     if name in ("bool", "bool_"):
         return BOOL
     return INT if name[0] in "iu" else FLOAT
@@ -198,7 +198,7 @@ class Value:
         return self if self.kind == BOOL else ops.compare("ne", self, 0)
 
     def to(self, dtype=None, *_, **__):
-        kind = kind_of_dtype(getattr(dtype, "__name__", None) or str(dtype))
+        kind = kind_of_dtype(dtype)
         return self.bool() if kind == BOOL else ops.convert(self, kind)
 
     type = astype = to
@@ -210,6 +210,18 @@ class Value:
 
     def where(self, condition, other):
         return ops.where(condition, self, other)
+
+    # What constants are made like: a point is a tensor without axes.
+    device = "cpu"
+
+    def new_full(self, size, fill_value, *, dtype=None, **_):
+        return ops.constant(fill_value, size, dtype or self.kind)
+
+    def new_ones(self, size, *, dtype=None, **_):
+        return ops.constant(1, size, dtype or self.kind)
+
+    def new_zeros(self, size, *, dtype=None, **_):
+        return ops.constant(0, size, dtype or self.kind)
 
     def __getattr__(self, name):
         if name.startswith("__"):

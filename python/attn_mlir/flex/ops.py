@@ -6,7 +6,7 @@ import math
 import numbers
 
 from .errors import TraceError
-from .expr import BOOL, FLOAT, INT, Value
+from .expr import BOOL, FLOAT, INT, Value, kind_of_dtype
 
 # Kinds in the order in which one operand turns into the other's kind.
 _ORDER = {BOOL: 0, INT: 1, FLOAT: 2}
@@ -35,6 +35,17 @@ def lift(value) -> Value:
     raise TraceError(
         f"expects a number or an expression, but got {type(value).__name__}"
     )
+
+
+def constant(fill, size, dtype) -> Value:
+    """What new_full, full_like and their like make: all sizes are ()."""
+    if tuple(size if hasattr(size, "__iter__") else (size,)) != ():
+        raise TraceError(f"expects a constant of size (), but got {size}")
+    return convert(fill, kind_of_dtype(dtype))
+
+
+def like(value, fill, dtype) -> Value:
+    return constant(fill, (), dtype or lift(value).kind)
 
 
 def is_const(value, *numbers_):

@@ -84,6 +84,10 @@ def subtracts_bools(b, h, q, kv):
     return (q >= kv) - (kv > 2)  # error
 
 
+def makes_tensors(b, h, q, kv):
+    return (q >= kv) & q.new_ones((2, 3), dtype=bool)  # error
+
+
 def divides_by_zero(b, h, q, kv):
     return q // 0 == kv  # error
 
@@ -122,7 +126,7 @@ def inner(q, kv):
 
 
 MASKS = [
-    uses_if, uses_and, uses_not, chains, loops, mixes, inverts, subtracts_bools,
+    uses_if, uses_and, uses_not, chains, loops, makes_tensors, mixes, inverts, subtracts_bools,
     divides_by_zero, float_mask, strings, assigns, raises, wrong_count, calls_inner,
 ]
 SCORES = [
