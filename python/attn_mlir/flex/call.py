@@ -9,7 +9,7 @@ from .._compiler import compile_quietly
 from .._context import default_context
 from .._errors import Error
 from .._native import Tensor
-from .affine import interval
+from .ranges import Ranges, check_indices, check_integers
 from .space import Access, Shape
 
 
@@ -193,32 +193,12 @@ def check_gradients(tensors):
             )
 
 
-def check_extracts(values, problem):
-    """Indices of tensors that no view has, against the ends of the tensors."""
-    import numpy as np
-
-    def read_range(read):
-        array = np.asarray(read.data)
-        return (int(array.min()), int(array.max())) if array.size else (0, 0)
-
-    for value in values:
-        for axis, index in enumerate(value.args):
-            size = value.data.shape[axis]
-            found = interval(index, problem.extents, read_range, problem.positions)
-            if found is None or found[0] < 0 or found[1] >= size:
-                file, line = value.place
-                got = "one whose ends are unknown" if found is None else f"{found[0]} to {found[1]}"
-                raise bad(
-                    f"{file}:{line}: expects indices from 0 to {size - 1} on axis {axis} of "
-                    f"a captured tensor, but got {got}: what the mask hides is read too"
-                )
-
-
 class Program:
     """A cascade, compiled, with room for one step."""
 
-    def __init__(self, cascade, extracts):
-        self.cascade, self.extracts = cascade, extracts
+    def __init__(self, cascade, mask, score, extracts):
+        self.cascade, self.mask, self.score = cascade, mask, score
+        self.extracts = extracts
         self.compiled = compile_quietly(cascade.text)
         if self.compiled.diagnostics:
             raise Error(
@@ -236,7 +216,9 @@ class Program:
     def run(self, problem, results):
         arguments = problem.arguments()
         arguments += [view(a, problem) for a in self.cascade.space.accesses]
-        check_extracts(self.extracts, problem)
+        ranges = Ranges(problem.extents, problem.positions)
+        check_indices(self.extracts, ranges)
+        check_integers(self.mask, self.score, self.cascade.equal, ranges)
         with self.lock:
             self.schedule.update(arguments, prefixes=problem.prefixes)
             stats = self.schedule.stats

@@ -73,7 +73,7 @@ class Captured:
         )
         if len(indices) < len(self.sizes):
             return Captured(_Named(self.tensor), self.name, indices)
-        return expr.Value("read", indices, self.kind, _base(self.tensor))
+        return expr.Value("read", indices, self.kind, _base(self.tensor), self.name)
 
     def as_value(self):
         if self.shape:
@@ -81,7 +81,7 @@ class Captured:
                 f"expects a number, but got the tensor {self.name} with "
                 f"{len(self.shape)} axes that are not indexed"
             )
-        return expr.Value("read", self.prefix, self.kind, _base(self.tensor))
+        return expr.Value("read", self.prefix, self.kind, _base(self.tensor), self.name)
 
     def item(self):
         return self.as_value()

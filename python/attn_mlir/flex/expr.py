@@ -24,12 +24,14 @@ def kind_of_dtype(dtype) -> str:
 class Value:
     """A node. `op` is what it does, `args` its operands, `data` what else it needs."""
 
-    __slots__ = ("op", "args", "kind", "data", "place")
+    # `name`: what a tensor that is read is called in messages.
+    __slots__ = ("op", "args", "kind", "data", "place", "name")
     # Of NumPy's scalars and arrays on the left-hand side.
     __array_priority__ = 1000
 
-    def __init__(self, op, args, kind, data=None):
+    def __init__(self, op, args, kind, data=None, name=""):
         self.op, self.args, self.kind, self.data = op, tuple(args), kind, data
+        self.name = name
         self.place = find_line()
 
     # Identity: a comparison of Values is a condition, not an answer.

@@ -11,6 +11,7 @@ from .call import PagedProblem, Problem, Program, bad, check_gradients, make_out
 from .capture import Lifter
 from .emit import Cascade
 from .peel import peel
+from .ranges import check_constants
 from .space import Shape, Space
 from .trace import trace_mask, trace_score
 
@@ -35,6 +36,9 @@ class Flex:
             if keep is not None:
                 mask = keep if mask is None else mask & keep
         self.mask, self.score = mask, score
+        for root in (mask, score):
+            if root is not None:
+                check_constants(root)
         self._lock = threading.Lock()
         self._programs = {}
         self._last = None
@@ -60,7 +64,7 @@ class Flex:
         with self._lock:
             if shape not in self._programs:
                 self._programs[shape] = Program(
-                    self.cascade(shape), self._extracts(Space(shape))
+                    self.cascade(shape), self.mask, self.score, self._extracts(Space(shape))
                 )
             return self._programs[shape]
 

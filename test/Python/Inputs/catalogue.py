@@ -53,6 +53,8 @@ def make(rng, batch, heads, rows, keys):
     head_table = rng.standard_normal((heads, rows + keys)).astype(np.float32)
     half = rng.standard_normal((heads, longest)).astype(np.float16)
     wide = rng.standard_normal(longest)
+    hashes = rng.integers(2**40, 2**62, 3)[documents % 3] + 2**32 * (documents // 3)
+    sentinel = np.full(heads, 2**31 - 1)
     per_head = rng.integers(1, keys, heads).astype(np.int64)
     width = np.array(7)
     weight = np.array(0.25, np.float32)
@@ -94,6 +96,8 @@ def make(rng, batch, heads, rows, keys):
         "documents_batched": lambda b, h, q, kv: shuffled[b, q] == shuffled[b, kv],
         "document_order": lambda b, h, q, kv: documents[q] >= documents[kv],
         "not_document": lambda b, h, q, kv: documents[q] != documents[kv],
+        "wide_ids": lambda b, h, q, kv: (q >= kv) & (hashes[q] == hashes[kv]),
+        "no_window": lambda b, h, q, kv: (q >= kv) & (q - kv < sentinel[h]),
         "blocks": lambda b, h, q, kv: q // 16 == kv // 16,
         "block_causal": lambda b, h, q, kv: q // 16 >= kv // 16,
         "strided": lambda b, h, q, kv: (q - kv) % 4 == 0,
