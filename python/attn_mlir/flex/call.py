@@ -83,7 +83,7 @@ class PagedProblem(Problem):
     """q [B, Hq, N, D], pools [P, page, Hkv, D] and [P, page, Hkv, Dv], a table
     [B, pages] and lengths [B] of i32."""
 
-    def __init__(self, q, k_pages, v_pages, table, lengths, first):
+    def __init__(self, q, k_pages, v_pages, table, lengths, first, check=True):
         import numpy as np
 
         self.q, self.k, self.v = Tensor(q), Tensor(k_pages), Tensor(v_pages)
@@ -123,6 +123,8 @@ class PagedProblem(Problem):
         most = self.table.shape[1] * page
         if batch and not 0 <= known.min() <= known.max() <= most:
             raise bad(f"expects lengths from 0 to {most}, but got {known.tolist()}")
+        if check:
+            self._check_pages(known, page)
         first = known - rows if first is None else np.asarray(first)
         if first.shape != (batch,):
             raise bad(f"expects first [{batch}], but got {list(first.shape)}")
@@ -136,6 +138,20 @@ class PagedProblem(Problem):
             head_dim, self.v.shape[3], heads // kv_heads, self.q.dtype, page=page
         )
         self.out_shape = (batch, heads, rows, self.v.shape[3])
+
+    def _check_pages(self, lengths, page):
+        """Entries of the table that are looked up, against the pools."""
+        import numpy as np
+
+        table, pages = self.table.numpy(), min(self.k.shape[0], self.v.shape[0])
+        used = np.arange(table.shape[1]) * page < lengths[:, None]
+        wrong = np.argwhere(used & ((table < 0) | (table >= pages)))
+        if wrong.size:
+            b, column = wrong[0].tolist()
+            raise bad(
+                f"expects page numbers from 0 to {pages - 1} in front of a length, but got "
+                f"{table[b, column]} for the keys from {column * page} of request {b}"
+            )
 
     def arguments(self):
         return [self.rows(self.q), self.k, self.v, self.table, self.lengths, self.first]

@@ -85,7 +85,7 @@ class Flex:
 
     def paged(
         self, q, k_pages, v_pages, table, lengths, *, first=None, out=None, return_lse=False,
-        prefixes=None,
+        prefixes=None, check=True,
     ):
         """The same over a paged cache, in place.
 
@@ -94,12 +94,13 @@ class Flex:
         [B] of i32: key j of request b is slot j % page of page table[b, j // page].
         q_idx of a request's first query is `first[b]`; None: lengths[b] - N, so that
         the queries are its last tokens. Keys count from 0. Entries of the table
-        behind a length, and slots of pages, may hold anything. Page numbers are
-        trusted. Captured tensors that are read at q_idx are indexed by position.
+        behind a length, and slots of pages, may hold anything. Page numbers
+        are compared with the pools' number of pages; check=False trusts them, and one
+        that leads outside may end the process. Captured tensors that are read at q_idx are indexed by position.
         `prefixes`, as of PagePool.prefixes, says which keys requests have in common;
         they are read once for all of them.
         """
-        problem = PagedProblem(q, k_pages, v_pages, table, lengths, first)
+        problem = PagedProblem(q, k_pages, v_pages, table, lengths, first, check)
         problem.prefixes = prefixes
         return self._run(q, (k_pages, v_pages), problem, out, return_lse)
 
