@@ -151,6 +151,9 @@ def make(rng, batch, heads, rows, keys):
         "masked_scaled": lambda s, b, h, q, kv: 2.0 * np.where(
             kv < 40, np.where(q < kv, float("-inf"), s), -float("inf")
         ),
+        "minus_infinity": lambda s, b, h, q, kv: s - np.inf,
+        "rows_minus_infinity": lambda s, b, h, q, kv: np.where(q < 3, s - np.inf, s),
+        "minus_where": lambda s, b, h, q, kv: s - np.where((q < kv) | (q < 3), 2 * np.inf, 0.5),
         "heads_scaled": lambda s, b, h, q, kv: np.where(h < 2, s * 2, s),
         "far_is_less": lambda s, b, h, q, kv: s - np.log(1.0 + abs(q - kv)),
         "gaussian": lambda s, b, h, q, kv: s + np.exp(-((q - kv) ** 2) / 50.0),
@@ -168,6 +171,11 @@ def make(rng, batch, heads, rows, keys):
     }
     entries = {name: (mask, None) for name, mask in masks.items()}
     entries |= {name: (None, score) for name, score in scores.items()}
+    padding = np.where(np.arange(longest) < 5, -np.inf, 0.5).astype(np.float32)
+    entries["padded_rows"] = (
+        lambda b, h, q, kv: padding[kv] + padding[q] > -np.inf,
+        lambda s, b, h, q, kv: s + padding[kv] + padding[q],
+    )
     entries["alibi_window"] = (masks["window"], scores["alibi"])
     entries["cap_documents"] = (masks["document_causal"], cap)
     return entries
