@@ -96,7 +96,8 @@ class Flex:
         the queries are its last tokens. Keys count from 0. Entries of the table
         behind a length, and slots of pages, may hold anything. Page numbers
         are compared with the pools' number of pages; check=False trusts them, and one
-        that leads outside may end the process. Captured tensors that are read at q_idx are indexed by position.
+        that leads outside may end the process. Captured tensors that are read
+        at q_idx are indexed by position.
         `prefixes`, as of PagePool.prefixes, says which keys requests have in common;
         they are read once for all of them.
         """
