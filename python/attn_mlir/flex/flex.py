@@ -11,6 +11,7 @@ from .call import PagedProblem, Problem, Program, bad, check_gradients, make_out
 from .capture import Lifter
 from .emit import Cascade
 from .peel import peel
+from .ranges import check_constants
 from .space import Shape, Space
 from .trace import trace_mask, trace_score
 
@@ -35,6 +36,9 @@ class Flex:
             if keep is not None:
                 mask = keep if mask is None else mask & keep
         self.mask, self.score = mask, score
+        for root in (mask, score):
+            if root is not None:
+                check_constants(root)
         self._lock = threading.Lock()
         self._programs = {}
         self._last = None
@@ -60,7 +64,7 @@ class Flex:
         with self._lock:
             if shape not in self._programs:
                 self._programs[shape] = Program(
-                    self.cascade(shape), self._extracts(Space(shape))
+                    self.cascade(shape), self.mask, self.score, self._extracts(Space(shape))
                 )
             return self._programs[shape]
 
@@ -81,7 +85,7 @@ class Flex:
 
     def paged(
         self, q, k_pages, v_pages, table, lengths, *, first=None, out=None, return_lse=False,
-        prefixes=None,
+        prefixes=None, check=True,
     ):
         """The same over a paged cache, in place.
 
@@ -90,12 +94,14 @@ class Flex:
         [B] of i32: key j of request b is slot j % page of page table[b, j // page].
         q_idx of a request's first query is `first[b]`; None: lengths[b] - N, so that
         the queries are its last tokens. Keys count from 0. Entries of the table
-        behind a length, and slots of pages, may hold anything. Page numbers are
-        trusted. Captured tensors that are read at q_idx are indexed by position.
+        behind a length, and slots of pages, may hold anything. Page numbers
+        are compared with the pools' number of pages; check=False trusts them, and one
+        that leads outside may end the process. Captured tensors that are read
+        at q_idx are indexed by position.
         `prefixes`, as of PagePool.prefixes, says which keys requests have in common;
         they are read once for all of them.
         """
-        problem = PagedProblem(q, k_pages, v_pages, table, lengths, first)
+        problem = PagedProblem(q, k_pages, v_pages, table, lengths, first, check)
         problem.prefixes = prefixes
         return self._run(q, (k_pages, v_pages), problem, out, return_lse)
 

@@ -37,7 +37,7 @@ class Mask:
 def split(condition, space) -> Mask:
     mask = Mask()
     union = [()]
-    for part in _conjuncts(condition):
+    for part in conjuncts(condition):
         if part.op == "const" and part.data:
             continue
         tree = _tree(part, False, space, MAX_CASES)
@@ -54,12 +54,12 @@ def split(condition, space) -> Mask:
     return mask
 
 
-def _conjuncts(value):
+def conjuncts(value):
     if value.op == "and":
-        return _conjuncts(value.args[0]) + _conjuncts(value.args[1])
+        return conjuncts(value.args[0]) + conjuncts(value.args[1])
     if value.op == "not" and value.args[0].op == "or":
         a, b = value.args[0].args
-        return _conjuncts(ops.negate(a)) + _conjuncts(ops.negate(b))
+        return conjuncts(ops.negate(a)) + conjuncts(ops.negate(b))
     return [value]
 
 

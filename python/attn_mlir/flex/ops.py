@@ -6,7 +6,7 @@ import math
 import numbers
 
 from .errors import TraceError
-from .expr import BOOL, FLOAT, INT, Value
+from .expr import BOOL, FLOAT, INT, Value, kind_of_dtype
 
 # Kinds in the order in which one operand turns into the other's kind.
 _ORDER = {BOOL: 0, INT: 1, FLOAT: 2}
@@ -35,6 +35,17 @@ def lift(value) -> Value:
     raise TraceError(
         f"expects a number or an expression, but got {type(value).__name__}"
     )
+
+
+def constant(fill, size, dtype) -> Value:
+    """What new_full, full_like and their like make: all sizes are ()."""
+    if tuple(size if hasattr(size, "__iter__") else (size,)) != ():
+        raise TraceError(f"expects a constant of size (), but got {size}")
+    return convert(fill, kind_of_dtype(dtype))
+
+
+def like(value, fill, dtype) -> Value:
+    return constant(fill, (), dtype or lift(value).kind)
 
 
 def is_const(value, *numbers_):
@@ -81,9 +92,17 @@ def _fold(op, a, b, kind):
     return Value("const", (), kind, _FOLD[op](a.data, b.data))
 
 
+# Arithmetic of two bools stays one, as in NumPy and PyTorch: True + True is True.
+_OF_BOOLS = {"add": "or", "mul": "and"}
+
+
 def arithmetic(op, a, b):
     a, b = lift(a), lift(b)
-    # True + True is 2, as in Python and in tensors of integers.
+    if a.kind == BOOL and b.kind == BOOL:
+        if op in _OF_BOOLS:
+            return logic(_OF_BOOLS[op], a, b)
+        if op == "sub":
+            raise TraceError("expects numbers on both sides of -, but got bools: use ^")
     kind = max(a.kind, b.kind, INT, key=_ORDER.get)
     a, b = convert(a, kind), convert(b, kind)
     if op in ("floordiv", "mod") and is_const(b, 0):

@@ -15,16 +15,16 @@ from . import ops
 _TRUE = None
 
 
-def peel(score):
-    """(condition, score): equal weights, and no constant -inf where possible.
+def peel(score, infinity=-math.inf):
+    """(condition, score): equal weights, and no constant of `infinity` where possible.
 
     The condition is None if all points are present.
     """
-    if score.op == "const" and score.data == -math.inf:
+    if score.op == "const" and score.data == infinity:
         return ops.lift(False), ops.lift(0.0)
     if score.op == "where":
         condition, a, b = score.args
-        (keep_a, a2), (keep_b, b2) = peel(a), peel(b)
+        (keep_a, a2), (keep_b, b2) = peel(a, infinity), peel(b, infinity)
         if keep_a is _TRUE and keep_b is _TRUE:
             return _TRUE, score
         keep_a = ops.lift(True) if keep_a is _TRUE else keep_a
@@ -36,10 +36,9 @@ def peel(score):
             return keep, b2
         return keep, ops.where(condition, a2, b2)
     if score.op in ("add", "sub"):
-        (keep_a, a), b = peel(score.args[0]), score.args[1]
-        keep_b = _TRUE
-        if score.op == "add":
-            keep_b, b = peel(b)
+        # What is subtracted is absent at the other infinity.
+        of_b = infinity if score.op == "add" else -infinity
+        (keep_a, a), (keep_b, b) = peel(score.args[0], infinity), peel(score.args[1], of_b)
         if keep_a is _TRUE and keep_b is _TRUE:
             return _TRUE, score
         keep = keep_b if keep_a is _TRUE else keep_a if keep_b is _TRUE else keep_a & keep_b
@@ -49,7 +48,7 @@ def peel(score):
         if score.op == "mul" and ops.is_const(a):
             a, b = b, a
         if ops.is_const(b) and 0 < b.data < math.inf:
-            keep, a = peel(a)
+            keep, a = peel(a, infinity)
             if keep is not _TRUE:
                 remade = ops.arithmetic("mul", a, b) if score.op == "mul" else ops.divide(a, b)
                 return keep, remade

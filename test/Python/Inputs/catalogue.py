@@ -53,6 +53,8 @@ def make(rng, batch, heads, rows, keys):
     head_table = rng.standard_normal((heads, rows + keys)).astype(np.float32)
     half = rng.standard_normal((heads, longest)).astype(np.float16)
     wide = rng.standard_normal(longest)
+    hashes = rng.integers(2**40, 2**62, 3)[documents % 3] + 2**32 * (documents // 3)
+    sentinel = np.full(heads, 2**31 - 1)
     per_head = rng.integers(1, keys, heads).astype(np.int64)
     width = np.array(7)
     weight = np.array(0.25, np.float32)
@@ -94,6 +96,8 @@ def make(rng, batch, heads, rows, keys):
         "documents_batched": lambda b, h, q, kv: shuffled[b, q] == shuffled[b, kv],
         "document_order": lambda b, h, q, kv: documents[q] >= documents[kv],
         "not_document": lambda b, h, q, kv: documents[q] != documents[kv],
+        "wide_ids": lambda b, h, q, kv: (q >= kv) & (hashes[q] == hashes[kv]),
+        "no_window": lambda b, h, q, kv: (q >= kv) & (q - kv < sentinel[h]),
         "blocks": lambda b, h, q, kv: q // 16 == kv // 16,
         "block_causal": lambda b, h, q, kv: q // 16 >= kv // 16,
         "strided": lambda b, h, q, kv: (q - kv) % 4 == 0,
@@ -123,6 +127,9 @@ def make(rng, batch, heads, rows, keys):
         "minimum": lambda b, h, q, kv: kv <= np.minimum(q, 11),
         "lookup": lambda b, h, q, kv: documents[kv] < prefix[b],
         "key_position": lambda b, h, q, kv: ends[b, kv] <= q,
+        "any_of_sum": lambda b, h, q, kv: ((q > kv) + (kv > 3)) == 1,
+        "all_of_product": lambda b, h, q, kv: ((q >= kv) * (kv < 30)) == (kv % 2 == 0),
+        "count_of_ints": lambda b, h, q, kv: sum([q >= kv, kv > 3, kv < 40]) >= 2,
         "deep": lambda b, h, q, kv: ~((~(q >= kv) | (kv % 3 == 1)) & ~(kv < 2)),
     }
     scores = {
@@ -144,12 +151,17 @@ def make(rng, batch, heads, rows, keys):
         "masked_scaled": lambda s, b, h, q, kv: 2.0 * np.where(
             kv < 40, np.where(q < kv, float("-inf"), s), -float("inf")
         ),
+        "minus_infinity": lambda s, b, h, q, kv: s - np.inf,
+        "rows_minus_infinity": lambda s, b, h, q, kv: np.where(q < 3, s - np.inf, s),
+        "minus_where": lambda s, b, h, q, kv: s - np.where((q < kv) | (q < 3), 2 * np.inf, 0.5),
         "heads_scaled": lambda s, b, h, q, kv: np.where(h < 2, s * 2, s),
         "far_is_less": lambda s, b, h, q, kv: s - np.log(1.0 + abs(q - kv)),
         "gaussian": lambda s, b, h, q, kv: s + np.exp(-((q - kv) ** 2) / 50.0),
         "root": lambda s, b, h, q, kv: s / np.sqrt(1.0 + kv % 7),
         "clamped_score": lambda s, b, h, q, kv: np.clip(s, -1.0, 1.5),
         "bool_in_sum": lambda s, b, h, q, kv: s + (q > kv) * 0.75 + (kv % 2),
+        "bools_in_sum": lambda s, b, h, q, kv: s + ((q > kv) + (kv > 3)),
+        "bools_in_product": lambda s, b, h, q, kv: s + 1.5 * ((q > kv) * flags[kv] + flags[q]),
         "module": Biased(heads, rng),
         "powers": lambda s, b, h, q, kv: s + 2.0 ** (-(h + 1.0)) * (kv - q) + s**2 * 0.1,
         "floor": lambda s, b, h, q, kv: s + np.floor((q - kv) / 3.0),
@@ -159,6 +171,11 @@ def make(rng, batch, heads, rows, keys):
     }
     entries = {name: (mask, None) for name, mask in masks.items()}
     entries |= {name: (None, score) for name, score in scores.items()}
+    padding = np.where(np.arange(longest) < 5, -np.inf, 0.5).astype(np.float32)
+    entries["padded_rows"] = (
+        lambda b, h, q, kv: padding[kv] + padding[q] > -np.inf,
+        lambda s, b, h, q, kv: s + padding[kv] + padding[q],
+    )
     entries["alibi_window"] = (masks["window"], scores["alibi"])
     entries["cap_documents"] = (masks["document_causal"], cap)
     return entries

@@ -10,6 +10,8 @@ import warnings
 import attn_mlir
 import numpy as np
 
+import brute
+
 RNG = np.random.default_rng(1)
 TABLE = RNG.standard_normal(8).astype(np.float32)
 SQUARE = RNG.random((4, 4)) < 0.5
@@ -80,6 +82,18 @@ def inverts(b, h, q, kv):
     return ~q  # error
 
 
+def subtracts_bools(b, h, q, kv):
+    return (q >= kv) - (kv > 2)  # error
+
+
+def makes_tensors(b, h, q, kv):
+    return (q >= kv) & q.new_ones((2, 3), dtype=bool)  # error
+
+
+def wide_constant(b, h, q, kv):
+    return (q >= kv) & (q - kv < 2**31)  # error
+
+
 def divides_by_zero(b, h, q, kv):
     return q // 0 == kv  # error
 
@@ -118,8 +132,9 @@ def inner(q, kv):
 
 
 MASKS = [
-    uses_if, uses_and, uses_not, chains, loops, mixes, inverts, divides_by_zero, float_mask,
-    strings, assigns, raises, wrong_count, calls_inner,
+    uses_if, uses_and, uses_not, chains, loops, makes_tensors, mixes, inverts, subtracts_bools,
+    wide_constant,
+    divides_by_zero, float_mask, strings, assigns, raises, wrong_count, calls_inner,
 ]
 SCORES = [
     calls_math, calls_unknown, unknown_method, slices, too_many, not_indexed, float_index,
@@ -202,6 +217,82 @@ def check_calls():
     assert np.isfinite(nested(q, k, v)).all()
 
 
+def check_integers():
+    """Integers that leave 32 bits are an error, not another number."""
+    q, k, v = normal(1, 2, 16, 16), normal(1, 2, 16, 16), normal(1, 2, 16, 16)
+    window = np.array([4, np.iinfo(np.int64).max])
+    far = np.array(10**10)
+    stamps = 1_700_000_000_000 + 60_000 * np.arange(16)
+    cells = np.arange(16, dtype=np.int32) * 2**27
+
+    def of_tensor(b, h, i, j):
+        return (i >= j) & (i - j < window[h])
+
+    def of_ids(s, b, h, i, j):
+        return s + np.where(stamps[i] == stamps[j], 1.0, 0.0)
+
+    limits = ["-2147483648 to 2147483647"]
+    refused(
+        [f"{__file__}:{line_in(of_tensor, 1)}", "tensor window [2] of int64",
+         "got 9223372036854775807", *limits],
+        attn_mlir.flex(mask_mod=of_tensor), q, k, v,
+    )
+    refused(["captured tensor stamps", "got 1700000900000"], attn_mlir.flex(of_ids), q, k, v)
+    for mask in (
+        lambda b, h, i, j: stamps[j] <= stamps[i],
+        lambda b, h, i, j: j < far,
+        lambda b, h, i, j: (stamps[i] == stamps[j]) | (j > 3),
+        lambda b, h, i, j: j + cells[j] + cells[15] > i,  # of 32 bits, but not its sum
+        lambda b, h, i, j: j - i < 2**31 - 1,  # no node leaves, but the bound i + 2**31 - 1
+        lambda b, h, i, j: i * 2**28 >= j * 2**28,
+    ):
+        refused([__file__, *limits], attn_mlir.flex(mask_mod=mask), q, k, v)
+    # Only what is read counts, and values that fit work up to the last one.
+    window[1] = 2**31 - 1
+    same = attn_mlir.flex(mask_mod=lambda b, h, i, j: i >= j)(q, k, v)[:, 1]
+    assert np.array_equal(attn_mlir.flex(mask_mod=of_tensor)(q, k, v)[:, 1], same)
+    one = attn_mlir.flex(mask_mod=lambda b, h, i, j: (i >= j) & (i - j < window[0]))
+    window[1] = 2**40
+    assert np.isfinite(one(q, k, v)).all()
+    # As floats, and as a factor of a score, numbers may be large.
+    for score in (
+        lambda s, b, h, i, j: s + 10**12 * (1e-12 * j),
+        lambda s, b, h, i, j: s + (i - j) * 1.0 * 2**33 / 2**33,
+    ):
+        error = brute.worst_row(attn_mlir.flex(score)(q, k, v), brute.attention(q, k, v, None, score))
+        assert error <= 2e-5, error
+
+
+def line_in(function, after):
+    return inspect.getsourcelines(function)[1] + after
+
+
+def check_many_keys():
+    """(i - j)**2 leaves 32 bits at 46342 keys, its float does not."""
+    q, k, v = normal(1, 1, 2, 16), normal(1, 1, 46342, 16), normal(1, 1, 46342, 16)
+
+    def squared(s, b, h, i, j):
+        return s - ((i - j) ** 2) / 4e8
+
+    def of_floats(s, b, h, i, j):
+        return s - (((i - j) * 1.0) ** 2) / 4e8
+
+    def product(b, h, i, j):
+        return (i + 1) * j * j % 5 < 3
+
+    refused(
+        [f"{__file__}:{line_in(squared, 1)}", "a * b can be 0 to 2147488281", "kv 0 to 46341",
+         "convert to float"],
+        attn_mlir.flex(squared), q, k, v,
+    )
+    refused(["a * b can be 0 to 4294", "kv 0 to 46341"], attn_mlir.flex(mask_mod=product), q, k, v)
+    want = brute.attention(q, k, v, None, of_floats)
+    assert brute.worst_row(attn_mlir.flex(of_floats)(q, k, v), want) <= 2e-5
+    fewer = k[:, :, :46341], v[:, :, :46341]
+    want = brute.attention(q, *fewer, None, squared)
+    assert brute.worst_row(attn_mlir.flex(squared)(q, *fewer), want) <= 2e-5
+
+
 def check_warnings():
     """A program that holds all scores is compiled, and says so."""
     entropy = pathlib.Path(sys.argv[1]).read_text(encoding="utf-8")
@@ -233,6 +324,8 @@ def check_effects():
 if __name__ == "__main__":
     check_trace()
     check_calls()
+    check_integers()
+    check_many_keys()
     check_warnings()
     check_effects()
     print("all errors name their place")

@@ -75,6 +75,13 @@ def check_refusals():
     refused(["table [2, pages]"], plain.paged, q, pool, pool, table[:1], lengths)
     refused(["groups of 3"], plain.paged, q, pool[:, :, [0, 0, 0]], pool[:, :, [0, 0, 0]], table, lengths)
     refused(["first [2]", "[3]"], plain.paged, q, pool, pool, table, lengths, first=[0, 0, 0])
+    # Page numbers in front of a length; what is behind one may be anything.
+    for page in (8, -1, 10_000_000):
+        wrong = np.int32([[0, page, page], [0, 1, page]])
+        refused(["0 to 7", str(page), "request 1", "keys from 32"], plain.paged, q, pool, pool, wrong, lengths)
+    wrong[1, 2] = 7
+    plain.paged(q, pool, pool, wrong, lengths)
+    plain.paged(q, pool, pool, wrong, lengths, check=False)
     refused(["pools"], plain.paged, q, pool, pool[:, :8], table, lengths)
 
 

@@ -1,4 +1,4 @@
-"""Tile classes of traced masks, and what print() and plot() say.
+"""Tile classes of traced masks, and what print() says.
 
 The compiler counts tiles by projection of the sets, attn-opt prints them for static
 sizes; brute force looks at every point with the user's own function.
@@ -91,31 +91,12 @@ def check_report(rng):
         assert words in text, words
 
 
-def check_plot():
-    attention = attn_mlir.flex(mask_mod=catalogue.causal)
-    try:
-        import matplotlib
-    except ImportError:
-        print("SKIPPED: plot() draws nothing without matplotlib")
-        try:
-            attention.plot(64, 64)
-        except attn_mlir.Error as error:
-            assert error.status == "unavailable" and "matplotlib" in error.message
-            return
-        raise AssertionError("expects an Error without matplotlib")
-    matplotlib.use("Agg")
-    axes = attention.plot(256, 256, tile=(128, 64))
-    assert axes.get_title() == "tiles: empty 2, partial 4, full 2", axes.get_title()
-    assert axes.images[0].get_array().tolist() == [[1, 1, 0, 0], [2, 2, 1, 1]]
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seed", type=int, default=0)
     rng = np.random.default_rng(parser.parse_args().seed)
     check_classes(rng)
     check_report(rng)
-    check_plot()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import warnings
 import attn_mlir
 import numpy as np
 import torch
-from torch.nn.attention.flex_attention import AuxRequest, create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import (
+    AuxRequest, and_masks, create_block_mask, flex_attention, noop_mask, or_masks,
+)
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 # A row's largest error over its largest value: rounding of the result, and for the
@@ -147,9 +149,15 @@ def functions():
     def distance(score, b, h, q_idx, kv_idx):
         return score - torch.abs(q_idx - kv_idx) * 0.01 + (q_idx > kv_idx).to(torch.float32)
 
+    def masked_like(score, b, h, q_idx, kv_idx):
+        bonus = torch.where(q_idx > kv_idx + 9, torch.ones_like(score), score.new_full((), 0.5))
+        low = torch.full_like(score, -float("inf"), dtype=torch.float32, device=score.device)
+        return torch.where(q_idx >= kv_idx, score + bonus, low)
+
+    composed = or_masks(and_masks(causal, some_keys, noop_mask), prefix_lm)
     masks = (causal, sliding, prefix_lm, document, some_keys, dilated, no_row, some_rows,
-             chosen_documents)
-    scores = (alibi, soft_cap, relative, masked, distance)
+             chosen_documents, noop_mask, and_masks(document, some_keys), composed)
+    scores = (alibi, soft_cap, relative, masked, distance, masked_like)
     return [(None, None), *((None, m) for m in masks), *((s, None) for s in scores),
             (soft_cap, document), (relative, sliding)]
 

@@ -1,0 +1,182 @@
+# Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Which values integers of a traced function can have in one call.
+
+Interval arithmetic over the box of positions. Kernels compute integers in 32 bits,
+so each step has to fit; indices have to lie inside of their tensors.
+"""
+
+from .._errors import Error
+from .._native import Tensor
+from . import expr
+from .affine import coords_of
+from .errors import TraceError
+from .masks import conjuncts
+
+LEAST, LARGEST = -(2**31), 2**31 - 1
+_LIMITS = f"from {LEAST} to {LARGEST}, as integers are computed in 32 bits"
+_SIGNS = {"add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%"}
+
+
+class Ranges:
+    """Least and largest values over a box.
+
+    `extents` of coordinates; `positions`: the least and largest of queries.
+    """
+
+    def __init__(self, extents, positions):
+        self.extents, self.positions = extents, positions
+        self.box = {c: (0, max(n - 1, 0)) for c, n in extents.items()} | {"q": positions}
+        self._known = {}  # id of a value -> (value, range): the value keeps its id
+
+    def of(self, value):
+        """(least, largest) of an integer, or None if unknown."""
+        if id(value) not in self._known:
+            self._known[id(value)] = (value, self._compute(value))
+        return self._known[id(value)][1]
+
+    def _compute(self, value):
+        if value.op == "const":
+            return (value.data, value.data)
+        if value.op == "coord":
+            return self.box[value.data]
+        if value.op == "read":
+            return self._read(value)
+        if value.op == "convert" and value.args[0].kind == expr.BOOL:
+            return (0, 1)
+        parts = [self.of(a) for a in value.args if a.kind == expr.INT]
+        if None in parts or value.kind != expr.INT or not parts:
+            return None
+        if value.op == "where":
+            return _hull(parts[0] + parts[1])
+        if value.op == "abs":
+            low, high = parts[0]
+            return (0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high)))
+        if len(parts) != 2:
+            return None
+        (a, b), (c, d) = parts
+        if value.op == "add":
+            return (a + c, b + d)
+        if value.op == "sub":
+            return (a - d, b - c)
+        if value.op == "mul":
+            low, high = _hull((a * c, a * d, b * c, b * d))
+            return (max(low, 0), high) if value.args[0] is value.args[1] else (low, high)
+        if value.op == "min":
+            return (min(a, c), min(b, d))
+        if value.op == "max":
+            return (max(a, c), max(b, d))
+        if c <= 0 <= d:
+            return None
+        if value.op == "floordiv":
+            return _hull((a // c, a // d, b // c, b // d))
+        if value.op == "mod":
+            return (0, d - 1) if c > 0 else (c + 1, 0)
+        return None
+
+    def _read(self, value):
+        """Of the part of a captured tensor that the box reads."""
+        array = Tensor(value.data).numpy()
+        ends = [self.of(i) for i in value.args]
+        part = array[tuple(slice(None) if e is None else slice(max(e[0], 0), e[1] + 1) for e in ends)]
+        return (int(part.min()), int(part.max())) if part.size else (0, 0)
+
+
+def _hull(numbers):
+    return (min(numbers), max(numbers))
+
+
+def _bad(place, what):
+    file, line = place
+    return Error("invalid argument", f"{file}:{line}: {what}")
+
+
+def check_constants(root):
+    """While tracing: integers that are written in the function."""
+    for value in _walk([root]):
+        if value.op == "const" and value.kind == expr.INT and not _fits((value.data, value.data)):
+            raise TraceError(
+                f"expects integers {_LIMITS}, but got {value.data}: a float holds it", value.place
+            )
+
+
+def check_indices(reads, ranges):
+    """Indices of tensors that no view has, against the ends of the tensors."""
+    for value in reads:
+        for axis, index in enumerate(value.args):
+            size = value.data.shape[axis]
+            found = ranges.of(index)
+            if found is None or found[0] < 0 or found[1] >= size:
+                got = "one whose ends are unknown" if found is None else f"{found[0]} to {found[1]}"
+                raise _bad(
+                    value.place,
+                    f"expects indices from 0 to {size - 1} on axis {axis} of "
+                    f"a captured tensor, but got {got}: what the mask hides is read too",
+                )
+
+
+def check_integers(mask, score, equal, ranges):
+    """Every integer of a call against 32 bits.
+
+    `equal`: pairs of reads that the cascade compares as they are, of any size.
+    What comes from a float has no known range and is trusted.
+    """
+    roots = [] if score is None else [score]
+    for part in [] if mask is None else conjuncts(mask):
+        if any(part.args is pair for pair in equal):
+            roots += [i for read in part.args for i in read.args]
+        else:
+            roots.append(part)
+    # Bounds of the keys are made from all that is compared with a key.
+    bounds = Ranges({**ranges.extents, "kv": 1}, ranges.positions)
+    for value in _walk(roots):
+        if value.kind == expr.INT:
+            _check(value, ranges.of(value), ranges)
+        elif value.op in ("lt", "le", "eq", "ne") and value.args[0].kind == expr.INT:
+            left, right = (bounds.of(a) for a in value.args)
+            if left and right and "kv" in coords_of(value):
+                _check(value, (right[0] - left[1], right[1] - left[0]), ranges)
+
+
+def _check(value, found, ranges):
+    if found is None or _fits(found):
+        return
+    if value.op == "read":
+        # The larger one of those that do not fit says more.
+        far = max((n for n in found if not LEAST <= n <= LARGEST), key=abs)
+        shape = ", ".join(str(n) for n in value.data.shape)
+        raise _bad(
+            value.place,
+            f"expects values of the captured tensor {value.name} [{shape}] of {value.data.dtype} "
+            f"{_LIMITS}, but got {far}: clip them or subtract the least (== of two such tensors "
+            "that is joined by & alone takes any value)",
+        )
+    what = {"abs": "abs(..)", "where": "where(..)"}.get(value.op, f"a {_SIGNS.get(value.op, value.op)} b")
+    if value.kind == expr.BOOL:
+        what = "the difference of what is compared"
+    sizes = ", ".join(f"{c} {low} to {high}" for c, (low, high) in ranges.box.items())
+    raise _bad(
+        value.place,
+        f"expects integers {_LIMITS}, but {what} can be {found[0]} to {found[1]} with {sizes}: "
+        "convert to float before, as (q_idx - kv_idx) * 1.0",
+    )
+
+
+def _fits(found):
+    return LEAST <= found[0] and found[1] <= LARGEST
+
+
+def _walk(roots):
+    """Every node once, operands first: the innermost fault is the cause."""
+    seen = set()
+
+    def go(value):
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        for arg in value.args:
+            yield from go(arg)
+        yield value
+
+    for root in roots:
+        yield from go(root)
