@@ -267,7 +267,10 @@ typedef struct attnrt_schedule_caps {
   int32_t workers;
   /// k > 0: every fold runs in k parts whose borders depend on the row's own
   /// keys only, so that its result does not depend on the rest of the batch.
-  /// 0: as even work asks.
+  /// Where the step says what requests share, each node of the request and what
+  /// lies behind them has k parts: its own nodes (attnrt_prefixes, from the
+  /// root to its leaf) belong to what must be the same for the same bits; that
+  /// others are below them, or not, changes nothing. 0: as even work asks.
   int32_t split;
   /// Steps that are launched and not yet done while the next one is planned;
   /// 0: 1. Of a device that works by itself.
