@@ -180,8 +180,9 @@ typedef struct attnrt_kernel_params {
 
 /// Loads the code of an entry for a device: of the host in any case, and what
 /// the device runs. NOT_FOUND for a name that is not in the bundle,
-/// INCOMPATIBLE if no target of it fits the device or this CPU, UNAVAILABLE
-/// without device or driver. `params` may be null.
+/// INCOMPATIBLE if no target of it fits the device or this CPU, or if the
+/// driver is too old for its PTX, UNAVAILABLE without device or driver,
+/// RESOURCE_EXHAUSTED where the code finds no memory. `params` may be null.
 ATTNRT_API attnrt_status attnrt_kernel_load(attnrt_bundle *bundle,
                                             const char *entry, DLDevice device,
                                             const attnrt_kernel_params *params,
