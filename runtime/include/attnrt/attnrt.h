@@ -35,7 +35,9 @@
 //   * Callbacks must not call the runtime on the same handle. An exception that
 //     a callback of a C++ engine throws passes through the runtime, which is
 //     left as after a failed call; from `parallel_for` it may only be thrown
-//     when no body is running any more.
+//     when no body is running any more. A std::bad_alloc or std::length_error
+//     becomes RESOURCE_EXHAUSTED instead. An allocator's `free` must not throw
+//     while handles are released.
 //   * Nothing here writes to standard output or error.
 //
 //===----------------------------------------------------------------------===//
