@@ -7,8 +7,8 @@
 //
 // Inside the library a failure is an exception of one type, so that half-made
 // state is undone by destructors. Each entry of the C ABI wraps its work in
-// guard(). What an engine's callback throws is of no type that is caught here
-// and passes through.
+// guard(). What an engine's callback throws passes through, but for what
+// containers throw when there is no memory: that is a status whoever threw it.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTNRT_SRC_GUARD_H

@@ -269,7 +269,7 @@ TEST_F(Cuda, EveryFunctionThatFails) {
       {"cuDevicePrimaryCtxRetain", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
       {"cuCtxSetCurrent", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
       {"cuDeviceGetAttribute", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
-      {"cuModuleLoadDataEx", ATTNRT_INVALID_ARGUMENT, ATTNRT_INVALID_ARGUMENT},
+      {"cuModuleLoadDataEx", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
       {"cuModuleGetFunction", ATTNRT_INVALID_ARGUMENT, ATTNRT_INVALID_ARGUMENT},
       {"cuFuncSetAttribute", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
       {"cuOccupancyMaxActiveBlocksPerMultiprocessor", ATTNRT_RESOURCE_EXHAUSTED,
@@ -290,7 +290,13 @@ TEST_F(Cuda, EveryFunctionThatFails) {
       fail(c.function, status);
       {
         Attempt attempt(params);
-        EXPECT_EQ(status == 2 ? c.outOfMemory : c.other, attempt.status)
+        const bool isForAnother =
+            (status == 209 || status == 222) &&
+            c.function == std::string("cuModuleLoadDataEx");
+        EXPECT_EQ(isForAnother  ? ATTNRT_INCOMPATIBLE
+                  : status == 2 ? c.outOfMemory
+                                : c.other,
+                  attempt.status)
             << c.function << ": " << attempt.said;
         std::string code = "fake error " + std::to_string(status);
         EXPECT_EQ(c.other != ATTNRT_OK,
@@ -300,6 +306,19 @@ TEST_F(Cuda, EveryFunctionThatFails) {
       }
       EXPECT_EQ(before, live()) << c.function << " leaves something";
     }
+  }
+}
+
+TEST_F(Cuda, CodeThatTheDriverDoesNotTake) {
+  // Not for this GPU, no compiler of PTX, PTX of a later version.
+  for (int status : {209, 221, 222}) {
+    fail("cuModuleLoadDataEx", status);
+    Attempt attempt(params);
+    EXPECT_EQ(ATTNRT_INCOMPATIBLE, attempt.status) << attempt.said;
+    EXPECT_NE(std::string::npos,
+              attempt.said.find(status == 209 ? "compile it for this GPU"
+                                              : "a newer driver"))
+        << attempt.said;
   }
 }
 

@@ -123,9 +123,14 @@ struct Arena {
     arena.held -= bytes;
     --arena.blocks;
     std::free(memory);
+    if (arena.throwsOnce) {
+      arena.throwsOnce = false;
+      throw std::runtime_error("the engine's own");
+    }
   }
   uint64_t limit = 4096, held = 0;
   int blocks = 0;
+  bool throwsOnce = false; ///< from free
 };
 } // namespace
 
@@ -200,6 +205,18 @@ TEST(Fault, TheEnginesMemory) {
     EXPECT_EQ(ATTNRT_OK,
               attnrt_schedule_update(loaded.schedule, &step, &arena));
     EXPECT_EQ(1, arena.blocks); // the old one went back
+    // Each block goes back once, and none is lost, also if that throws.
+    arena.limit = 1 << 24;
+    arena.throwsOnce = true;
+    Batch larger(std::vector<int32_t>(9000, 9), 9);
+    step = larger.step();
+    EXPECT_THROW((void)attnrt_schedule_update(loaded.schedule, &step, &arena),
+                 std::runtime_error);
+    EXPECT_FALSE(arena.throwsOnce);
+    EXPECT_EQ(1, arena.blocks);
+    EXPECT_EQ(ATTNRT_OK,
+              attnrt_schedule_update(loaded.schedule, &step, &arena));
+    EXPECT_EQ(1, arena.blocks);
   }
   EXPECT_EQ(0, arena.blocks);
   EXPECT_EQ(0u, arena.held);

@@ -8,7 +8,9 @@
 #include "attnrt/cpu.h"
 
 #include <atomic>
+#include <cfenv>
 #include <cfloat>
+#include <cmath>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <set>
@@ -17,6 +19,10 @@
 #include <thread>
 #include <unistd.h>
 #include <vector>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 namespace {
 struct PoolDeleter {
@@ -157,6 +163,48 @@ TEST(Pool, DenormalsAreZeroInsideOnly) {
 #endif
   volatile float after = tiny * 0.5f;
   EXPECT_NE(after, 0.0f);
+}
+
+TEST(Pool, TheCallersModeStaysOutside) {
+  for (int32_t threads : {1, 2}) {
+    PoolPtr pool = makePool(threads);
+    std::vector<float> thirds(2), infinities(2);
+    volatile float one = 1, three = 3, zero = 0;
+    std::vector<uint32_t> modes(2, 0x9fc0);
+    std::atomic<int32_t> here{0};
+    std::fenv_t before;
+    ASSERT_EQ(0, std::fegetenv(&before));
+    ASSERT_EQ(0, std::fesetround(FE_DOWNWARD));
+    feenableexcept(FE_DIVBYZERO | FE_INVALID); // SIGFPE where they are seen
+    const int32_t traps = fegetexcept();       // none on some machines
+    forEach(pool.get(), threads, [&](int64_t, int32_t thread) {
+#if defined(__x86_64__)
+      modes[thread] = _mm_getcsr() & ~0x3fu; // without what has happened
+#endif
+      thirds[thread] = one / three + one;
+      infinities[thread] = one / zero;
+      here.fetch_add(1);
+      while (here.load() < threads) {
+        sched_yield(); // so that all threads take part
+      }
+    });
+    const int32_t round = std::fegetround(), trapsAfter = fegetexcept();
+#if defined(__x86_64__)
+    const uint32_t modeAfter = _mm_getcsr();
+#endif
+    ASSERT_EQ(0, std::fesetenv(&before));
+    EXPECT_EQ(FE_DOWNWARD, round);
+    EXPECT_EQ(traps, trapsAfter);
+#if defined(__x86_64__)
+    EXPECT_EQ(0x2000u, modeAfter & 0xe040u); // downward, nothing flushed
+    EXPECT_EQ(0u, modeAfter & 0x280u);       // the two are not masked
+#endif
+    EXPECT_EQ(std::vector<uint32_t>(2, 0x9fc0), modes);
+    for (int32_t thread = 0; thread < threads; ++thread) {
+      EXPECT_EQ(one / three + one, thirds[thread]);
+      EXPECT_EQ(HUGE_VALF, infinities[thread]);
+    }
+  }
 }
 
 TEST(Pool, PinsOnlyWhenAsked) {

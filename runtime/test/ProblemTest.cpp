@@ -8,7 +8,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <map>
 
 using namespace attnrt;
 
@@ -188,6 +190,99 @@ TEST(Problem, RunsThatCostMoreThanTheySave) {
   prefixes = describe(nodes, leaf);
   EXPECT_EQ(5u, pose(1, 64).size());
   EXPECT_EQ(4u, pose(3, 64).size());
+}
+
+/// Parts of a row: keys [first, second), in the order of the keys.
+using Parts = std::vector<std::pair<int32_t, int32_t>>;
+
+/// By request and row: the parts that a plan cuts it into.
+static std::map<std::pair<int32_t, int32_t>, Parts>
+partsOf(const attnrt_plan *plan) {
+  std::map<std::pair<int32_t, int32_t>, Parts> parts;
+  for (uint32_t i = 0; i < plan->items.count; ++i) {
+    const attnrt_item &item = attnrt_plan_items(plan)[i];
+    const int32_t begin =
+        attnrt_plan_segments(plan)[item.seg].coord0 + item.kv_begin;
+    for (int32_t k = 0; k < item.row_count; ++k) {
+      const attnrt_row &row = attnrt_plan_rows(plan)[item.row_begin + k];
+      parts[{row.sym, row.coord}].push_back({begin, begin + item.kv_count});
+    }
+  }
+  for (auto &[row, list] : parts) {
+    std::sort(list.begin(), list.end());
+  }
+  return parts;
+}
+
+TEST(Problem, FixedPartsDependOnTheRequestsOwnNodesOnly) {
+  // In some batches node 0 has one request below it, or the same ones as node
+  // 1 or 2; nodes 3 and 4 have one at most, node 5 ends in node 0's tile.
+  std::vector<attnrt_prefix_node> nodes{{-1, 128}, {0, 200}, {0, 256},
+                                        {2, 320},  {-1, 96}, {0, 136}};
+  std::vector<int32_t> leafOf{2, 1, 3, 0, 4, -1, 5};
+  const int32_t requests = int32_t(leafOf.size());
+  std::vector<attnrt_args> corners(1);
+  std::vector<uint64_t> who; // requests of the batch
+  auto range = [](const attnrt_args *args, const int32_t *seg,
+                  const int32_t *coord, int32_t *lo, int32_t *hi, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+      const int32_t request = int32_t(args->scalars[seg[i]]);
+      lo[i] = request % 3 == 1 ? 70 : 0;
+      hi[i] = 330 + 16 * request + coord[i];
+    }
+  };
+  auto plan = [&](int32_t split, int32_t packed) {
+    std::vector<int32_t> leaf;
+    for (uint64_t request : who) {
+      leaf.push_back(leafOf[size_t(request)]);
+    }
+    attnrt_prefixes prefixes = describe(nodes, leaf);
+    corners[0].scalars = who.data();
+    PlannedLaunch launch;
+    launch.entry.struct_size = sizeof(launch.entry);
+    launch.entry.max_packed_rows = packed;
+    launch.entry.kv_tile = 16;
+    launch.entry.states = 1;
+    launch.options.struct_size = sizeof(launch.options);
+    launch.options.strategy = ATTNRT_STRATEGY_FIXED;
+    launch.options.split = split;
+    launch.options.workers = 1 + int32_t(who.size());
+    EXPECT_TRUE(poseFold(launch, {int64_t(who.size()), 2, 1, 1, 480, 16},
+                         {{range, corners}}, &prefixes));
+    launch.makePlan();
+    EXPECT_EQ(ATTNRT_OK, attnrt_plan_verify(launch.plan, launch.plan->bytes,
+                                            &launch.problem, &launch.entry,
+                                            &launch.options))
+        << attnrt_last_message();
+    return partsOf(launch.plan);
+  };
+  for (int32_t split : {0, 2, 3}) {
+    for (int32_t packed : {2, 64}) {
+      std::vector<std::map<std::pair<int32_t, int32_t>, Parts>> alone;
+      for (int32_t request = 0; request < requests; ++request) {
+        who = {uint64_t(request)};
+        alone.push_back(plan(split, packed));
+      }
+      for (uint32_t set = 1; set < 1u << requests; ++set) {
+        who.clear();
+        for (int32_t request = 0; request < requests; ++request) {
+          if (set >> request & 1) {
+            who.insert(set % 2 ? who.end() : who.begin(), request);
+          }
+        }
+        auto together = plan(split, packed);
+        for (int32_t at = 0; at < int32_t(who.size()); ++at) {
+          for (int32_t row : {0, 1}) {
+            ASSERT_EQ((alone[size_t(who[size_t(at)])][{0, row}]),
+                      (together[{at, row}]))
+                << "request " << who[size_t(at)] << ", row " << row
+                << " in batch " << set << ", " << split << " parts, " << packed
+                << " packed rows";
+          }
+        }
+      }
+    }
+  }
 }
 
 TEST(Problem, ARunBelowOneThatIsDroppedBeginsWhereThatBegan) {

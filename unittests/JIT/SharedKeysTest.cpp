@@ -262,33 +262,37 @@ TEST(SharedKeys, WhatIsRead) {
 }
 
 TEST(SharedKeys, FixedPartsDoNotDependOnTheBatch) {
+  // Alone, the requests have nodes that nobody else has.
   Shape shape;
   Compiled compiled(shape, /*withPtx=*/true);
-  std::vector<int32_t> lengths{137, 0, 64, 90, 201}, queries{2, 0, 1, 4, 2};
+  std::vector<int32_t> lengths{265, 0, 128, 90, 201}, queries{2, 0, 1, 4, 2};
+  std::vector<int32_t> leaf{1, -1, 1, 0, 0};
+  Batch all(shape, {{-1, 64}, {0, 128}}, leaf, lengths, queries, 21);
   for (DLDevice device : {kCpu, kSim}) {
-    How how;
-    how.device = device;
-    how.shares = false;
-    how.strategy = ATTNRT_STRATEGY_FIXED;
-    how.split = 2;
-    Batch all(shape, {}, std::vector<int32_t>(5, -1), lengths, queries, 21);
-    Ran together = compiled.run(all, how);
-    size_t rowsOf = all.q.size() / 5;
-    for (int64_t r : {0, 2, 4}) {
-      // The request alone, with the same table row and cache.
-      Batch one = all;
-      one.leaf = {-1};
-      one.lengths = {lengths[r]};
-      one.queries = {queries[r]};
-      one.table.assign(all.table.begin() + r * all.tableWidth,
-                       all.table.begin() + (r + 1) * all.tableWidth);
-      one.q.assign(all.q.begin() + r * rowsOf,
-                   all.q.begin() + (r + 1) * rowsOf);
-      how.workers = 1 + int32_t(r);
-      Ran alone = compiled.run(one, how);
-      EXPECT_EQ(0, std::memcmp(alone.out.data(),
-                               together.out.data() + r * rowsOf, rowsOf * 4))
-          << "request " << r;
+    for (bool shares : {false, true}) {
+      How how;
+      how.device = device;
+      how.shares = shares;
+      how.strategy = ATTNRT_STRATEGY_FIXED;
+      how.split = 2;
+      Ran together = compiled.run(all, how);
+      size_t rowsOf = all.q.size() / 5;
+      for (int64_t r : {0, 2, 4}) {
+        // The request alone, with the same table row, nodes and cache.
+        Batch one = all;
+        one.leaf = {leaf[r]};
+        one.lengths = {lengths[r]};
+        one.queries = {queries[r]};
+        one.table.assign(all.table.begin() + r * all.tableWidth,
+                         all.table.begin() + (r + 1) * all.tableWidth);
+        one.q.assign(all.q.begin() + r * rowsOf,
+                     all.q.begin() + (r + 1) * rowsOf);
+        how.workers = 1 + int32_t(r);
+        Ran alone = compiled.run(one, how);
+        EXPECT_EQ(0, std::memcmp(alone.out.data(),
+                                 together.out.data() + r * rowsOf, rowsOf * 4))
+            << "request " << r << (shares ? ", shared" : "");
+      }
     }
   }
 }

@@ -35,7 +35,9 @@
 //   * Callbacks must not call the runtime on the same handle. An exception that
 //     a callback of a C++ engine throws passes through the runtime, which is
 //     left as after a failed call; from `parallel_for` it may only be thrown
-//     when no body is running any more.
+//     when no body is running any more. A std::bad_alloc or std::length_error
+//     becomes RESOURCE_EXHAUSTED instead. An allocator's `free` must not throw
+//     while handles are released.
 //   * Nothing here writes to standard output or error.
 //
 //===----------------------------------------------------------------------===//
@@ -180,8 +182,9 @@ typedef struct attnrt_kernel_params {
 
 /// Loads the code of an entry for a device: of the host in any case, and what
 /// the device runs. NOT_FOUND for a name that is not in the bundle,
-/// INCOMPATIBLE if no target of it fits the device or this CPU, UNAVAILABLE
-/// without device or driver. `params` may be null.
+/// INCOMPATIBLE if no target of it fits the device or this CPU, or if the
+/// driver is too old for its PTX, UNAVAILABLE without device or driver,
+/// RESOURCE_EXHAUSTED where the code finds no memory. `params` may be null.
 ATTNRT_API attnrt_status attnrt_kernel_load(attnrt_bundle *bundle,
                                             const char *entry, DLDevice device,
                                             const attnrt_kernel_params *params,
@@ -267,7 +270,10 @@ typedef struct attnrt_schedule_caps {
   int32_t workers;
   /// k > 0: every fold runs in k parts whose borders depend on the row's own
   /// keys only, so that its result does not depend on the rest of the batch.
-  /// 0: as even work asks.
+  /// Where the step says what requests share, each node of the request and what
+  /// lies behind them has k parts: its own nodes (attnrt_prefixes, from the
+  /// root to its leaf) belong to what must be the same for the same bits; that
+  /// others are below them, or not, changes nothing. 0: as even work asks.
   int32_t split;
   /// Steps that are launched and not yet done while the next one is planned;
   /// 0: 1. Of a device that works by itself.

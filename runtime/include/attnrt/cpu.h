@@ -41,8 +41,10 @@ typedef void (*attnrt_body_fn)(void *ctx, int64_t i, int32_t thread);
 
 /// Calls body once for each i in [0, n), n < 2^31, and returns when all calls
 /// have returned. No two calls are promised to run at the same time, so none
-/// may wait for another. Flush-to-zero and denormals-are-zero are set during
-/// body and restored after. Called from inside body it runs on that thread.
+/// may wait for another. During body the floating-point mode is that of
+/// kernels, whatever the caller's is: to nearest, denormals flushed to zero in
+/// and out, exceptions masked; what was there is restored after. Called from
+/// inside body it runs on that thread.
 ATTNRT_API attnrt_status attnrt_pool_parallel_for(attnrt_pool *pool, int64_t n,
                                                   attnrt_body_fn body,
                                                   void *ctx);

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <sched.h>
+#include <utility>
 
 using namespace attnrt;
 
@@ -111,7 +112,7 @@ std::unique_ptr<Device> attnrt::makeDevice(Context &context, DLDevice which) {
 static constexpr uint64_t kAlignment = 256;
 
 void Memory::reserve(uint64_t wanted, void *newStream) {
-  if (wanted <= bytes) {
+  if (wanted <= block.bytes) {
     return;
   }
   void *fresh = nullptr;
@@ -126,23 +127,21 @@ void Memory::reserve(uint64_t wanted, void *newStream) {
   } else {
     fresh = context.device(device).allocate(wanted, kAlignment);
   }
-  release();
-  block = fresh;
-  bytes = wanted;
-  stream = newStream;
+  // The engine's free may throw: what it got is no longer held then, and what
+  // took its place is.
+  Block old = std::exchange(block, {fresh, wanted, newStream});
+  giveBack(old);
 }
 
-void Memory::release() {
-  if (!block) {
+void Memory::giveBack(const Block &old) {
+  if (!old.data) {
     return;
   }
   if (const attnrt_allocator *own = context.params.allocator) {
-    own->free(own->self, device, block, bytes, stream);
+    own->free(own->self, device, old.data, old.bytes, old.stream);
   } else {
-    context.device(device).free(block, bytes);
+    context.device(device).free(old.data, old.bytes);
   }
-  block = nullptr;
-  bytes = 0;
 }
 
 //===----------------------------------------------------------------------===//

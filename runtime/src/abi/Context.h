@@ -92,24 +92,27 @@ class Memory {
 public:
   Memory(Context &context, DLDevice device)
       : context(context), device(device) {}
-  ~Memory() { release(); }
+  ~Memory() { giveBack(block); }
   Memory(const Memory &) = delete;
   Memory &operator=(const Memory &) = delete;
 
   /// Makes room for so many bytes; what was there is lost. The old block stays
   /// if there is none.
   void reserve(uint64_t bytes, void *stream);
-  char *data() const { return static_cast<char *>(block); }
-  uint64_t size() const { return bytes; }
+  char *data() const { return static_cast<char *>(block.data); }
+  uint64_t size() const { return block.bytes; }
 
 private:
-  void release();
+  struct Block {
+    void *data = nullptr;
+    uint64_t bytes = 0;
+    void *stream = nullptr;
+  };
+  void giveBack(const Block &old);
 
   Context &context;
   DLDevice device;
-  void *block = nullptr;
-  uint64_t bytes = 0;
-  void *stream = nullptr;
+  Block block;
 };
 
 } // namespace attnrt

@@ -48,8 +48,10 @@ static void checkPrefixes(const attnrt_prefixes &p, int64_t requests,
 }
 
 SharedRuns attnrt::findSharedRuns(const attnrt_prefixes &p, int64_t requests,
-                                  int64_t keys) {
+                                  int64_t keys, Nodes nodes) {
   checkPrefixes(p, requests, keys);
+  const bool joins = nodes == Nodes::Joined;
+  const int32_t least = joins ? 2 : 1;
   size_t count = size_t(p.num_nodes);
   // Of each node; the last element stands for "no node", above all roots.
   std::vector<int32_t> below(count + 1), direct(count + 1), next(count + 1),
@@ -71,18 +73,18 @@ SharedRuns attnrt::findSharedRuns(const attnrt_prefixes &p, int64_t requests,
     first[n] = next[parent];
     next[parent] += below[n];
     next[n] = first[n] + direct[n];
-    bool continues = parent != count && below[parent] == below[n];
+    bool continues = joins && parent != count && below[parent] == below[n];
     if (continues) {
       isContinued[parent] = true;
     }
     begin[n] = parent == count ? 0
                : continues     ? begin[parent]
                                : p.nodes[parent].end;
-    own[n] = below[n] > 1 ? p.nodes[n].end : own[parent];
+    own[n] = below[n] >= least ? p.nodes[n].end : own[parent];
   }
   SharedRuns shared;
   for (size_t n = 0; n < count; ++n) {
-    if (below[n] > 1 && !isContinued[n]) {
+    if (below[n] >= least && !isContinued[n]) {
       shared.runs.push_back(
           {begin[n], p.nodes[n].end, first[n], first[n] + below[n]});
     }

@@ -121,9 +121,8 @@ static void shareKeys(PlannedLaunch &launch, const LaunchSizes &sizes,
     run.begin = toTile(run.begin);
     run.end = toTile(run.end);
   }
-  // With a fixed split nothing depends on the other requests of a batch.
   const attnrt_plan_options costs = withDefaults(launch.options);
-  if (!costs.split) {
+  if (!costs.split) { // else every node stays
     const int32_t subs = int32_t(sizes.subs);
     dropCheapRuns(shared, findSeeing(launch, begins),
                   {costs.tile_cost, costs.item_cost, costs.state_cost,
@@ -289,7 +288,10 @@ bool attnrt::poseFold(PlannedLaunch &launch, const LaunchSizes &sizes,
   size_t rows = size_t(sizes.segments * sizes.rows);
   SharedRuns shared;
   if (prefixes) {
-    shared = findSharedRuns(*prefixes, sizes.segments, sizes.ordinals);
+    // With a fixed split no border depends on the other requests of a batch.
+    shared = findSharedRuns(*prefixes, sizes.segments, sizes.ordinals,
+                            withDefaults(launch.options).split ? Nodes::AsGiven
+                                                               : Nodes::Joined);
   }
   launch.segments.clear();
   launch.rowBegin.assign(1, 0);

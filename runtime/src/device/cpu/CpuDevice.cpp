@@ -190,7 +190,7 @@ void CpuSession::update(const std::vector<LaunchWork> &works, const void *,
 
 static void engineBody(void *ctx, int64_t i) {
   const Loop &loop = *static_cast<const Loop *>(ctx);
-  FlushDenormals flush;
+  KernelMode mode;
   loop.body(loop.ctx, i, loop.scratch + loop.stride * uint64_t(i));
 }
 

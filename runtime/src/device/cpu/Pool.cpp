@@ -62,20 +62,23 @@ bool Scratch::reserve(uint64_t bytes) {
   return true;
 }
 
+// All of it is set, as rounding and traps of the caller would otherwise reach
+// what runs on its own thread, and not what runs on others.
 #if defined(__x86_64__)
-FlushDenormals::FlushDenormals() : saved(_mm_getcsr()) {
-  _mm_setcsr(uint32_t(saved) | 0x8040u); // FTZ, DAZ
+KernelMode::KernelMode() : saved(_mm_getcsr()) {
+  _mm_setcsr(0x9fc0u); // FTZ, DAZ, to nearest, all exceptions masked
 }
-FlushDenormals::~FlushDenormals() { _mm_setcsr(uint32_t(saved)); }
+KernelMode::~KernelMode() { _mm_setcsr(uint32_t(saved)); }
 #elif defined(__aarch64__)
-FlushDenormals::FlushDenormals() {
+KernelMode::KernelMode() {
   asm volatile("mrs %0, fpcr" : "=r"(saved));
-  asm volatile("msr fpcr, %0" ::"r"(saved | (1ull << 24))); // FZ
+  // FZ; to nearest, no traps, NaNs as they come.
+  asm volatile("msr fpcr, %0" ::"r"(1ull << 24));
 }
-FlushDenormals::~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(saved)); }
+KernelMode::~KernelMode() { asm volatile("msr fpcr, %0" ::"r"(saved)); }
 #else
-FlushDenormals::FlushDenormals() : saved(0) {}
-FlushDenormals::~FlushDenormals() {}
+KernelMode::KernelMode() : saved(0) {}
+KernelMode::~KernelMode() {}
 #endif
 
 /// Where this thread stands: inside a body of `team`, as thread `number`.
@@ -181,7 +184,7 @@ void ThreadTeam::serve(int32_t thread) {
     if (stop.load()) {
       return;
     }
-    FlushDenormals flush;
+    KernelMode mode;
     Inside here(this, thread);
     claim(seen, thread);
   }
@@ -240,7 +243,7 @@ bool ThreadTeam::run(int64_t n, attnrt_body_fn newBody, void *newCtx,
       return false;
     }
   }
-  FlushDenormals flush;
+  KernelMode mode;
   Inside here(this, 0);
   int32_t others = int32_t(std::min<int64_t>(n, members.size()) - 1);
   if (others < 1) {

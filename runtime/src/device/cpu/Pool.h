@@ -43,12 +43,13 @@ private:
   uint64_t size = 0;
 };
 
-/// Sets flush-to-zero and denormals-are-zero on this thread and restores what
-/// was there.
-class FlushDenormals {
+/// How kernels compute, on this thread: to nearest, denormals flushed to zero
+/// in and out, no exception trapped, whatever the caller's mode is. Restores
+/// that, its exception flags too.
+class KernelMode {
 public:
-  FlushDenormals();
-  ~FlushDenormals();
+  KernelMode();
+  ~KernelMode();
 
 private:
   uint64_t saved;

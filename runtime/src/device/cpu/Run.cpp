@@ -76,7 +76,7 @@ static attnrt_status runHere(const StageRun &run, uint64_t scratchBytes) {
     return fail(ATTNRT_RESOURCE_EXHAUSTED, "no memory for %llu scratch bytes",
                 static_cast<unsigned long long>(scratchBytes));
   }
-  FlushDenormals flush;
+  KernelMode mode;
   for (int32_t w = 0; w < run.workers; ++w) {
     run.runItems(w, scratch.data());
   }

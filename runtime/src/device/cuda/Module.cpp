@@ -11,6 +11,10 @@
 using namespace attnrt;
 using namespace attnrt::cuda;
 
+// CUresult, of what means something else than a defect.
+static constexpr Status kOutOfMemory = 2, kNoBinaryForGpu = 209,
+                        kNoPtxCompiler = 221, kUnsupportedPtx = 222;
+
 static Failure refused(const std::string &message) {
   return {ATTNRT_INVALID_ARGUMENT, message};
 }
@@ -26,7 +30,6 @@ attnrt_cuda::~attnrt_cuda() {
 }
 
 void attnrt_cuda::check(Status status, const char *what) const {
-  constexpr Status kOutOfMemory = 2;
   if (status) {
     throw Failure{status == kOutOfMemory ? ATTNRT_RESOURCE_EXHAUSTED
                                          : ATTNRT_INTERNAL,
@@ -63,6 +66,27 @@ void attnrt_cuda::start(int ordinal) {
   check(driver.setCurrent(context), "entering the context");
 }
 
+/// What it means that a driver does not take code that the compiler wrote.
+static Failure refusedCode(Status status, const std::string &said) {
+  const char *advice = "";
+  attnrt_status meaning = ATTNRT_INTERNAL;
+  switch (status) {
+  case kOutOfMemory:
+    meaning = ATTNRT_RESOURCE_EXHAUSTED;
+    break;
+  case kNoBinaryForGpu:
+    meaning = ATTNRT_INCOMPATIBLE;
+    advice = " (compile it for this GPU)";
+    break;
+  case kNoPtxCompiler:
+  case kUnsupportedPtx:
+    meaning = ATTNRT_INCOMPATIBLE;
+    advice = " (its PTX needs a newer driver, or one with the PTX compiler)";
+    break;
+  }
+  return {meaning, "the driver does not take the code: " + said + advice};
+}
+
 void attnrt_cuda::load(const char *image) {
   std::vector<char> log(8192);
   int options[] = {kErrorLog, kErrorLogBytes};
@@ -70,9 +94,9 @@ void attnrt_cuda::load(const char *image) {
   if (Status status = driver.moduleLoad(&module, image, 2, options, values)) {
     module = nullptr;
     log.back() = 0;
-    throw refused(
-        "the driver does not take the code: " + driver.describe(status) +
-        (log[0] ? ": " + std::string(log.data()) : ""));
+    throw refusedCode(status,
+                      driver.describe(status) +
+                          (log[0] ? ": " + std::string(log.data()) : ""));
   }
 }
 
