@@ -39,6 +39,8 @@ PlanKernels::PlanKernels(const std::string &text, int64_t rows, int64_t tile) {
   HostOptions host;
   CompileOptions options;
   options.unit = hostVectorUnit(host);
+  // Weights in f32: tests compare plans, to the last digits.
+  options.unit.dotsBF16 = options.unit.tilesBF16 = false;
   options.resumes = true;
   options.tile = tile;
   options.rows = rows;
