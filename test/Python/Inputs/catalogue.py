@@ -53,7 +53,7 @@ def make(rng, batch, heads, rows, keys):
     head_table = rng.standard_normal((heads, rows + keys)).astype(np.float32)
     half = rng.standard_normal((heads, longest)).astype(np.float16)
     wide = rng.standard_normal(longest)
-    hashes = rng.integers(2**40, 2**62, 3)[documents % 3] + 2**32 * (documents // 3)
+    hashes = rng.integers(2**40, 2**62, 3)[documents % 3] + 2**32 * (documents // 3).astype(np.int64)
     sentinel = np.full(heads, 2**31 - 1)
     per_head = rng.integers(1, keys, heads).astype(np.int64)
     width = np.array(7)
