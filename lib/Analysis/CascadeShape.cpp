@@ -1,5 +1,4 @@
-//===- CascadeShape.cpp - A cascade as steps over ranks
-//--------------------===//
+//===- CascadeShape.cpp - A cascade as steps over ranks -------------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

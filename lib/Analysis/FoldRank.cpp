@@ -1,5 +1,4 @@
-//===- FoldRank.cpp - Which rank of a cascade is folded
-//--------------------===//
+//===- FoldRank.cpp - Which rank of a cascade is folded -------------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

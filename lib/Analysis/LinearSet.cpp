@@ -1,5 +1,4 @@
-//===- LinearSet.cpp - Conditions of tile classes: values and text
-//---------===//
+//===- LinearSet.cpp - Tile class conditions: values, text ----------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -116,7 +116,8 @@ TileSizes attn::chooseTiles(const TargetModel &model,
   if (problem.packedRows && problem.packedRows <= mostRows) {
     rows.push_back(problem.packedRows);
   }
-  for (int64_t r = problem.rowBlock; r > 0 && r % 4 == 0; r /= 2) {
+  // A block of rows that select the same, or an even part of one.
+  for (int64_t r = problem.rowBlock; r > 0; r = r % 2 ? 0 : r / 2) {
     if (r <= mostRows && (!problem.packedRows || r < problem.packedRows)) {
       rows.push_back(r);
     }

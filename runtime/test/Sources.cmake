@@ -12,6 +12,7 @@ set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/GivenTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/InspectTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/JoinTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/KernelMemoryTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PagePoolAsyncTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PagePoolFaultTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/PagePoolMoves.cpp

@@ -10,6 +10,7 @@
 // about formats. Everything that is not a key of a format is NaN there.
 //
 //===----------------------------------------------------------------------===//
+#include "PlanPrograms.h"
 #include "TestProgram.h"
 
 #include "attn/Support/FloatFormats.h"
@@ -52,34 +53,11 @@ func.func @ENTRY(
         reduce add(e) symbols(len = %len[b], queries = %queries[b])
         where (p < queries and m <= p + len - queries)
         : (!queries, !keys, tensor<?xi32>, tensor<?xi32>) -> !scores
-    %gm = attn.einsum %qk[b, g, r, p, m] -> [b, g, r, p] reduce max(m)
-        : (!scores) -> !rows
-    %sn = attn.einsum %qk[b, g, r, p, m], %gm[b, g, r, p] -> [b, g, r, p, m]
-        : (!scores, !rows) -> !scores {
-    ^bb0(%s: f32, %x: f32):
-      %d = arith.subf %s, %x : f32
-      %y = math.exp %d : f32
-      attn.yield %y : f32
-    }
-    %sd = attn.einsum %sn[b, g, r, p, m] -> [b, g, r, p] reduce add(m)
-        : (!scores) -> !rows
-    %a = attn.einsum %sn[b, g, r, p, m], %sd[b, g, r, p] -> [b, g, r, p, m]
-        : (!scores, !rows) -> !scores {
-    ^bb0(%n: f32, %d: f32):
-      %y = arith.divf %n, %d : f32
-      attn.yield %y : f32
-    }
-    %av = attn.einsum %a[b, g, r, p, m], %v[b, m, g, f] -> [b, p, g, r, f]
-        reduce add(m) : (!scores, !keys) -> !queries
-    attn.yield %av : !queries
-  }
-  return %o : !queries
-}
 )mlir";
 
 std::string programOf(const std::string &entry, const std::string &element,
                       int64_t page, const std::string &mine) {
-  std::string text = program;
+  std::string text = std::string(program) + kAttentionOfScores;
   for (auto [from, to] : {std::pair<std::string, std::string>{"ENTRY", entry},
                           {"ELEMENT", element},
                           {"PAGE", std::to_string(page)},

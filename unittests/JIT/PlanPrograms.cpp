@@ -52,6 +52,9 @@ static const char *const softmax = R"mlir(
         where (p < queriesMASK)PRESENCE
         : (!queries, !keys, f32FACTYPELENTYPE, tensor<?xi32>PRESTYPE)
         -> !scores
+)mlir";
+
+const char *const attn::test::kAttentionOfScores = R"mlir(
     %gm = attn.einsum %qk[b, g, r, p, m] -> [b, g, r, p] reduce max(m)
         : (!scores) -> !rows
     %sn = attn.einsum %qk[b, g, r, p, m], %gm[b, g, r, p] -> [b, g, r, p, m]
@@ -159,7 +162,10 @@ std::string attn::test::makeProgram(const Shape &shape) {
   if (!isColumns) {
     text += viewOf('v', 'f');
   }
-  text += isColumns ? columns : shape.fold == Fold::decay ? decay : softmax;
+  text += isColumns ? columns
+          : shape.fold == Fold::decay
+              ? decay
+              : std::string(softmax) + kAttentionOfScores;
   bool isAll = shape.mask == Mask::none;
   std::string mask = isAll ? "" : " and m <= p + len - queries";
   if (shape.mask == Mask::window) {

@@ -43,6 +43,11 @@ struct Shape {
 /// request are its newest keys, those past its queries come out as 0.
 std::string makeProgram(const Shape &shape);
 
+/// The rest of a function after its scores %qk [b, g, r, p, m] of type !scores,
+/// in a cascade over b, g, r, p, m, e, f: a softmax over m and its sums of
+/// %v [b, m, g, f], which are returned. Types: !rows, !keys, !queries.
+extern const char *const kAttentionOfScores;
+
 } // namespace attn::test
 
 #endif // ATTN_UNITTESTS_JIT_PLANPROGRAMS_H

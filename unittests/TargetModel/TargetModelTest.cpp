@@ -192,8 +192,8 @@ TEST(TileCostTest, ItemsHoldRowsThatSelectTheSame) {
     TargetModel model = *getTargetModel(name);
     problem.rowBlock = 64;
     EXPECT_EQ(chooseTiles(model, problem).rows, 64) << name;
-    problem.rowBlock = 56;
-    EXPECT_EQ(chooseTiles(model, problem).rows, 56) << name;
+    problem.rowBlock = 53;
+    EXPECT_EQ(chooseTiles(model, problem).rows, 53) << name;
   }
   problem.rowBlock = -1;
   EXPECT_EQ(validate(problem), "expects no negative block of rows, but got -1");

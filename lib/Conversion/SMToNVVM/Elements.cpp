@@ -49,6 +49,10 @@ private:
   void splitBitcast(vector::BitCastOp op);
   void splitLoop(scf::ForOp op);
   void splitBranch(scf::IfOp op);
+  /// What a loop or branch carries, by what the split one does: `made` are its
+  /// arguments or results, in the order of `old`.
+  void adopt(ValueRange old, ValueRange made, Operation *behind,
+             Block *block = nullptr);
   /// Of a loop or branch that has been split: `carried` are the old types.
   void splitYield(Region &region, TypeRange carried);
 
@@ -232,6 +236,23 @@ void Splitter::splitBitcast(vector::BitCastOp op) {
   replaced.push_back(op);
 }
 
+void Splitter::adopt(ValueRange old, ValueRange made, Operation *behind,
+                     Block *block) {
+  unsigned next = 0;
+  for (Value value : old) {
+    if (!isVector(value.getType())) {
+      value.replaceAllUsesWith(made[next++]);
+      continue;
+    }
+    auto vector = cast<VectorType>(value.getType());
+    int64_t width = getCarriedWidth(vector);
+    int64_t count = vector.getNumElements() / width;
+    setParts(value, width, SmallVector<Value>(made.slice(next, count)), behind,
+             block);
+    next += count;
+  }
+}
+
 void Splitter::splitYield(Region &region, TypeRange carried) {
   Operation *yield = region.front().getTerminator();
   SmallVector<Value> operands;
@@ -269,24 +290,9 @@ void Splitter::splitLoop(scf::ForOp op) {
     yield->erase();
   }
   body.getArgument(0).replaceAllUsesWith(loop.getInductionVar());
-  unsigned next = 0;
-  for (auto [i, type] : llvm::enumerate(carried)) {
-    Value argument = body.getArgument(i + 1), result = op.getResult(i);
-    if (!isVector(type)) {
-      argument.replaceAllUsesWith(loop.getRegionIterArg(next));
-      result.replaceAllUsesWith(loop.getResult(next++));
-      continue;
-    }
-    auto vector = cast<VectorType>(type);
-    int64_t width = getCarriedWidth(vector);
-    int64_t count = vector.getNumElements() / width;
-    setParts(argument, width,
-             SmallVector<Value>(loop.getRegionIterArgs().slice(next, count)),
-             nullptr, &into);
-    setParts(result, width,
-             SmallVector<Value>(loop.getResults().slice(next, count)), loop);
-    next += count;
-  }
+  adopt(body.getArguments().drop_front(), loop.getRegionIterArgs(), nullptr,
+        &into);
+  adopt(op.getResults(), loop.getResults(), loop);
   // The old arguments stay with the old block, as keys of what they are now.
   into.getOperations().splice(into.end(), body.getOperations());
   replaced.push_back(op);
@@ -312,20 +318,7 @@ void Splitter::splitBranch(scf::IfOp op) {
   branch->setDiscardableAttrs(op->getDiscardableAttrDictionary());
   branch.getThenRegion().takeBody(op.getThenRegion());
   branch.getElseRegion().takeBody(op.getElseRegion());
-  unsigned next = 0;
-  for (auto [result, type] : llvm::zip_equal(op.getResults(), carried)) {
-    if (!isVector(type)) {
-      result.replaceAllUsesWith(branch.getResult(next++));
-      continue;
-    }
-    auto vector = cast<VectorType>(type);
-    int64_t width = getCarriedWidth(vector);
-    int64_t count = vector.getNumElements() / width;
-    setParts(result, width,
-             SmallVector<Value>(branch.getResults().slice(next, count)),
-             branch);
-    next += count;
-  }
+  adopt(op.getResults(), branch.getResults(), branch);
   replaced.push_back(op);
   for (Region *region : {&branch.getThenRegion(), &branch.getElseRegion()}) {
     splitRegion(*region);

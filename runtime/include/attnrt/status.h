@@ -7,7 +7,8 @@
 //
 // Every function of the runtime that can fail returns a status and leaves a
 // message for the calling thread. No function aborts on bad input, and no C++
-// exception leaves the library.
+// exception of the library's own leaves it; those of an engine's callbacks do
+// (attnrt.h).
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTNRT_STATUS_H

@@ -3,9 +3,13 @@
 // RUN: attn-opt %s --attn-defer --attn-partition="rank=m tile=32" --attn-online="rank=m1" --attn-choose-tiles=target=avx512 --split-input-file 2>/dev/null | FileCheck %s --check-prefix=FOLD
 // RUN: attn-opt %s --attn-choose-tiles --split-input-file -o /dev/null
 // RUN: not attn-opt %s --attn-choose-tiles=target=z80 --split-input-file -o /dev/null 2>&1 | FileCheck %s --check-prefix=BAD
+// RUN: attn-opt %examples/block_lists.mlir --attn-choose-tiles=target=avx512 -o /dev/null 2>&1 | FileCheck %s --check-prefix=LISTS
 // A tile is chosen from the wrong ranks, or a fold's own columns are overruled.
 
 // BAD: error: expects a target among host, avx2, avx512, amx, neon, sm_80, {{.*}}, but got 'z80'
+
+// A list for each block of 64 queries: rows of one block share it.
+// LISTS: remark: tile of 64 rows and 64 columns over m
 
 // Prefill: the number of rows is known at run time only, and many are best. The
 // operand of a dot stays in the first-level cache: 64 columns of 128 channels.
