@@ -140,8 +140,8 @@ protected:
     return pool;
   }
 
-  /// Runs with the cache's tensors and tables and compares all rows. Tables that
-  /// are refused when they are validated are used nevertheless.
+  /// Runs with the cache's tensors and tables and compares all rows. Tables
+  /// that are refused when they are validated are used nevertheless.
   void check(const std::string &text, std::vector<Tensor> cache,
              std::vector<Tensor> tables, attnrt_status validated = ATTNRT_OK);
 
@@ -414,6 +414,34 @@ TEST_P(TablesTest, PagesOutsideOfTheCacheReadAsZeros) {
   damage(2, 0, entries[3]);
   check(paged(), {kp.get(), vp.get()},
         {Tensor(table.data(), {kRequests, 6}, kI32),
+         Tensor(len.data(), {kRequests}, kI32)},
+        ATTNRT_INVALID_ARGUMENT);
+}
+
+TEST_P(TablesTest, LengthsPastTheTableReadZeros) {
+  // Requests 0 and 2 are said to be longer than a line of the table; behind the
+  // lines stand pages that there are.
+  constexpr int64_t columns = 3, said = kMost;
+  auto at = [&](int64_t b, int64_t m, int64_t g) {
+    return ((pageOf(b, m / kPage) * kPage + m % kPage) * kHeads + g) * kWidth;
+  };
+  std::vector<int64_t> sizes{kPages, kPage, kHeads, kWidth};
+  Fenced kp(fill(k, kPages * kPage * kHeads * kWidth, at), sizes),
+      vp(fill(v, kPages * kPage * kHeads * kWidth, at), sizes);
+  std::vector<int32_t> table((kRequests + 1) * columns, int32_t(pageOf(0, 0))),
+      len = kLengths;
+  ASSERT_EQ(len[0], said);
+  for (int64_t page = 0; page < columns; ++page) {
+    table[page] = int32_t(pageOf(0, page));
+    table[2 * columns + page] = int32_t(pageOf(2, page));
+  }
+  for (int64_t b : {0, 2}) {
+    for (int64_t m = columns * kPage; m < kLengths[b]; ++m) {
+      forget(b, m);
+    }
+  }
+  check(paged(), {kp.get(), vp.get()},
+        {Tensor(table.data(), {kRequests, columns}, kI32),
          Tensor(len.data(), {kRequests}, kI32)},
         ATTNRT_INVALID_ARGUMENT);
 }

@@ -513,8 +513,13 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
     auto find = [&](bool ofRows) {
       for (auto [i, table] : llvm::enumerate(view.getSymbols())) {
         AffineMap map = cast<AffineMapAttr>(view.getSymbolMaps()[i]).getValue();
-        // What another table points to is there for live rows only.
-        bool isNested = map.getNumSymbols() != 0, isOfRows = isNested;
+        // What a table leads to is there for live rows only.
+        bool isGuarded = false;
+        auto type = dyn_cast<MemRefType>(table.getType());
+        for (auto [axis, e] : llvm::enumerate(map.getResults())) {
+          isGuarded |= canTablesLeave(view, e, type.getDimSize(axis));
+        }
+        bool isOfRows = isGuarded;
         for (unsigned d = 0; d < indices.size(); ++d) {
           isOfRows |= indices[d].rows && map.isFunctionOfDim(d);
         }
@@ -527,7 +532,7 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
           limitToMemory(view, e, table, place.size() - 1, place.back(), {},
                         live);
         }
-        symbols[i] = lookUp(table, place, live, isNested);
+        symbols[i] = lookUp(table, place, live, isGuarded);
         isKnown[i] = true;
       }
     };

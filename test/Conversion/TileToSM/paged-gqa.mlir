@@ -17,15 +17,21 @@
 // CHECK: scf.for
 
 // A token has its page: an entry of the table is looked at only where the token
-// is below the length, and a page of 16 costs a shift.
+// is below the length and the table has the entry, and a page of 16 costs a
+// shift. Pages that the pool does not have are not copied.
 // CHECK: %[[LIVE:.+]] = arith.cmpi sge, {{.+}} : tensor<64xi64, #sm.mover<8, 4>>
-// CHECK: arith.shrsi {{.+}} : tensor<64xi64, #sm.mover<8, 4>>
-// CHECK: sm.load %{{.+}} live %[[LIVE]] : tensor<64xi64, #sm.mover<8, 4>>, tensor<64xi1, #sm.mover<8, 4>> -> tensor<64xi32, #sm.mover<8, 4>>
+// CHECK: %[[AT:.+]] = arith.shrsi {{.+}} : tensor<64xi64, #sm.mover<8, 4>>
+// CHECK: %[[THERE:.+]] = arith.cmpi ult, %[[AT]], {{.+}} : tensor<64xi64, #sm.mover<8, 4>>
+// CHECK: %[[BOTH:.+]] = arith.andi %[[LIVE]], %[[THERE]]
+// CHECK: %[[ENTRY:.+]] = sm.load %{{.+}} live %[[BOTH]] : tensor<64xi64, #sm.mover<8, 4>>, tensor<64xi1, #sm.mover<8, 4>> -> tensor<64xi32, #sm.mover<8, 4>>
+// CHECK: %[[PAGE:.+]] = arith.extsi %[[ENTRY]]
+// CHECK: %[[INSIDE:.+]] = arith.cmpi ult, %[[PAGE]], {{.+}} : tensor<64xi64, #sm.mover<8, 4>>
+// CHECK: %[[PRESENT:.+]] = arith.andi %[[BOTH]], %[[INSIDE]]
 // Keys and values look it up once.
 // CHECK-NOT: sm.load
 // CHECK: %[[K:.+]] = sm.fill %[[R1:.+]], %[[C1:.+]] {
 // CHECK-NEXT: ^bb0(%[[SLOT:.+]]: !sm.slot<64, 128, f16>):
-// CHECK-NEXT: sm.copy %{{.+}} live %{{.+}} to %[[SLOT]]
+// CHECK-NEXT: sm.copy %{{.+}} live %[[PRESENT]] to %[[SLOT]]
 // CHECK-NEXT: sm.yield
 // CHECK: %[[V:.+]] = sm.fill %[[R2:.+]], %[[C2:.+]] {
 

@@ -132,6 +132,14 @@ LogicalResult ExpandOp::verify() {
   return success();
 }
 
+/// Whether an entry of a table is a symbol of `expr`.
+static bool namesTable(tile::ViewOp view, AffineExpr expr) {
+  return llvm::any_of(llvm::enumerate(view.getSymbols()), [&](auto symbol) {
+    return isa<MemRefType>(symbol.value().getType()) &&
+           expr.isFunctionOfSymbol(symbol.index());
+  });
+}
+
 bool attn::canTablesLeave(tile::ViewOp view, AffineExpr expr, int64_t size) {
   // What is left of a division stays below the divisor.
   if (expr.getKind() == AffineExprKind::Mod) {
@@ -141,10 +149,21 @@ bool attn::canTablesLeave(tile::ViewOp view, AffineExpr expr, int64_t size) {
       return false;
     }
   }
-  return llvm::any_of(llvm::enumerate(view.getSymbols()), [&](auto symbol) {
-    return isa<MemRefType>(symbol.value().getType()) &&
-           expr.isFunctionOfSymbol(symbol.index());
-  });
+  if (namesTable(view, expr)) {
+    return true;
+  }
+  for (Attribute attr : view.getWhere()) {
+    for (AffineExpr e :
+         cast<IntegerSetAttr>(attr).getValue().getConstraints()) {
+      for (unsigned d = 0; d < view.getAddress().getNumDims(); ++d) {
+        if (namesTable(view, e) && e.isFunctionOfDim(d) &&
+            expr.isFunctionOfDim(d)) {
+          return true;
+        }
+      }
+    }
+  }
+  return false;
 }
 
 LogicalResult tile::ViewOp::verify() {

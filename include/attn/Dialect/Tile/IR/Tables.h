@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Page tables, slot mappings and row offsets belong to the engine, and a kernel
-// reads them when it runs: nobody can have checked them before. An index that
-// one of them gives is compared with the size of what it leads into, in every
-// lowering of a view; tile.view says what becomes of a point that is outside.
+// Page tables, slot mappings, offsets and lengths belong to the engine, and a
+// kernel reads them when it runs: nobody can have checked them before. An index
+// that one of them gives, or lets grow, is compared with the size of what it
+// leads into, in every lowering of a view; tile.view says what becomes of a
+// point that is outside.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTN_DIALECT_TILE_IR_TABLES_H
@@ -20,7 +21,8 @@ namespace attn {
 
 /// Whether an entry of a table may lead `expr`, a result of the view's address
 /// or of the map of one of its symbols, outside of an axis of `size` points
-/// (ShapedType::kDynamic: known at run time).
+/// (ShapedType::kDynamic: known at run time). It does as a part of `expr`, or
+/// as the limit of one of its coordinates in the view's domain.
 bool canTablesLeave(tile::ViewOp view, AffineExpr expr, int64_t size);
 
 } // namespace attn
