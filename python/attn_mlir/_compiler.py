@@ -63,6 +63,15 @@ def describe(text):
     return _native.describe(_library(), text)
 
 
+def classify_tiles(text, ranks, points, tile, values):
+    """Classes of the tiles of `points` (rows, columns) along two ranks, as bytes.
+
+    0: no point of the mask, 1: some, 2: all; row by row. `values`: other ranks and
+    the symbols of the mask, by name. See attnjit_classify_tiles.
+    """
+    return _native.classify_tiles(_library(), text, ranks, points, tile, values)
+
+
 def compiler_version():
     """Version of the compiler and of LLVM; None where there is no compiler."""
     try:

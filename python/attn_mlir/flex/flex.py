@@ -157,7 +157,11 @@ class Flex:
     def tile_classes(self, rows, keys, *, tile=(128, 64), b=0, h=0):
         """Classes of the tiles of `rows` queries and `keys` keys, as an array.
 
-        0: no point is present, 1: some are, 2: all. Looks at one tile at a time.
+        0: no point is present, 1: some are, 2: all, as the compiler classifies them
+        from the sets of the mask, with the values of captured tensors of now. What
+        other data decides (flags, document ids, an end per query) is 1 unless the
+        sets leave it out. The time is that of the number of tiles, whatever their
+        sizes. Error (unavailable) without a compiler.
         """
         from .report import tile_classes
 
