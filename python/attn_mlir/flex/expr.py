@@ -246,5 +246,21 @@ class Value:
         return functions.call_function(name, "__call__", inputs, options or {})
 
 
+def walk(roots):
+    """Every node once, operands first: the innermost fault is the cause."""
+    seen = set()
+
+    def go(value):
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        for arg in value.args:
+            yield from go(arg)
+        yield value
+
+    for root in roots:
+        yield from go(root)
+
+
 # Values are made by functions that need the class.
 from . import functions, ops  # noqa: E402

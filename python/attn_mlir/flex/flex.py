@@ -133,21 +133,8 @@ class Flex:
 
     def _extracts(self, space):
         """Reads at indices that no view has."""
-        found, seen = [], set()
-
-        def walk(value):
-            if id(value) in seen:
-                return
-            seen.add(id(value))
-            if value.op == "read" and not space.has_view(value):
-                found.append(value)
-            for arg in value.args:
-                walk(arg)
-
-        for root in (self.mask, self.score):
-            if isinstance(root, expr.Value):
-                walk(root)
-        return found
+        roots = [r for r in (self.mask, self.score) if r is not None]
+        return [v for v in expr.walk(roots) if v.op == "read" and not space.has_view(v)]
 
     def __str__(self):
         from .report import report

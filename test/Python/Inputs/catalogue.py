@@ -176,6 +176,18 @@ def make(rng, batch, heads, rows, keys):
         lambda b, h, q, kv: padding[kv] + padding[q] > -np.inf,
         lambda s, b, h, q, kv: s + padding[kv] + padding[q],
     )
+    # The same by data alone, on one side, on both, and as whole rows of a table.
+    entries["padded_rows_by_data"] = (None, entries["padded_rows"][1])
+    entries["padded_queries"] = (None, lambda s, b, h, q, kv: s + padding[q])
+    holes = np.where(rng.random((heads, rows, keys)) < 0.3, -np.inf, 0.25).astype(np.float32)
+    holes[:, ::3] = -np.inf
+    holes[:, 1::3, : keys // 2], holes[:, 1::3, keys // 2] = -np.inf, 0.25
+    holes[:, 1::6] -= 120  # too little for exp of anything but differences
+    holes[:, 2::3, :-1], holes[:, 2::3, -1] = np.finfo(np.float32).min, 0.25
+    entries["table_with_holes"] = (None, lambda s, b, h, q, kv: s + holes[h, q, kv])
+    entries["log_of_zero"] = (
+        masks["causal"], lambda s, b, h, q, kv: s + np.log(np.maximum(kv - 4, 0) * 1.0),
+    )
     entries["alibi_window"] = (masks["window"], scores["alibi"])
     entries["cap_documents"] = (masks["document_causal"], cap)
     return entries
