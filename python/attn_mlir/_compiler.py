@@ -23,8 +23,15 @@ class CompileWarning(UserWarning):
     """What the compiler has to say of a program that it compiles all the same."""
 
 
+def _check_text(**given):
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise Error("invalid argument", f"expects {name} as str, but got {value!r}")
+
+
 def compile_quietly(text, targets="cpu", *, entry=None, rows=0, tile=0, cache_dir=None):
     """compile() without warnings of Python."""
+    _check_text(text=text, targets=targets)
     return _native.compile(_library(), text, targets, entry, rows, tile, cache_dir)
 
 
@@ -60,6 +67,7 @@ def describe(text):
     bounds. Error (invalid argument) has all diagnostics; unavailable without a
     compiler.
     """
+    _check_text(text=text)
     return _native.describe(_library(), text)
 
 

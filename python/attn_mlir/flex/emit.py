@@ -125,6 +125,11 @@ class Cascade:
         kind = self.tensor(names, "f32")
         region = Region(self.space)
         region.take_score()
+        if not any(v.op in ("score", "coord", "read") for v in expr.walk([score])):
+            # A number is nothing along the ranks: one that positions choose is, and
+            # no two of them are that far apart.
+            apart = expr.Value("coord", (), expr.INT, "kv") - expr.Value("coord", (), expr.INT, "q")
+            score = ops.where(-(2**30) < apart, score, 0.0)
         result = region.value(ops.convert(score, expr.FLOAT))
         return region.einsum(
             "%mod", names, kind, [(f"%qk[{names}]", kind, "f32")], result, "f32"

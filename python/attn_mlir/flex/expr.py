@@ -37,11 +37,6 @@ class Value:
     # Identity: a comparison of Values is a condition, not an answer.
     __hash__ = object.__hash__
 
-    def key(self):
-        """Equal for equal expressions."""
-        data = self.data if self.op != "read" else id(self.data)
-        return (self.op, self.kind, data, tuple(a.key() for a in self.args))
-
     # Arithmetic
     def __add__(self, other):
         return ops.arithmetic("add", self, other)

@@ -94,7 +94,7 @@ def _bad(place, what):
 def check_constants(root):
     """While tracing: integers that are written in the function."""
     for value in expr.walk([root]):
-        if value.op == "const" and value.kind == expr.INT and not _fits((value.data, value.data)):
+        if value.op == "const" and value.kind == expr.INT and not fits((value.data, value.data)):
             raise TraceError(
                 f"expects integers {_LIMITS}, but got {value.data}: a float holds it", value.place
             )
@@ -139,7 +139,7 @@ def check_integers(mask, score, equal, ranges):
 
 
 def _check(value, found, ranges):
-    if found is None or _fits(found):
+    if found is None or fits(found):
         return
     if value.op == "read":
         # The larger one of those that do not fit says more.
@@ -162,5 +162,5 @@ def _check(value, found, ranges):
     )
 
 
-def _fits(found):
+def fits(found):
     return LEAST <= found[0] and found[1] <= LARGEST

@@ -3,6 +3,7 @@
 """What print() and plot() show of a traced attention."""
 
 import dataclasses
+import operator
 
 from .._compiler import classify_tiles, describe
 from .._errors import Error
@@ -17,10 +18,15 @@ def tile_classes(attention, rows, keys, tile, b, h):
     """By the compiler, from the cascade of one head: no mask is looked at by points."""
     import numpy as np
 
-    height, width = tile
-    if min(rows, keys, b, h) < 0 or height < 1 or width < 1:
+    try:
+        height, width = map(operator.index, tile)
+        rows, keys, b, h = map(operator.index, (rows, keys, b, h))
+    except (TypeError, ValueError):
+        height = 0  # an error
+    if height < 1 or width < 1 or min(rows, keys, b, h) < 0:
         raise bad(
-            f"expects sizes, but got {rows} rows, {keys} keys and tiles of {tile} at b {b}, h {h}"
+            f"expects integers, but got {rows!r} rows, {keys!r} keys and tiles of {tile!r} "
+            f"at b {b!r}, h {h!r}"
         )
     counts = (-(-rows // height), -(-keys // width))
     if 0 in counts:

@@ -6,8 +6,7 @@ import traceback
 
 from . import expr, ops
 from .affine import COORDS
-from .capture import Captured
-from .errors import TraceError, _is_ours
+from .errors import TraceError, _is_ours, is_library
 
 
 def coordinates():
@@ -19,7 +18,7 @@ def trace_mask(function, lifter):
     result = _call(function, lifter, coordinates())
     if result.kind == expr.FLOAT:
         raise TraceError(
-            "expects a mask_mod that gives a bool, but got a float", _place(function)
+            "expects a mask_mod that gives a bool, but got a float", place_of(function)
         )
     return result if result.kind == expr.BOOL else ops.compare("ne", result, 0)
 
@@ -30,41 +29,31 @@ def trace_score(function, lifter):
     return ops.convert(_call(function, lifter, (score, *coordinates())), expr.FLOAT)
 
 
-def _place(function):
+def place_of(function):
+    """File and first line of a function, as far as Python has them."""
     code = getattr(function, "__code__", None)
     return (code.co_filename, code.co_firstlineno) if code else (repr(function), 0)
 
 
 def _call(function, lifter, arguments):
-    if not callable(function):
-        raise TraceError(
-            f"expects a function, but got {type(function).__name__}", ("", 0)
-        )
     try:
         result = lifter.lift(function, "the function")(*arguments)
-        if isinstance(result, Captured):
-            result = result.as_value()
-        return ops.lift(result)
     except TraceError as error:
-        if error.lineno and _is_user_line(error.filename):
+        if error.filename and not is_library(error.filename):
             raise
-        raise TraceError(error.what, _place(function)) from error
+        raise TraceError(error.what, place_of(function)) from error
     except Exception as error:
         # The innermost line of the user's: below it is a library that refused.
         lines = [
             (frame.f_code.co_filename, line)
             for frame, line in traceback.walk_tb(error.__traceback__)
-            if not _is_ours(frame) and not _is_library(frame.f_code.co_filename)
+            if not _is_ours(frame) and not is_library(frame.f_code.co_filename)
         ]
         raise TraceError(
             f"cannot be traced: {type(error).__name__}: {error}",
-            lines[-1] if lines else _place(function),
+            lines[-1] if lines else place_of(function),
         ) from error
-
-
-def _is_user_line(filename):
-    return bool(filename) and not _is_library(filename)
-
-
-def _is_library(filename):
-    return any(f"/{name}/" in filename for name in ("numpy", "torch"))
+    try:
+        return ops.lift(result)
+    except TraceError as error:
+        raise TraceError(f"{error.what} as what the function returns", place_of(function)) from error

@@ -53,6 +53,7 @@ def make(rng, batch, heads, rows, keys):
     head_table = rng.standard_normal((heads, rows + keys)).astype(np.float32)
     half = rng.standard_normal((heads, longest)).astype(np.float16)
     wide = rng.standard_normal(longest)
+    wide_float = documents * 0.5
     hashes = rng.integers(2**40, 2**62, 3)[documents % 3] + 2**32 * (documents // 3).astype(np.int64)
     sentinel = np.full(heads, 2**31 - 1)
     per_head = rng.integers(1, keys, heads).astype(np.int64)
@@ -93,6 +94,7 @@ def make(rng, batch, heads, rows, keys):
         "prefix_lm": lambda b, h, q, kv: (q >= kv) | (kv < prefix[b]),
         "documents": lambda b, h, q, kv: documents[q] == documents[kv],
         "document_causal": document_causal,
+        "float_ids": lambda b, h, q, kv: wide_float[q] == wide_float[kv],
         "documents_batched": lambda b, h, q, kv: shuffled[b, q] == shuffled[b, kv],
         "document_order": lambda b, h, q, kv: documents[q] >= documents[kv],
         "not_document": lambda b, h, q, kv: documents[q] != documents[kv],
@@ -167,6 +169,7 @@ def make(rng, batch, heads, rows, keys):
         "floor": lambda s, b, h, q, kv: s + np.floor((q - kv) / 3.0),
         "float_compare": lambda s, b, h, q, kv: np.where((q - kv) * 0.5 < 2.0, s, s * 0.5),
         "maximum_index": lambda s, b, h, q, kv: s + np.maximum(q - kv, 3) * 0.1,
+        "constant": lambda s, b, h, q, kv: 1.5,
         "steps": lambda s, b, h, q, kv: s + buckets[kv % 5],
     }
     entries = {name: (mask, None) for name, mask in masks.items()}

@@ -111,6 +111,8 @@ def check_sizes():
     for words, options in (
         ("expects indices inside of a captured tensor [2], but got [2]", {"b": 2}),
         ("tiles of (0, 8)", {"tile": (0, 8)}),
+        ("tiles of 8", {"tile": 8}),
+        ("at b 'a', h 0", {"b": "a"}),
         ("at most 268435456 tiles, but got 4611686014132420609", {"tile": (1, 1)}),
     ):
         try:
