@@ -133,8 +133,9 @@ def run(head_dim, options):
         f"pages held, {stats['pages_evicted']} evicted"
     )
     print(
-        f"  {c['steps with shared keys']} steps shared keys; keys read per layer, x KV heads: "
-        f"{engine.cache.keys_read}, those of all requests: {c['keys']}"
+        f"  {c['steps with shared keys']} steps shared keys; per layer, x KV heads: "
+        f"{c['keys']} keys of all requests, {engine.cache.keys_stored} of them in different "
+        f"slots, {engine.cache.keys_visited} in the tiles that work items visit"
     )
     wrong, total = check(model, engine)
     print(f"  {total - wrong} of {total} tokens are those of eager attention")

@@ -154,6 +154,25 @@ attnrt_status attnjit_describe(const char *text, uint64_t length,
                 });
 }
 
+attnrt_status attnjit_classify_tiles(const char *text, uint64_t length,
+                                     const attnjit_tile_map *map,
+                                     attnjit_result **out) {
+  return answer(text, length, nullptr, out,
+                [&](Request &request, attnjit_result &result) {
+                  attn::TileMapRequest wanted;
+                  if (Failure failure = readTileMap(map, wanted)) {
+                    auto failed = std::make_shared<Compiled>();
+                    failed->diagnostics = "error: " + failure.message + '\n';
+                    failed->failure = failure;
+                    result.compiled = failed;
+                    return;
+                  }
+                  request.singleThread = true; // a few milliseconds
+                  result.compiled = classifyTiles(request, wanted);
+                  result.origin = ATTNJIT_COMPILED;
+                });
+}
+
 void attnjit_result_release(attnjit_result *result) { delete result; }
 
 const void *attnjit_result_bytes(const attnjit_result *result) {

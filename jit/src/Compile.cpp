@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 #include "Compile.h"
 
-#include "attn/Compiler/Compiler.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -159,6 +158,15 @@ CompiledPtr attnjit::describe(const Request &request) {
     llvm::raw_string_ostream os(lines);
     if (llvm::succeeded(attn::describe(module, os))) {
       compiled.bundle.append(lines.begin(), lines.end());
+    }
+  });
+}
+
+CompiledPtr attnjit::classifyTiles(const Request &request,
+                                   const attn::TileMapRequest &map) {
+  return makeOf(request, [&](mlir::ModuleOp module, Compiled &compiled) {
+    if (llvm::failed(attn::tileMap(module, map, compiled.bundle))) {
+      compiled.bundle.clear();
     }
   });
 }

@@ -28,6 +28,9 @@ using CompiledPtr = std::shared_ptr<const Compiled>;
 CompiledPtr compile(const Request &request);
 /// The lines of attnjit_describe in place of a bundle.
 CompiledPtr describe(const Request &request);
+/// The bytes of attnjit_classify_tiles in place of a bundle.
+CompiledPtr classifyTiles(const Request &request,
+                          const attn::TileMapRequest &map);
 
 } // namespace attnjit
 

@@ -11,6 +11,7 @@
 #include "attnrt/cpu_features.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/SHA256.h"
 #include <cstring>
 
@@ -22,38 +23,47 @@ static Failure invalid(const Twine &message) {
   return {ATTNRT_INVALID_ARGUMENT, message.str()};
 }
 
-/// The struct as this library knows it.
-static Failure readOptions(const attnjit_options *given,
-                           attnjit_options &options) {
-  options = {};
-  options.struct_size = sizeof(options);
-  if (!given) {
-    return {};
-  }
-  uint32_t size = given->struct_size;
+/// A struct as this library knows it.
+template <class T>
+static Failure readStruct(const T &given, const char *name, T &out) {
+  out = {};
+  uint32_t size = given.struct_size;
   if (size < 8 || size > 4096) {
-    return invalid("expects struct_size of attnjit_options to be its size (" +
-                   Twine(sizeof(options)) + " here), but got " + Twine(size));
+    return invalid(Twine("expects struct_size of ") + name +
+                   " to be its size (" + Twine(sizeof(T)) + " here), but got " +
+                   Twine(size));
   }
-  const char *bytes = reinterpret_cast<const char *>(given);
-  for (uint32_t i = sizeof(options); i < size; ++i) {
+  const char *bytes = reinterpret_cast<const char *>(&given);
+  for (uint32_t i = sizeof(T); i < size; ++i) {
     if (bytes[i]) {
       return {ATTNRT_INCOMPATIBLE,
-              ("attnjit_options has a field at byte " + Twine(i) +
+              (Twine(name) + " has a field at byte " + Twine(i) +
                " that this library does not know")
                   .str()};
     }
   }
-  std::memcpy(&options, given, std::min<size_t>(size, sizeof(options)));
+  std::memcpy(&out, &given, std::min<size_t>(size, sizeof(T)));
+  if (out.reserved) {
+    return invalid(Twine("expects reserved of ") + name + " to be 0, but got " +
+                   Twine(out.reserved));
+  }
+  return {};
+}
+
+static Failure readOptions(const attnjit_options *given,
+                           attnjit_options &options) {
+  options = {};
+  if (!given) {
+    return {};
+  }
+  if (Failure failure = readStruct(*given, "attnjit_options", options)) {
+    return failure;
+  }
   constexpr uint32_t known = ATTNJIT_NO_MEMORY_CACHE | ATTNJIT_SINGLE_THREAD;
   if (options.flags & ~known) {
     return invalid("expects flags of attnjit_options out of 0x" +
                    llvm::utohexstr(known) + ", but got 0x" +
                    llvm::utohexstr(options.flags));
-  }
-  if (options.reserved) {
-    return invalid("expects reserved of attnjit_options to be 0, but got " +
-                   Twine(options.reserved));
   }
   for (auto [name, number] :
        {std::pair("rows", options.rows), std::pair("tile", options.tile),
@@ -158,5 +168,53 @@ Failure attnjit::readRequest(const char *text, uint64_t length,
   request.cacheDirBytes =
       options.cache_dir_bytes ? options.cache_dir_bytes : uint64_t(1) << 30;
   request.key = makeKey(request);
+  return {};
+}
+
+Failure attnjit::readTileMap(const attnjit_tile_map *given,
+                             attn::TileMapRequest &request) {
+  if (!given) {
+    return invalid("expects an attnjit_tile_map, but got null");
+  }
+  attnjit_tile_map map;
+  if (Failure failure = readStruct(*given, "attnjit_tile_map", map)) {
+    return failure;
+  }
+  if (!map.row_rank || !map.col_rank || (map.num_values && !map.values)) {
+    return invalid("expects names of two ranks and values, but got null");
+  }
+  constexpr int64_t limit = int64_t(1) << 31;
+  for (auto [name, number] :
+       {std::pair("rows", map.rows), std::pair("cols", map.cols),
+        std::pair("tile_rows", map.tile_rows),
+        std::pair("tile_cols", map.tile_cols)}) {
+    if (number < 1 || number >= limit) {
+      return invalid(Twine("expects ") + name + " of 1 to " + Twine(limit - 1) +
+                     ", but got " + Twine(number));
+    }
+  }
+  // Neither factor is above 2^31.
+  uint64_t tiles = llvm::divideCeil(uint64_t(map.rows), map.tile_rows) *
+                   llvm::divideCeil(uint64_t(map.cols), map.tile_cols);
+  if (tiles > ATTNJIT_MAX_TILES) {
+    return invalid("expects at most " + Twine(ATTNJIT_MAX_TILES) +
+                   " tiles, but got " + Twine(tiles));
+  }
+  request.rowRank = map.row_rank;
+  request.colRank = map.col_rank;
+  request.rows = map.rows;
+  request.cols = map.cols;
+  request.tileRows = map.tile_rows;
+  request.tileCols = map.tile_cols;
+  for (uint64_t i = 0; i < map.num_values; ++i) {
+    const attnjit_value &value = map.values[i];
+    if (!value.name || value.value <= -limit || value.value >= limit) {
+      return invalid("expects values with names below 2^31 in magnitude, but "
+                     "got " +
+                     Twine(value.name ? value.name : "null") + " = " +
+                     Twine(value.value));
+    }
+    request.values.emplace_back(value.name, value.value);
+  }
   return {};
 }

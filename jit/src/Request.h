@@ -8,6 +8,7 @@
 #ifndef ATTNJIT_SRC_REQUEST_H
 #define ATTNJIT_SRC_REQUEST_H
 
+#include "attn/Compiler/Compiler.h"
 #include "attn/JIT/Bundle.h"
 #include "attnjit/attnjit.h"
 
@@ -37,6 +38,8 @@ struct Request {
 /// is compiled: LLVM ends the process at a chip that it does not know.
 Failure readRequest(const char *text, uint64_t length,
                     const attnjit_options *options, Request &request);
+
+Failure readTileMap(const attnjit_tile_map *map, attn::TileMapRequest &request);
 
 /// attnjit_version().
 const std::string &getVersion();

@@ -27,7 +27,7 @@
 // clang-format off
 #define JIT_FUNCTIONS(X) \
   X(abi_version) X(check_abi) X(version) X(last_message) X(compile) X(describe) \
-  X(result_release) X(result_bytes) X(result_size) X(result_diagnostics) \
+  X(classify_tiles)   X(result_release) X(result_bytes) X(result_size) X(result_diagnostics) \
   X(result_origin) X(set_memory_limit) X(get_counters)
 #define RT_FUNCTIONS(X) \
   X(last_message) X(context_create) X(context_release) X(bundle_load) \
@@ -253,6 +253,79 @@ static void test_describe(void) {
         jit_last_message());
   jit_result_release(result);
   CHECK(jit_describe(none, 3, NULL) == ATTNRT_INVALID_ARGUMENT, "-");
+}
+
+/// Rows that see the keys up to themselves and `w` more.
+static const char *banded =
+    "func.func @f(%a: tensor<?x?xf32>, %w: index) -> tensor<?xf32> {\n"
+    "  %o = attn.cascade ranks(p, m) -> tensor<?xf32> {\n"
+    "    %s = attn.einsum %a[p, m] -> [p] reduce add(m) symbols(w = %w)\n"
+    "        where (m <= p + w)\n"
+    "        : (tensor<?x?xf32>, index) -> tensor<?xf32>\n"
+    "    attn.yield %s : tensor<?xf32>\n"
+    "  }\n"
+    "  return %o : tensor<?xf32>\n"
+    "}\n";
+
+static void expect_no_tiles(const attnjit_tile_map *map, attnrt_status status,
+                            const char *words) {
+  attnjit_result *result = NULL;
+  attnrt_status got = jit_classify_tiles(banded, strlen(banded), map, &result);
+  printf("%s\n", jit_last_message());
+  CHECK(got == status, "got %d", got);
+  CHECK(strstr(jit_last_message(), words), "%s", words);
+  CHECK(result && !jit_result_bytes(result), "-");
+  CHECK(strstr(jit_result_diagnostics(result), words), "%s", words);
+  jit_result_release(result);
+}
+
+static void test_classify_tiles(void) {
+  attnjit_value values[] = {{"w", 1}, {"unused", 7}};
+  const attnjit_tile_map map = {.struct_size = sizeof(map),
+                                .row_rank = "p",
+                                .col_rank = "m",
+                                .rows = 5,
+                                .cols = 9,
+                                .tile_rows = 2,
+                                .tile_cols = 3,
+                                .values = values,
+                                .num_values = 2};
+  attnjit_result *result = NULL;
+  CHECK(!jit_classify_tiles(banded, strlen(banded), &map, &result), "%s",
+        jit_last_message());
+  // Row i sees the keys up to i + 1.
+  const char want[] = {1, 0, 0, 2, 1, 0, 2, 2, 0};
+  CHECK(jit_result_size(result) == sizeof(want), "-");
+  CHECK(!memcmp(jit_result_bytes(result), want, sizeof(want)), "-");
+  jit_result_release(result);
+
+  attnjit_tile_map bad = map;
+  bad.num_values = 0;
+  expect_no_tiles(&bad, ATTNRT_INVALID_ARGUMENT,
+                  "expects a value of the symbol 'w', but got none");
+  bad = map;
+  bad.col_rank = "p";
+  expect_no_tiles(&bad, ATTNRT_INVALID_ARGUMENT,
+                  "expects a cascade with ranks 'p' and 'p'");
+  bad = map;
+  bad.tile_cols = 0;
+  expect_no_tiles(&bad, ATTNRT_INVALID_ARGUMENT,
+                  "expects tile_cols of 1 to 2147483647, but got 0");
+  bad = map;
+  bad.rows = bad.cols = INT32_MAX;
+  expect_no_tiles(&bad, ATTNRT_INVALID_ARGUMENT, "at most 268435456 tiles");
+  bad = map;
+  bad.reserved = 1;
+  expect_no_tiles(&bad, ATTNRT_INVALID_ARGUMENT, "expects reserved of");
+  bad = map;
+  bad.row_rank = NULL;
+  expect_no_tiles(&bad, ATTNRT_INVALID_ARGUMENT, "names of two ranks");
+  bad = map;
+  bad.struct_size = 4;
+  expect_no_tiles(&bad, ATTNRT_INVALID_ARGUMENT, "attnjit_tile_map to be its");
+  values[0].value = INT64_C(1) << 31;
+  expect_no_tiles(&map, ATTNRT_INVALID_ARGUMENT, "got w = 2147483648");
+  expect_no_tiles(NULL, ATTNRT_INVALID_ARGUMENT, "expects an attnjit_tile_map");
 }
 
 //===----------------------------------------------------------------------===//
@@ -601,6 +674,7 @@ int main(int argc, char **argv) {
     test_run();
   } else if (!strcmp(argv[1], "describe")) {
     test_describe();
+    test_classify_tiles();
   } else if (!strcmp(argv[1], "errors")) {
     test_errors();
   } else if (!strcmp(argv[1], "memory")) {

@@ -437,3 +437,51 @@ PresenceSets attn::collectSets(ArrayRef<PresenceTerm> presence,
   }
   return result;
 }
+
+void attn::dropVaryingSymbols(PresenceSets &sets,
+                              const llvm::SmallBitVector &ranks) {
+  PresenceSets kept;
+  kept.hasOtherTerms = sets.hasOtherTerms;
+  SmallVector<AffineExpr> numbers(sets.symbols.size());
+  for (unsigned s = 0; s < sets.symbols.size(); ++s) {
+    AffineMap map = sets.symbolMaps[s];
+    if (llvm::none_of(ranks.set_bits(), [&](unsigned rank) {
+          return map.isFunctionOfDim(rank);
+        })) {
+      numbers[s] = getAffineSymbolExpr(kept.symbols.size(), map.getContext());
+      kept.symbols.push_back(sets.symbols[s]);
+      kept.symbolMaps.push_back(map);
+      kept.symbolNames.push_back(sets.symbolNames[s]);
+    }
+  }
+  if (kept.symbols.size() == sets.symbols.size()) {
+    return;
+  }
+  for (ArrayRef<IntegerSet> conjunct : sets.conjunction) {
+    SmallVector<IntegerSet> &weaker = kept.conjunction.emplace_back();
+    for (IntegerSet set : conjunct) {
+      SmallVector<AffineExpr> constraints;
+      SmallVector<bool> eqFlags;
+      for (auto [i, expr] : llvm::enumerate(set.getConstraints())) {
+        bool varies = false;
+        for (auto [s, number] : llvm::enumerate(numbers)) {
+          varies |= !number && expr.isFunctionOfSymbol(s);
+        }
+        if (varies) {
+          kept.hasOtherTerms = true;
+          continue;
+        }
+        constraints.push_back(expr.replaceSymbols(numbers));
+        eqFlags.push_back(set.isEq(i));
+      }
+      if (constraints.empty()) {
+        // 0 >= 0: everything, as far as the sets know.
+        constraints.push_back(getAffineConstantExpr(0, set.getContext()));
+        eqFlags.push_back(false);
+      }
+      weaker.push_back(IntegerSet::get(set.getNumDims(), kept.symbols.size(),
+                                       constraints, eqFlags));
+    }
+  }
+  sets = std::move(kept);
+}

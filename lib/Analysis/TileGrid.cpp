@@ -158,6 +158,33 @@ SmallVector<TileGrid, 0> attn::findTileGrids(CascadeOp cascade) {
   return grids;
 }
 
+std::optional<TileGrid> attn::findTileGrid(CascadeOp cascade, int64_t rowRank,
+                                           int64_t colRank) {
+  std::optional<TileGrid> found;
+  cascade->walk([&](EinsumOp einsum) {
+    SmallBitVector reduced = einsum.getReducedRanks();
+    if (!reduced.test(colRank)) {
+      return WalkResult::advance();
+    }
+    if (reduced.count() == 1 && !einsum->getParentOfType<FoldOp>()) {
+      TileGrid grid;
+      grid.cascade = cascade;
+      grid.op = einsum;
+      grid.colRank = colRank;
+      grid.rowRank = rowRank;
+      grid.presence = withoutImplied(pointPresence(einsum));
+      grid.sets = collectSets(grid.presence, cascade.getNumRanks());
+      SmallBitVector varying(cascade.getNumRanks());
+      varying.set(rowRank);
+      varying.set(colRank);
+      dropVaryingSymbols(grid.sets, varying);
+      found = std::move(grid);
+    }
+    return WalkResult::interrupt();
+  });
+  return found;
+}
+
 FailureOr<GridClasses> attn::classifyGrid(const TileGrid &grid, int64_t rows,
                                           int64_t cols) {
   CascadeOp cascade = grid.cascade;
@@ -240,6 +267,29 @@ FailureOr<GridClasses> attn::classifyGrid(const TileGrid &grid, int64_t rows,
   return result;
 }
 
+void attn::forEachTile(const TileGrid &grid, const GridClasses &classes,
+                       SmallVector<int64_t> params, int64_t numRows,
+                       int64_t rows, int64_t numCols, int64_t cols,
+                       llvm::function_ref<void(TileClass)> visit) {
+  int64_t colStep = classes.colSizeParam >= 0 ? cols : 1;
+  for (int64_t row = 0; row < numRows; row += rows) {
+    if (classes.rowParam >= 0) {
+      params[classes.rowParam] = row;
+      params[classes.rowSizeParam] = std::min(rows, numRows - row);
+    }
+    for (int64_t col = 0; col < numCols; col += colStep) {
+      params[classes.colParam] = col;
+      if (classes.colSizeParam >= 0) {
+        params[classes.colSizeParam] = std::min(cols, numCols - col);
+      }
+      TileClass found = classes.classes.classify(params);
+      visit(found == TileClass::Full && grid.sets.hasOtherTerms
+                ? TileClass::Partial
+                : found);
+    }
+  }
+}
+
 std::optional<TileCounts> attn::countTiles(const TileGrid &grid, int64_t rows,
                                            int64_t cols) {
   CascadeOp cascade = grid.cascade;
@@ -266,31 +316,12 @@ std::optional<TileCounts> attn::countTiles(const TileGrid &grid, int64_t rows,
   if (failed(grids)) {
     return std::nullopt;
   }
-  int64_t colStep = grids->colSizeParam >= 0 ? cols : 1;
-  SmallVector<int64_t> params(grids->params.numParams, 0);
   TileCounts counts;
-  for (int64_t row = 0; row < numRows; row += rows) {
-    for (int64_t col = 0; col < numCols; col += colStep) {
-      params[grids->colParam] = col;
-      if (grids->colSizeParam >= 0) {
-        params[grids->colSizeParam] = std::min(cols, numCols - col);
-      }
-      if (grids->rowParam >= 0) {
-        params[grids->rowParam] = row;
-        params[grids->rowSizeParam] = std::min(rows, numRows - row);
-      }
-      switch (grids->classes.classify(params)) {
-      case TileClass::Empty:
-        ++counts.empty;
-        break;
-      case TileClass::Full:
-        ++(grid.sets.hasOtherTerms ? counts.partial : counts.full);
-        break;
-      case TileClass::Partial:
-        ++counts.partial;
-        break;
-      }
-    }
-  }
+  forEachTile(grid, *grids, SmallVector<int64_t>(grids->params.numParams, 0),
+              numRows, rows, numCols, cols, [&](TileClass c) {
+                ++(c == TileClass::Empty  ? counts.empty
+                   : c == TileClass::Full ? counts.full
+                                          : counts.partial);
+              });
   return counts;
 }

@@ -23,8 +23,15 @@ class CompileWarning(UserWarning):
     """What the compiler has to say of a program that it compiles all the same."""
 
 
+def _check_text(**given):
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise Error("invalid argument", f"expects {name} as str, but got {value!r}")
+
+
 def compile_quietly(text, targets="cpu", *, entry=None, rows=0, tile=0, cache_dir=None):
     """compile() without warnings of Python."""
+    _check_text(text=text, targets=targets)
     return _native.compile(_library(), text, targets, entry, rows, tile, cache_dir)
 
 
@@ -60,7 +67,17 @@ def describe(text):
     bounds. Error (invalid argument) has all diagnostics; unavailable without a
     compiler.
     """
+    _check_text(text=text)
     return _native.describe(_library(), text)
+
+
+def classify_tiles(text, ranks, points, tile, values):
+    """Classes of the tiles of `points` (rows, columns) along two ranks, as bytes.
+
+    0: no point of the mask, 1: some, 2: all; row by row. `values`: other ranks and
+    the symbols of the mask, by name. See attnjit_classify_tiles.
+    """
+    return _native.classify_tiles(_library(), text, ranks, points, tile, values)
 
 
 def compiler_version():

@@ -10,8 +10,11 @@
 
 #include <dlfcn.h>
 #include <memory>
+#include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <vector>
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -25,6 +28,7 @@ struct Library {
   decltype(&attnjit_last_message) lastMessage;
   decltype(&attnjit_compile) compile;
   decltype(&attnjit_describe) describe;
+  decltype(&attnjit_classify_tiles) classifyTiles;
   decltype(&attnjit_result_release) release;
   decltype(&attnjit_result_bytes) bytes;
   decltype(&attnjit_result_size) size;
@@ -68,6 +72,7 @@ static const Library &open(const std::string &path) {
   find(handle, "attnjit_last_message", library->lastMessage);
   find(handle, "attnjit_compile", library->compile);
   find(handle, "attnjit_describe", library->describe);
+  find(handle, "attnjit_classify_tiles", library->classifyTiles);
   find(handle, "attnjit_result_release", library->release);
   find(handle, "attnjit_result_bytes", library->bytes);
   find(handle, "attnjit_result_size", library->size);
@@ -123,13 +128,13 @@ static Compiled compile(const std::string &path, const std::string &text,
           nameOf(jit.origin(made))};
 }
 
-static std::string describe(const std::string &path, const std::string &text) {
-  const Library &jit = open(path);
+/// The bytes of a result that `call` makes, without the GIL.
+template <class F> static std::string bytesOf(const Library &jit, F call) {
   attnjit_result *made = nullptr;
   attnrt_status status;
   {
     nb::gil_scoped_release unlocked;
-    status = jit.describe(text.data(), text.size(), &made);
+    status = call(&made);
   }
   std::unique_ptr<attnjit_result, decltype(jit.release)> result(made,
                                                                 jit.release);
@@ -138,6 +143,39 @@ static std::string describe(const std::string &path, const std::string &text) {
     raise(status, all.empty() ? jit.lastMessage() : all);
   }
   return {static_cast<const char *>(jit.bytes(made)), jit.size(made)};
+}
+
+static std::string describe(const std::string &path, const std::string &text) {
+  const Library &jit = open(path);
+  return bytesOf(jit, [&](attnjit_result **made) {
+    return jit.describe(text.data(), text.size(), made);
+  });
+}
+
+static nb::bytes classifyTiles(const std::string &path, const std::string &text,
+                               std::pair<std::string, std::string> ranks,
+                               std::pair<int64_t, int64_t> points,
+                               std::pair<int64_t, int64_t> tile,
+                               const std::map<std::string, int64_t> &values) {
+  const Library &jit = open(path);
+  std::vector<attnjit_value> named;
+  for (const auto &[name, value] : values) {
+    named.push_back({name.c_str(), value});
+  }
+  attnjit_tile_map map = {};
+  map.struct_size = sizeof(map);
+  map.row_rank = ranks.first.c_str();
+  map.col_rank = ranks.second.c_str();
+  map.rows = points.first;
+  map.cols = points.second;
+  map.tile_rows = tile.first;
+  map.tile_cols = tile.second;
+  map.values = named.data();
+  map.num_values = named.size();
+  std::string classes = bytesOf(jit, [&](attnjit_result **made) {
+    return jit.classifyTiles(text.data(), text.size(), &map, made);
+  });
+  return nb::bytes(classes.data(), classes.size());
 }
 
 void attn::python::bindCompiler(nb::module_ &m) {
@@ -150,6 +188,8 @@ void attn::python::bindCompiler(nb::module_ &m) {
   m.def("compile", &compile, "library"_a, "text"_a, "targets"_a, "entry"_a,
         "rows"_a, "tile"_a, "cache_dir"_a);
   m.def("describe", &describe, "library"_a, "text"_a);
+  m.def("classify_tiles", &classifyTiles, "library"_a, "text"_a, "ranks"_a,
+        "points"_a, "tile"_a, "values"_a);
   m.def(
       "compiler_version",
       [](const std::string &path) { return std::string(open(path).version()); },

@@ -374,6 +374,6 @@ void attn::python::bindSchedule(nb::module_ &m) {
            "Checks the plans of the last step by rules of their own.")
       .def_prop_ro("stats", &stats,
                    "Of the last step: segments, rows, items, merges, slots, "
-                   "workspace_bytes, keys_read (keys that work items visit, "
-                   "times KV heads).");
+                   "workspace_bytes, keys_read (keys of the tiles that work "
+                   "items visit, once per item; times KV heads).");
 }

@@ -230,7 +230,7 @@ void attn::python::bindTensor(nb::module_ &m) {
           [](Tensor *self, nb::handle tensor) {
             new (self) Tensor(Tensor::of(tensor));
           },
-          "tensor"_a,
+          "tensor"_a.none(), // refused as other objects are
           "Of anything with __dlpack__ or the buffer protocol. Error (invalid "
           "argument) otherwise.")
       .def_prop_ro("shape", &Tensor::sizes, "Sizes of the axes.")

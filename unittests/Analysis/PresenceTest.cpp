@@ -257,6 +257,50 @@ func.func @f(%a: tensor<8x64xf32>, %len: tensor<8xi32>, %w: index,
   EXPECT_TRUE(sets.conjunction[1][0].getConstraint(0).isFunctionOfSymbol(0));
 }
 
+TEST_F(PresenceTest, VaryingSymbolsTakeTheirConstraintsAlong) {
+  parse(R"mlir(
+func.func @f(%a: tensor<8x64xf32>, %len: tensor<8xi32>, %w: index) {
+  attn.cascade ranks(p, m) {
+    %s = attn.einsum %a[p, m] -> [p, m] symbols(len = %len[p], w = %w)
+        where (m < len and p <= m) or (p < w)
+        : (tensor<8x64xf32>, tensor<8xi32>, index) -> tensor<8x64xf32>
+    %t = attn.einsum %s[p, m] -> [p, m] symbols(len = %len[p])
+        where (p < len)
+        : (tensor<8x64xf32>, tensor<8xi32>) -> tensor<8x64xf32>
+    attn.yield
+  }
+  return
+})mlir");
+  ASSERT_EQ(einsums.size(), 2u);
+  PresenceSets sets = collectSets(pointPresence(einsums[1]), 2);
+  PresenceSets same = sets;
+  llvm::SmallBitVector ranks(2);
+  ranks.set(1); // m: no symbol varies along it
+  dropVaryingSymbols(same, ranks);
+  EXPECT_EQ(same.symbols.size(), 2u);
+  EXPECT_FALSE(same.hasOtherTerms);
+  EXPECT_EQ(same.conjunction, sets.conjunction);
+
+  ranks.set(0);
+  dropVaryingSymbols(sets, ranks);
+  EXPECT_TRUE(sets.hasOtherTerms);
+  ASSERT_EQ(sets.symbols.size(), 1u);
+  EXPECT_EQ(sets.symbolNames[0].getValue(), "w");
+  ASSERT_EQ(sets.conjunction.size(), 2u);
+  // The term of %t stands first, and says nothing any more.
+  auto text = [](IntegerSet set) {
+    std::string printed;
+    llvm::raw_string_ostream os(printed);
+    set.print(os);
+    return printed;
+  };
+  ASSERT_EQ(sets.conjunction[0].size(), 1u);
+  EXPECT_EQ(text(sets.conjunction[0][0]), "(d0, d1)[s0] : (0 >= 0)");
+  ASSERT_EQ(sets.conjunction[1].size(), 2u);
+  EXPECT_EQ(text(sets.conjunction[1][0]), "(d0, d1)[s0] : (-d0 + d1 >= 0)");
+  EXPECT_EQ(text(sets.conjunction[1][1]), "(d0, d1)[s0] : (-d0 + s0 - 1 >= 0)");
+}
+
 TEST_F(PresenceTest, ImplicationReadsTheText) {
   parse(R"mlir(
 func.func @f(%a: tensor<8x64xf32>, %w: index, %v: index) {

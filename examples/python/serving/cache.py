@@ -25,6 +25,15 @@ class Step:
     planned: bool = False
 
 
+def distinct_keys(table, lengths, page):
+    """Keys in the pages of a step, each once whoever has it."""
+    used = {}  # tokens of a page that the longest of its requests has
+    for row, length in zip(table.tolist(), lengths.tolist()):
+        for i in range(-(-length // page)):
+            used[row[i]] = max(used.get(row[i], 0), min(page, length - i * page))
+    return sum(used.values())
+
+
 class PagedCache:
     """The engine's memory: [layers, pages, page, KV heads, D], f32.
 
@@ -38,7 +47,10 @@ class PagedCache:
         shape = (config.num_hidden_layers, pages, page, kv_heads, dim)
         self.k, self.v = (torch.full(shape, float("nan")) for _ in "kv")
         self.kernels = Kernels(kv_heads, self.group, dim, page, workers)
-        self.seconds, self.keys_read = 0.0, 0
+        self.seconds = 0.0
+        # Of one layer, x KV heads: keys in pages, each once, and those of the tiles
+        # that work items visit, once per item.
+        self.keys_stored = self.keys_visited = 0
 
     def copy(self, copies):
         """What the pool asks for before an append: rows of (group, from, to, tokens)."""
@@ -55,14 +67,18 @@ class PagedCache:
         out = torch.empty(q.shape)
         new = [k, v, step.slots, kp, vp]
         seen = [q, kp, vp, step.table, step.lengths, step.qptr, scale]
-        if not step.planned:  # sizes and lengths are the same in all layers
+        was_planned = step.planned
+        if not was_planned:  # sizes and lengths are the same in all layers
             append.update(new)
             attend.update(seen, prefixes=step.prefixes)
             step.planned = True
-            self.keys_read += attend.stats["keys_read"]
         append.run(new)
         attend.run([*seen, out])
         self.seconds += time.perf_counter() - start
+        if not was_planned:
+            stored = distinct_keys(step.table, step.lengths, self.page)
+            self.keys_stored += stored * self.kv_heads
+            self.keys_visited += attend.stats["keys_read"]
         return out.flatten(1, 2)
 
 

@@ -93,6 +93,11 @@ struct PresenceSets {
 };
 PresenceSets collectSets(ArrayRef<PresenceTerm> presence, unsigned numRanks);
 
+/// Leaves out what is not one number for all points that share the ranks other
+/// than `ranks`: symbols that one of `ranks` indexes, and the constraints that
+/// use them. The sets become supersets, as with data terms.
+void dropVaryingSymbols(PresenceSets &sets, const llvm::SmallBitVector &ranks);
+
 } // namespace attn
 
 #endif // ATTN_ANALYSIS_PRESENCE_H

@@ -44,6 +44,13 @@ struct TileGrid {
 /// over the same points share one. With a fold only its step is looked at.
 SmallVector<TileGrid, 0> findTileGrids(CascadeOp cascade);
 
+/// The grid of the first reduction over `colRank` that no fold holds, with rows
+/// along `rowRank`, whether its mask names them or not. Symbols that vary along
+/// the rows are left out with their constraints, as a work item's are. None if
+/// nothing reduces `colRank`, or other ranks with it.
+std::optional<TileGrid> findTileGrid(CascadeOp cascade, int64_t rowRank,
+                                     int64_t colRank);
+
 /// Classes of a grid's tiles. Rows are a run of `rows`, or of a dynamic size if
 /// `rows` is 0; columns the inner ranks, or a run of `cols` (0: dynamic). The
 /// starts of runs and the other ranks are taken as non-negative. Fails where
@@ -63,10 +70,18 @@ struct GridClasses {
 FailureOr<GridClasses> classifyGrid(const TileGrid &grid, int64_t rows,
                                     int64_t cols);
 
+/// Visits the tiles of `rows` and `cols` points of the box [0, numRows) x [0,
+/// numCols), row by row; the last ones of an axis may be shorter. `grid` has
+/// dynamic sizes (or inner ranks as columns, one tile each), `params` the
+/// values of all parameters but starts and sizes. With data terms or a
+/// selection a full tile counts as partial.
+void forEachTile(const TileGrid &grid, const GridClasses &classes,
+                 SmallVector<int64_t> params, int64_t numRows, int64_t rows,
+                 int64_t numCols, int64_t cols,
+                 llvm::function_ref<void(TileClass)> visit);
+
 /// Numbers of tiles by class (TileClass), for a grid that is known in full: no
-/// symbols, static extents, no ranks besides rows and columns. The last run of
-/// rows or columns may be shorter. With data terms or a selection a full tile
-/// counts as partial.
+/// symbols, static extents, no ranks besides rows and columns.
 struct TileCounts {
   int64_t empty = 0, partial = 0, full = 0;
 };

@@ -44,6 +44,24 @@ void registerCompilerDialects(DialectRegistry &registry);
 /// where there is no cascade, or one that cannot be modelled.
 LogicalResult describe(ModuleOp module, raw_ostream &os);
 
+/// What a map of tiles is asked for: tiles of tileRows x tileCols points of the
+/// box [0, rows) x [0, cols) along two ranks, all sizes >= 1.
+struct TileMapRequest {
+  std::string rowRank, colRank;
+  int64_t rows = 0, cols = 0, tileRows = 1, tileCols = 1;
+  /// Coordinates of other ranks (0 where there is none) and values of symbols,
+  /// by the names of the text, below 2^31 in magnitude.
+  std::vector<std::pair<std::string, int64_t>> values;
+};
+
+/// Classes (TileClass) of the points that the first cascade with such ranks
+/// reduces along colRank, a byte for each tile, row by row. They come from the
+/// sets of the mask (TileGrid.h): nothing is looked at point by point, and what
+/// data, a selection or a symbol that varies along the rows decides is partial.
+/// Fails with an error where no reduction, or no value of a symbol, is found.
+LogicalResult tileMap(ModuleOp module, const TileMapRequest &request,
+                      SmallVectorImpl<char> &classes);
+
 /// Rewrites the cascades of `func` into one pass where a law allows it: split
 /// sums, defer, partition, online. A cascade without a law stays as it is, with
 /// a remark. A fold that would not fit a tile kernel is not kept.

@@ -46,7 +46,7 @@ extern "C" {
 //===----------------------------------------------------------------------===//
 
 #define ATTNJIT_ABI_MAJOR 0u
-#define ATTNJIT_ABI_MINOR 2u
+#define ATTNJIT_ABI_MINOR 3u
 #define ATTNJIT_ABI_VERSION ((ATTNJIT_ABI_MAJOR << 16) | ATTNJIT_ABI_MINOR)
 
 /// Version of the library, as in ATTNJIT_ABI_VERSION.
@@ -133,11 +133,48 @@ ATTNJIT_API attnrt_status attnjit_compile(const char *text, uint64_t length,
 ATTNJIT_API attnrt_status attnjit_describe(const char *text, uint64_t length,
                                            attnjit_result **out);
 
+/// A rank or a symbol, as a cascade names it, with a value below 2^31 in
+/// magnitude.
+typedef struct attnjit_value {
+  const char *name;
+  int64_t value;
+} attnjit_value;
+
+/// Most tiles of a map.
+#define ATTNJIT_MAX_TILES (UINT64_C(1) << 28)
+
+/// Tiles of a box of points [0, rows) x [0, cols).
+typedef struct attnjit_tile_map {
+  uint32_t struct_size;
+  uint32_t reserved; ///< 0
+  /// The ranks of the two axes; the second is reduced.
+  const char *row_rank, *col_rank;
+  /// 1 or more, below 2^31; the last tiles of an axis may be shorter.
+  int64_t rows, cols, tile_rows, tile_cols;
+  /// Coordinates of other ranks (0 where none is given) and the symbols of the
+  /// mask. Names that the mask does not use have no effect.
+  const attnjit_value *values;
+  uint64_t num_values;
+} attnjit_tile_map;
+
+/// Which tiles hold no point of the mask (0), some (1) or only points (2): the
+/// classes by which kernels leave tiles out and compare no points. The result's
+/// bytes are one for each tile, row by row. The cascade is the first with both
+/// ranks. What data, a selection or a symbol that varies along the rows decides
+/// counts as 1; where the sets grow too large they may say 1 for 0 or 2, never
+/// otherwise. The time is that of the number of tiles.
+///
+/// *out and statuses are as of attnjit_compile; nothing is cached.
+ATTNJIT_API attnrt_status attnjit_classify_tiles(const char *text,
+                                                 uint64_t length,
+                                                 const attnjit_tile_map *map,
+                                                 attnjit_result **out);
+
 /// Null in release is allowed.
 ATTNJIT_API void attnjit_result_release(attnjit_result *result);
 
-/// The bundle, or the lines; null and 0 if the call failed. Lives as long as
-/// the result.
+/// The bundle, the lines or the classes; null and 0 if the call failed. Lives
+/// as long as the result.
 ATTNJIT_API const void *attnjit_result_bytes(const attnjit_result *result);
 ATTNJIT_API uint64_t attnjit_result_size(const attnjit_result *result);
 

@@ -75,15 +75,14 @@ static Value contains(OpBuilder &b, Location loc, ArrayRef<LinearSet> sets,
 FailureOr<FoldMask> FoldMask::create(Program &program, CascadeOp cascade,
                                      const RankBinding &binding,
                                      ArrayRef<Presence> presences) {
-  MLIRContext *ctx = cascade.getContext();
   FoldMask mask;
   mask.binding = &binding;
   mask.cascade = cascade;
   unsigned numDims = cascade.getNumRanks();
-  llvm::SmallBitVector constant(numDims);
+  llvm::SmallBitVector varying(numDims, true);
   for (int64_t r :
        llvm::concat<const int64_t>(binding.segments, binding.heads)) {
-    constant.set(r);
+    varying.reset(r);
   }
   SmallVector<TileAxis> axes;
   if (binding.row >= 0) {
@@ -95,74 +94,19 @@ FailureOr<FoldMask> FoldMask::create(Program &program, CascadeOp cascade,
   }
   for (const Presence &presence : presences) {
     Class c;
-    // One symbol space for all terms; a symbol that varies inside an item is
-    // left out with its constraints, and the tiles are partial.
-    SmallVector<SmallVector<IntegerSet>> conjunction;
     for (const PresenceTerm &term : presence) {
-      if (term.data) {
-        c.alwaysPartial = true;
-      }
       if (term.selection) {
-        c.alwaysPartial = true;
         c.selections.push_back(term);
       }
-      if (term.sets.empty()) {
-        continue;
-      }
-      SmallVector<AffineExpr> replacement;
-      llvm::SmallBitVector varies(term.symbols.size());
-      for (unsigned s = 0; s < term.symbols.size(); ++s) {
-        for (unsigned d = 0; d < numDims; ++d) {
-          if (term.symbolMaps[s].isFunctionOfDim(d) && !constant.test(d)) {
-            varies.set(s);
-          }
-        }
-        unsigned number = 0;
-        for (; number < c.symbols.symbols.size(); ++number) {
-          if (c.symbols.symbols[number] == term.symbols[s] &&
-              c.symbols.symbolMaps[number] == term.symbolMaps[s]) {
-            break;
-          }
-        }
-        if (!varies.test(s) && number == c.symbols.symbols.size()) {
-          c.symbols.symbols.push_back(term.symbols[s]);
-          c.symbols.symbolMaps.push_back(term.symbolMaps[s]);
-        }
-        replacement.push_back(getAffineSymbolExpr(number, ctx));
-      }
-      SmallVector<IntegerSet> sets;
-      for (IntegerSet set : term.sets) {
-        SmallVector<AffineExpr> constraints;
-        SmallVector<bool> eq;
-        for (auto [i, e] : llvm::enumerate(set.getConstraints())) {
-          bool drop = false;
-          for (int s : varies.set_bits()) {
-            drop |= e.isFunctionOfSymbol(s);
-          }
-          if (drop) {
-            c.alwaysPartial = true;
-            continue;
-          }
-          constraints.push_back(e.replaceSymbols(replacement));
-          eq.push_back(set.isEq(i));
-        }
-        if (constraints.empty()) {
-          // 0 >= 0: everything, as far as the sets know.
-          constraints.push_back(getAffineConstantExpr(0, ctx));
-          eq.push_back(false);
-        }
-        sets.push_back(
-            IntegerSet::get(numDims, /*symbolCount=*/1 << 10, constraints, eq));
-      }
-      conjunction.push_back(std::move(sets));
     }
-    unsigned numSymbols = c.symbols.symbols.size();
-    for (SmallVector<IntegerSet> &sets : conjunction) {
-      for (IntegerSet &set : sets) {
-        set = IntegerSet::get(numDims, numSymbols, set.getConstraints(),
-                              set.getEqFlags());
-      }
-    }
+    // A symbol that varies inside an item is left out with its constraints, and
+    // the tiles are partial.
+    PresenceSets sets = collectSets(presence, numDims);
+    dropVaryingSymbols(sets, varying);
+    c.alwaysPartial = sets.hasOtherTerms;
+    c.symbols.symbols = sets.symbols;
+    c.symbols.symbolMaps = sets.symbolMaps;
+    unsigned numSymbols = sets.symbols.size();
     c.params = getTileParams(numDims, numSymbols, axes);
     TileClassOptions options;
     for (int p : llvm::concat<const int>(c.params.loParam, c.params.dimParam)) {
@@ -170,8 +114,8 @@ FailureOr<FoldMask> FoldMask::create(Program &program, CascadeOp cascade,
         options.nonNegative.push_back(p);
       }
     }
-    FailureOr<TileClasses> classes =
-        classifyConjunction(conjunction, numDims, numSymbols, axes, options);
+    FailureOr<TileClasses> classes = classifyConjunction(
+        sets.conjunction, numDims, numSymbols, axes, options);
     if (failed(classes)) {
       return cascade.emitOpError("has a mask whose tiles cannot be classified");
     }

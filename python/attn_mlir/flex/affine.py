@@ -8,13 +8,9 @@ from . import expr, ops
 COORDS = ("b", "h", "q", "kv")
 
 
-def coords_of(value, found=None):
+def coords_of(value):
     """The coordinates that an expression depends on, in the order of COORDS."""
-    found = set() if found is None else found
-    if value.op == "coord":
-        found.add(value.data)
-    for arg in value.args:
-        coords_of(arg, found)
+    found = {v.data for v in expr.walk([value]) if v.op == "coord"}
     return tuple(c for c in COORDS if c in found)
 
 

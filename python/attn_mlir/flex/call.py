@@ -9,12 +9,19 @@ from .._compiler import compile_quietly
 from .._context import default_context
 from .._errors import Error
 from .._native import Tensor
-from .ranges import Ranges, check_indices, check_integers
+from .ranges import Ranges, check_indices, check_integers, fits
 from .space import Access, Shape
 
 
 def bad(what):
     return Error("invalid argument", what)
+
+
+def tensor_of(name, value):
+    try:
+        return Tensor(value)
+    except Error as error:
+        raise Error(error.status, f"{name}: {error.message}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Problem:
     prefixes = None  # keys that requests share, as Schedule.update takes them
 
     def __init__(self, q, k, v):
-        self.q, self.k, self.v = Tensor(q), Tensor(k), Tensor(v)
+        self.q, self.k, self.v = (tensor_of(n, t) for n, t in zip("qkv", (q, k, v)))
         given = {"q": self.q, "k": self.k, "v": self.v}
         for name, tensor in given.items():
             if len(tensor.shape) != 4:
@@ -86,8 +93,9 @@ class PagedProblem(Problem):
     def __init__(self, q, k_pages, v_pages, table, lengths, first, check=True):
         import numpy as np
 
-        self.q, self.k, self.v = Tensor(q), Tensor(k_pages), Tensor(v_pages)
-        self.table, self.lengths = Tensor(table), Tensor(lengths)
+        self.q = tensor_of("q", q)
+        self.k, self.v = tensor_of("k_pages", k_pages), tensor_of("v_pages", v_pages)
+        self.table, self.lengths = tensor_of("table", table), tensor_of("lengths", lengths)
         if len(self.q.shape) != 4 or len(self.k.shape) != 4 or len(self.v.shape) != 4:
             raise bad(
                 "expects q [B, Hq, N, D] and pools [P, page, Hkv, D], but got "
@@ -128,6 +136,10 @@ class PagedProblem(Problem):
         first = known - rows if first is None else np.asarray(first)
         if first.shape != (batch,):
             raise bad(f"expects first [{batch}], but got {list(first.shape)}")
+        if first.dtype.kind not in "iu" or (batch and not fits((first.min(), first.max()))):
+            raise bad(
+                f"expects first of integers of 32 bits, but got {first.tolist()} of {first.dtype}"
+            )
         self.first = Tensor(np.ascontiguousarray(first, np.int32))
         self.kv_heads = kv_heads
         keys = int(known.max(initial=0))

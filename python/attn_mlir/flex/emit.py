@@ -8,6 +8,7 @@ with one axis per coordinate of that index, a view of the user's memory: the ind
 `q_idx - kv_idx + n` of a table is an axis p of stride 1 and an axis m of stride -1.
 """
 
+import math
 import re
 
 from . import expr, ops
@@ -35,6 +36,17 @@ def _keep_rows(parts):
     parts.bools = [r for r in parts.bools if "kv" in coords_of(r)]
 
 
+def may_be_minus_infinity(score):
+    """Whether a finite q k can become -inf, as far as operations tell."""
+    return any(
+        value.op in ("read", "log")
+        or (value.op == "const" and math.isinf(value.data))
+        or (value.op == "div" and not ops.is_const(value.args[1]))
+        for value in expr.walk([score])
+        if value.kind == expr.FLOAT
+    )
+
+
 class Cascade:
     """Text of one shape and the arguments behind q, k and v."""
 
@@ -47,6 +59,7 @@ class Cascade:
         self.lines = []
         self.equal = []  # pairs of reads that are compared as they are
         self.where, self.where_types = self._where(mask)
+        self.traced_score = score
         self.score = self._score(score)
         self.text = self._text()
 
@@ -112,6 +125,11 @@ class Cascade:
         kind = self.tensor(names, "f32")
         region = Region(self.space)
         region.take_score()
+        if not any(v.op in ("score", "coord", "read") for v in expr.walk([score])):
+            # A number is nothing along the ranks: one that positions choose is, and
+            # no two of them are that far apart.
+            apart = expr.Value("coord", (), expr.INT, "kv") - expr.Value("coord", (), expr.INT, "q")
+            score = ops.where(-(2**30) < apart, score, 0.0)
         result = region.value(ops.convert(score, expr.FLOAT))
         return region.einsum(
             "%mod", names, kind, [(f"%qk[{names}]", kind, "f32")], result, "f32"
@@ -135,6 +153,17 @@ class Cascade:
         pools += [f"%table: {table}", f"%len: {lengths}", f"%off: {lengths}"]
         return ",\n    ".join(pools), "".join(views)
 
+    def _at_least(self, name, of, bits):
+        row = f"b, {self.head}, p"
+        rows = self.tensor(row, "f32")
+        return f"""    {name} = attn.einsum {of}[{row}] -> [{row}] : ({rows}) -> {rows} {{
+    ^bb0(%x: f32):
+      %least = arith.constant {bits} : f32
+      %y = arith.maximumf %x, %least : f32
+      attn.yield %y : f32
+    }}
+"""
+
     def _text(self):
         s, head, kv = self.shape, self.head, self.kv_head
         point, row = f"b, {head}, p, m", f"b, {head}, p"
@@ -145,6 +174,15 @@ class Cascade:
         parameters, views = f"%k: {k},\n    %v: {v}", ""
         if s.page:
             parameters, views = self._pages(k, v)
+        # Where scores may be -inf by data, a row may hold nothing else: its maximum is
+        # taken as a finite one and its sum, 0, as a positive one, so that its weights
+        # are exp(-inf) / least = 0. Rows above keep their numbers: their sum is 1 or
+        # more. Half of the least float, as kernels multiply by log2(e) before exp2.
+        shift, total, lows, sums = "%gm", "%sd", "", ""
+        if self.score and may_be_minus_infinity(self.traced_score):
+            shift, total = "%gl", "%sl"
+            lows = self._at_least(shift, "%gm", "0xFEFFFFFF")  # -FLT_MAX / 2
+            sums = self._at_least(total, "%sd", "0x00800000")  # FLT_MIN
         wide = self.tensor(f"{row}, f", "f32")
         out = self.tensor(f"{row}, f", s.element)
         top = "%mod" if self.score else "%qk"
@@ -178,14 +216,14 @@ class Cascade:
 {''.join(self.lines)}    %qk = attn.einsum %q[{row}, e], %k[b, {kv}, m, e], %scale -> [{point}] reduce add(e)
 {self.where}        : ({q}, {k}, f32{extra}) -> {scores}
 {self.score or ''}    %gm = attn.einsum {top}[{point}] -> [{row}] reduce max(m) : ({scores}) -> {rows}
-    %sn = attn.einsum {top}[{point}], %gm[{row}] -> [{point}] : ({scores}, {rows}) -> {scores} {{
+{lows}    %sn = attn.einsum {top}[{point}], {shift}[{row}] -> [{point}] : ({scores}, {rows}) -> {scores} {{
     ^bb0(%x: f32, %y: f32):
       %d = arith.subf %x, %y : f32
       %z = math.exp %d : f32
       attn.yield %z : f32
     }}
     %sd = attn.einsum %sn[{point}] -> [{row}] reduce add(m) : ({scores}) -> {rows}
-    %a = attn.einsum %sn[{point}], %sd[{row}] -> [{point}] : ({scores}, {rows}) -> {scores} {{
+{sums}    %a = attn.einsum %sn[{point}], {total}[{row}] -> [{point}] : ({scores}, {rows}) -> {scores} {{
     ^bb0(%x: f32, %y: f32):
       %z = arith.divf %x, %y : f32
       attn.yield %z : f32

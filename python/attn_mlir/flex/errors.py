@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Errors that name the line of the user's function."""
 
+import functools
 import pathlib
 import sys
 
@@ -10,14 +11,27 @@ from .._errors import Error
 _PACKAGE = str(pathlib.Path(__file__).resolve().parent)
 
 
+@functools.cache
+def _is_in_package(filename) -> bool:
+    return str(pathlib.Path(filename).resolve().parent) == _PACKAGE
+
+
 def _is_ours(frame) -> bool:
-    return str(pathlib.Path(frame.f_code.co_filename).resolve().parent) == _PACKAGE
+    return _is_in_package(frame.f_code.co_filename)
+
+
+@functools.cache
+def is_library(filename) -> bool:
+    """Whether a frame is NumPy's or PyTorch's; dispatchers are compiled from text."""
+    return "__array_function__" in filename or any(
+        f"/{name}/" in filename for name in ("numpy", "torch")
+    )
 
 
 def find_line() -> tuple:
-    """File and line of the innermost frame that is not this package's."""
+    """File and line of the innermost frame that is neither this package's nor NumPy's."""
     frame = sys._getframe(1)
-    while frame is not None and _is_ours(frame):
+    while frame is not None and (_is_ours(frame) or is_library(frame.f_code.co_filename)):
         frame = frame.f_back
     if frame is None:
         return ("", 0)

@@ -37,11 +37,6 @@ class Value:
     # Identity: a comparison of Values is a condition, not an answer.
     __hash__ = object.__hash__
 
-    def key(self):
-        """Equal for equal expressions."""
-        data = self.data if self.op != "read" else id(self.data)
-        return (self.op, self.kind, data, tuple(a.key() for a in self.args))
-
     # Arithmetic
     def __add__(self, other):
         return ops.arithmetic("add", self, other)
@@ -244,6 +239,22 @@ class Value:
     def __torch_function__(cls, function, types, inputs=(), options=None):
         name = getattr(function, "__name__", str(function))
         return functions.call_function(name, "__call__", inputs, options or {})
+
+
+def walk(roots):
+    """Every node once, operands first: the innermost fault is the cause."""
+    seen = set()
+
+    def go(value):
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        for arg in value.args:
+            yield from go(arg)
+        yield value
+
+    for root in roots:
+        yield from go(root)
 
 
 # Values are made by functions that need the class.

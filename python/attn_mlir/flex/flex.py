@@ -3,17 +3,32 @@
 """Attention from a score_mod and a mask_mod."""
 
 import dataclasses
+import math
+import sys
 import threading
 
 from .. import _native
 from . import expr
-from .call import PagedProblem, Problem, Program, bad, check_gradients, make_out
+from .call import (
+    PagedProblem, Problem, Program, bad, check_gradients, make_out, tensor_of,
+)
 from .capture import Lifter
 from .emit import Cascade
 from .peel import peel
 from .ranges import check_constants
 from .space import Shape, Space
-from .trace import trace_mask, trace_score
+from .trace import TraceError, place_of, trace_mask, trace_score
+
+
+def _finite(scale):
+    """A number, or anything that is one: a scalar of NumPy or PyTorch."""
+    try:
+        value = math.nan if isinstance(scale, (str, bytes)) else float(scale)
+    except (TypeError, ValueError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise bad(f"expects a finite number as scale, but got {scale!r}")
+    return value
 
 
 class Flex:
@@ -24,11 +39,25 @@ class Flex:
     """
 
     def __init__(self, score_mod=None, mask_mod=None, *, scale=None):
-        if scale is not None and not float("-inf") < scale < float("inf"):
-            raise bad(f"expects a finite scale, but got {scale}")
-        lifter = Lifter()
+        for name, function, signature in (
+            ("score_mod", score_mod, "(score, b, h, q_idx, kv_idx)"),
+            ("mask_mod", mask_mod, "(b, h, q_idx, kv_idx)"),
+        ):
+            if function is not None and not callable(function):
+                raise bad(f"expects {name} as a function {signature}, but got {function!r}")
         self.score_mod, self.mask_mod = score_mod, mask_mod
-        self.scale = scale
+        self.scale = None if scale is None else _finite(scale)
+        try:
+            self._trace(score_mod, mask_mod)
+        except RecursionError as error:
+            raise TraceError(
+                "expects expressions that are less deep, but got more than Python's "
+                f"{sys.getrecursionlimit()} operations inside of each other",
+                place_of(mask_mod or score_mod),
+            ) from error
+
+    def _trace(self, score_mod, mask_mod):
+        lifter = Lifter()
         score = None if score_mod is None else trace_score(score_mod, lifter)
         mask = None if mask_mod is None else trace_mask(mask_mod, lifter)
         if score is not None:
@@ -108,7 +137,7 @@ class Flex:
     def _run(self, q, given, problem, out, return_lse):
         if out is None:
             out = make_out(q, problem.out_shape, problem.shape.element)
-        result = _native.Tensor(out)
+        result = tensor_of("out", out)
         if tuple(result.shape) != problem.out_shape or result.dtype != problem.shape.element:
             raise bad(
                 f"expects out of {problem.shape.element} {list(problem.out_shape)}, but got "
@@ -133,21 +162,8 @@ class Flex:
 
     def _extracts(self, space):
         """Reads at indices that no view has."""
-        found, seen = [], set()
-
-        def walk(value):
-            if id(value) in seen:
-                return
-            seen.add(id(value))
-            if value.op == "read" and not space.has_view(value):
-                found.append(value)
-            for arg in value.args:
-                walk(arg)
-
-        for root in (self.mask, self.score):
-            if isinstance(root, expr.Value):
-                walk(root)
-        return found
+        roots = [r for r in (self.mask, self.score) if r is not None]
+        return [v for v in expr.walk(roots) if v.op == "read" and not space.has_view(v)]
 
     def __str__(self):
         from .report import report
@@ -157,7 +173,11 @@ class Flex:
     def tile_classes(self, rows, keys, *, tile=(128, 64), b=0, h=0):
         """Classes of the tiles of `rows` queries and `keys` keys, as an array.
 
-        0: no point is present, 1: some are, 2: all. Looks at one tile at a time.
+        0: no point is present, 1: some are, 2: all, as the compiler classifies them
+        from the sets of the mask, with the values of captured tensors of now. What
+        other data decides (flags, document ids, an end per query) is 1 unless the
+        sets leave it out. The time is that of the number of tiles, whatever their
+        sizes. Error (unavailable) without a compiler.
         """
         from .report import tile_classes
 

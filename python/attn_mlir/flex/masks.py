@@ -68,7 +68,7 @@ def _add_data(mask, part, space):
         mask.bools.append(part)
     elif (
         part.op == "eq"
-        and all(a.op == "read" and space.has_view(a) for a in part.args)
+        and all(a.op == "read" and a.kind == expr.INT and space.has_view(a) for a in part.args)
         and str(part.args[0].data.dtype) == str(part.args[1].data.dtype)
     ):
         mask.equal.append(part.args)

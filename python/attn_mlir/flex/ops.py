@@ -130,9 +130,10 @@ def divide(a, b):
 
 def power(a, b):
     a, b = lift(a), lift(b)
-    if b.op == "const" and isinstance(b.data, int) and 0 <= b.data <= 8:
+    if b.op == "const" and b.data == int(min(max(b.data, 0), 8)):
+        a = convert(a, FLOAT) if b.kind == FLOAT else a
         out = lift(1 if a.kind != FLOAT else 1.0)
-        for _ in range(b.data):
+        for _ in range(int(b.data)):
             out = a if is_const(out, 1) else out * a
         return out
     if a.op == "const" and a.data > 0:

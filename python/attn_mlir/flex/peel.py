@@ -3,8 +3,7 @@
 """Scores of minus infinity as absence.
 
 A score of -inf has the weight exp(-inf) = 0, as an absent point has; but absent
-points let the compiler leave out tiles, and a row of nothing but absent points is
-0 where one of -inf is NaN. So `where(c, score, -inf)` is a mask. -inf passes
+points let the compiler leave out tiles. So `where(c, score, -inf)` is a mask. -inf passes
 through sums with finite terms and through products with positive numbers.
 """
 
@@ -15,11 +14,23 @@ from . import ops
 _TRUE = None
 
 
-def peel(score, infinity=-math.inf):
-    """(condition, score): equal weights, and no constant of `infinity` where possible.
+def peel(score):
+    """(condition, score): equal weights, and no constant of -inf where possible.
 
     The condition is None if all points are present.
     """
+    known = {}  # an expression may stand in several places: id -> (it, what it gave)
+
+    def go(value, infinity):
+        key = (id(value), infinity)
+        if key not in known:
+            known[key] = (value, _peel(value, infinity, go))
+        return known[key][1]
+
+    return go(score, -math.inf)
+
+
+def _peel(score, infinity, peel):
     if score.op == "const" and score.data == infinity:
         return ops.lift(False), ops.lift(0.0)
     if score.op == "where":

@@ -93,8 +93,8 @@ def _bad(place, what):
 
 def check_constants(root):
     """While tracing: integers that are written in the function."""
-    for value in _walk([root]):
-        if value.op == "const" and value.kind == expr.INT and not _fits((value.data, value.data)):
+    for value in expr.walk([root]):
+        if value.op == "const" and value.kind == expr.INT and not fits((value.data, value.data)):
             raise TraceError(
                 f"expects integers {_LIMITS}, but got {value.data}: a float holds it", value.place
             )
@@ -129,7 +129,7 @@ def check_integers(mask, score, equal, ranges):
             roots.append(part)
     # Bounds of the keys are made from all that is compared with a key.
     bounds = Ranges({**ranges.extents, "kv": 1}, ranges.positions)
-    for value in _walk(roots):
+    for value in expr.walk(roots):
         if value.kind == expr.INT:
             _check(value, ranges.of(value), ranges)
         elif value.op in ("lt", "le", "eq", "ne") and value.args[0].kind == expr.INT:
@@ -139,7 +139,7 @@ def check_integers(mask, score, equal, ranges):
 
 
 def _check(value, found, ranges):
-    if found is None or _fits(found):
+    if found is None or fits(found):
         return
     if value.op == "read":
         # The larger one of those that do not fit says more.
@@ -162,21 +162,5 @@ def _check(value, found, ranges):
     )
 
 
-def _fits(found):
+def fits(found):
     return LEAST <= found[0] and found[1] <= LARGEST
-
-
-def _walk(roots):
-    """Every node once, operands first: the innermost fault is the cause."""
-    seen = set()
-
-    def go(value):
-        if id(value) in seen:
-            return
-        seen.add(id(value))
-        for arg in value.args:
-            yield from go(arg)
-        yield value
-
-    for root in roots:
-        yield from go(root)

@@ -20,6 +20,7 @@ class Region:
     def __init__(self, space):
         self.space = space
         self.ops, self.inputs, self.done = [], [], {}
+        self.numbers, self.known = {}, {}
         self.score = None
 
     def take_score(self):
@@ -47,10 +48,19 @@ class Region:
 
     def value(self, value):
         """The name that holds an expression; equal ones are computed once."""
-        key = value.key()
-        if key not in self.done:
-            self.done[key] = getattr(self, f"_{value.op}", self._plain)(value)
-        return self.done[key]
+        number = self._number(value)
+        if number not in self.done:
+            self.done[number] = getattr(self, f"_{value.op}", self._plain)(value)
+        return self.done[number]
+
+    def _number(self, value):
+        """Equal for equal expressions; each node is looked at once."""
+        if id(value) not in self.numbers:
+            data = id(value.data) if value.op == "read" else value.data
+            key = (value.op, value.kind, data, tuple(self._number(a) for a in value.args))
+            number = self.known.setdefault(key, len(self.known))
+            self.numbers[id(value)] = (value, number)  # the value keeps its id
+        return self.numbers[id(value)][1]
 
     def _score(self, value):
         return self.score

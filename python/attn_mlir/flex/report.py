@@ -3,33 +3,39 @@
 """What print() and plot() show of a traced attention."""
 
 import dataclasses
+import operator
 
-from .._compiler import describe
+from .._compiler import classify_tiles, describe
 from .._errors import Error
 from .call import bad
-from .trace import evaluate
+from .space import Shape
 
 EMPTY, PARTIAL, FULL = 0, 1, 2
 _BYTES = {"f32": 4, "f16": 2, "bf16": 2}
 
 
 def tile_classes(attention, rows, keys, tile, b, h):
+    """By the compiler, from the cascade of one head: no mask is looked at by points."""
     import numpy as np
 
-    height, width = tile
-    if rows < 0 or keys < 0 or height < 1 or width < 1:
-        raise bad(f"expects sizes, but got {rows} rows, {keys} keys and tiles of {tile}")
-    out = np.full((-(-rows // height), -(-keys // width)), FULL, np.uint8)
-    if attention.mask is None:
-        return out
-    for i, j in np.ndindex(*out.shape):
-        q = np.arange(i * height, min(rows, (i + 1) * height))[:, None]
-        kv = np.arange(j * width, min(keys, (j + 1) * width))[None, :]
-        present = np.broadcast_to(
-            evaluate(attention.mask, (b, h, q, kv)), (q.size, kv.size)
+    try:
+        height, width = map(operator.index, tile)
+        rows, keys, b, h = map(operator.index, (rows, keys, b, h))
+    except (TypeError, ValueError):
+        height = 0  # an error
+    if height < 1 or width < 1 or min(rows, keys, b, h) < 0:
+        raise bad(
+            f"expects integers, but got {rows!r} rows, {keys!r} keys and tiles of {tile!r} "
+            f"at b {b!r}, h {h!r}"
         )
-        out[i, j] = FULL if present.all() else PARTIAL if present.any() else EMPTY
-    return out
+    counts = (-(-rows // height), -(-keys // width))
+    if 0 in counts:
+        return np.empty(counts, np.uint8)
+    cascade = attention.cascade(Shape())
+    point = {"b": b, "h": h}
+    values = point | cascade.space.symbol_values(point)
+    found = classify_tiles(cascade.text, ("p", "m"), (rows, keys), (height, width), values)
+    return np.frombuffer(found, np.uint8).reshape(counts)
 
 
 def plot(attention, rows, keys, tile, b, h, ax):

@@ -4,6 +4,8 @@
 
 import dataclasses
 
+from .._errors import Error
+from .._native import Tensor
 from . import expr
 from .affine import coords_of, linear
 from .errors import TraceError
@@ -156,6 +158,28 @@ class Space:
         name = f"s{found[0][2:]}"
         self.symbols[name] = found
         return name
+
+
+    def symbol_values(self, point):
+        """Values now of the symbols that {coordinate: number} decides."""
+        out = {}
+        for name in self.symbols:
+            access = self.accesses[int(name[1:])]
+            if not set(access.coords) <= set(point):
+                continue
+            at = tuple(
+                sum(n * point.get(c, 1) for c, n in i.items()) for i in access.indices
+            )
+            array = Tensor(access.tensor).numpy()
+            if any(not 0 <= i < n for i, n in zip(at, array.shape)):
+                file, line = access.place
+                raise Error(
+                    "invalid argument",
+                    f"{file}:{line}: expects indices inside of a captured tensor "
+                    f"{list(array.shape)}, but got {list(at)} at {point}",
+                )
+            out[name] = int(array[at])
+        return out
 
 
 def _is_contiguous(tensor):

@@ -406,7 +406,7 @@ typedef struct attnrt_schedule_stats {
   int32_t reserved;
   int64_t segments, rows, items, merges, slots;
   int64_t workspace_bytes; ///< states and workspaces that are held
-  /// Keys that items visit, times KV heads.
+  /// Keys of the tiles that items visit, once per item; times KV heads.
   int64_t keys_read;
   /// Changes when a run that was captured in a graph cannot be replayed for the
   /// step (ATTNRT_SCHEDULE_CAPTURE).

@@ -53,6 +53,7 @@ def make(rng, batch, heads, rows, keys):
     head_table = rng.standard_normal((heads, rows + keys)).astype(np.float32)
     half = rng.standard_normal((heads, longest)).astype(np.float16)
     wide = rng.standard_normal(longest)
+    wide_float = documents * 0.5
     hashes = rng.integers(2**40, 2**62, 3)[documents % 3] + 2**32 * (documents // 3).astype(np.int64)
     sentinel = np.full(heads, 2**31 - 1)
     per_head = rng.integers(1, keys, heads).astype(np.int64)
@@ -93,6 +94,7 @@ def make(rng, batch, heads, rows, keys):
         "prefix_lm": lambda b, h, q, kv: (q >= kv) | (kv < prefix[b]),
         "documents": lambda b, h, q, kv: documents[q] == documents[kv],
         "document_causal": document_causal,
+        "float_ids": lambda b, h, q, kv: wide_float[q] == wide_float[kv],
         "documents_batched": lambda b, h, q, kv: shuffled[b, q] == shuffled[b, kv],
         "document_order": lambda b, h, q, kv: documents[q] >= documents[kv],
         "not_document": lambda b, h, q, kv: documents[q] != documents[kv],
@@ -167,6 +169,7 @@ def make(rng, batch, heads, rows, keys):
         "floor": lambda s, b, h, q, kv: s + np.floor((q - kv) / 3.0),
         "float_compare": lambda s, b, h, q, kv: np.where((q - kv) * 0.5 < 2.0, s, s * 0.5),
         "maximum_index": lambda s, b, h, q, kv: s + np.maximum(q - kv, 3) * 0.1,
+        "constant": lambda s, b, h, q, kv: 1.5,
         "steps": lambda s, b, h, q, kv: s + buckets[kv % 5],
     }
     entries = {name: (mask, None) for name, mask in masks.items()}
@@ -175,6 +178,18 @@ def make(rng, batch, heads, rows, keys):
     entries["padded_rows"] = (
         lambda b, h, q, kv: padding[kv] + padding[q] > -np.inf,
         lambda s, b, h, q, kv: s + padding[kv] + padding[q],
+    )
+    # The same by data alone, on one side, on both, and as whole rows of a table.
+    entries["padded_rows_by_data"] = (None, entries["padded_rows"][1])
+    entries["padded_queries"] = (None, lambda s, b, h, q, kv: s + padding[q])
+    holes = np.where(rng.random((heads, rows, keys)) < 0.3, -np.inf, 0.25).astype(np.float32)
+    holes[:, ::3] = -np.inf
+    holes[:, 1::3, : keys // 2], holes[:, 1::3, keys // 2] = -np.inf, 0.25
+    holes[:, 1::6] -= 120  # too little for exp of anything but differences
+    holes[:, 2::3, :-1], holes[:, 2::3, -1] = np.finfo(np.float32).min, 0.25
+    entries["table_with_holes"] = (None, lambda s, b, h, q, kv: s + holes[h, q, kv])
+    entries["log_of_zero"] = (
+        masks["causal"], lambda s, b, h, q, kv: s + np.log(np.maximum(kv - 4, 0) * 1.0),
     )
     entries["alibi_window"] = (masks["window"], scores["alibi"])
     entries["cap_documents"] = (masks["document_causal"], cap)

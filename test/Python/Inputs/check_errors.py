@@ -119,6 +119,28 @@ def raises(b, h, q, kv):
     raise KeyError("mine")  # error
 
 
+def reduces(s, b, h, q, kv):
+    return np.sum(s)  # error
+
+
+def half_where(s, b, h, q, kv):
+    return np.where(kv > q)  # error
+
+
+def gives_nothing(b, h, q, kv):  # error
+    pass
+
+
+def gives_two(s, b, h, q, kv):  # error
+    return s, kv
+
+
+def very_deep(s, b, h, q, kv):  # error
+    for i in range(5000):
+        s = s + 1e-9 * kv
+    return s
+
+
 def wrong_count(b, h, q):  # error
     return q >= h
 
@@ -135,10 +157,11 @@ MASKS = [
     uses_if, uses_and, uses_not, chains, loops, makes_tensors, mixes, inverts, subtracts_bools,
     wide_constant,
     divides_by_zero, float_mask, strings, assigns, raises, wrong_count, calls_inner,
+    gives_nothing,
 ]
 SCORES = [
     calls_math, calls_unknown, unknown_method, slices, too_many, not_indexed, float_index,
-    outside, variable_power,
+    outside, variable_power, reduces, half_where, gives_two, very_deep,
 ]
 
 
@@ -181,6 +204,11 @@ def check_calls():
     q, k, v = normal(1, 4, 9, 16), normal(1, 2, 11, 16), normal(1, 2, 11, 16)
     plain = attn_mlir.flex()
     refused(["q with 4 axes", "got 3"], plain, q[0], k, v)
+    refused(["q: expects a tensor", "got NoneType"], plain, None, k, v)
+    refused(["v: expects a tensor", "got list"], plain, q, k, [1.0])
+    refused(["out: expects a tensor", "got str"], plain, q, k, v, out="out")
+    refused(["text as str", "got None"], attn_mlir.describe, None)
+    refused(["targets as str", "got 5"], attn_mlir.compile, "", 5)
     refused(["one type", "f64"], plain, q.astype(float), k, v)
     refused(["one type", "f16"], plain, q, k.astype(np.float16), v)
     refused(["k [B, Hkv, M, D]"], plain, q, k[..., :8], v)
@@ -190,7 +218,11 @@ def check_calls():
     frozen.flags.writeable = False
     refused(["read-only"], plain, q, k, v, out=frozen)
     refused(["stride 1"], plain, q[..., ::2], k[..., ::2], v)
-    refused(["finite scale"], attn_mlir.flex, scale=float("nan"))
+    for scale in (float("nan"), math.inf, "a", "1", [1], 1j, np.ones(2), 10**400):
+        refused(["finite number as scale", repr(scale)], attn_mlir.flex, scale=scale)
+    assert attn_mlir.flex(scale=np.float32(0.5)).scale == 0.5
+    refused(["mask_mod as a function (b, h, q_idx, kv_idx)", "got 5"], attn_mlir.flex, mask_mod=5)
+    refused(["score_mod as a function", "got 'x'"], attn_mlir.flex, "x")
 
     short = attn_mlir.flex(lambda s, b, h, i, j: s + TABLE[i - j])  # here
     refused([f"{__file__}:", "0 to 7", "-10 to 8"], short, q, k, v)
@@ -212,6 +244,17 @@ def check_calls():
             return made
 
     refused(["unavailable", "one pass", "b * g * p * m * 8 bytes"], Lawless(), q, k, v)
+    # Expressions that stand in many places are looked at once, not 2**40 times.
+    def doubled(s, b, h, i, j):
+        for _ in range(40):
+            s = (s + s) * 0.5
+        return s
+
+    def counted(b, h, i, j):
+        return sum((j == n) for n in range(40)) > 0
+
+    same = attn_mlir.flex(doubled, counted)(q, k, v)
+    assert brute.worst_row(same, plain(q, k, v).astype(float)) <= 2e-5
     # Two indices, each of which varies along one side, are no trouble.
     nested = attn_mlir.flex(mask_mod=lambda b, h, i, j: SQUARE[IDS[i], IDS[j]])
     assert np.isfinite(nested(q, k, v)).all()

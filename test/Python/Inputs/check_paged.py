@@ -75,6 +75,10 @@ def check_refusals():
     refused(["table [2, pages]"], plain.paged, q, pool, pool, table[:1], lengths)
     refused(["groups of 3"], plain.paged, q, pool[:, :, [0, 0, 0]], pool[:, :, [0, 0, 0]], table, lengths)
     refused(["first [2]", "[3]"], plain.paged, q, pool, pool, table, lengths, first=[0, 0, 0])
+    for first in ([0, 1.5], [0, 2**40], ["0", "1"]):
+        refused(["first of integers of 32 bits", str(first[1])], plain.paged, q, pool, pool, table, lengths, first=first)
+    refused(["lengths: expects a tensor"], plain.paged, q, pool, pool, table, None)
+    refused(["k_pages: expects a tensor"], plain.paged, q, 7, pool, table, lengths)
     # Page numbers in front of a length; what is behind one may be anything.
     for page in (8, -1, 10_000_000):
         wrong = np.int32([[0, page, page], [0, 1, page]])

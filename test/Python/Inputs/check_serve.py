@@ -10,7 +10,9 @@ import sys
 import xml.etree.ElementTree
 
 sys.path.insert(0, sys.argv[1])
+import numpy as np
 import serve_tiny
+from serving.cache import distinct_keys
 
 PLOT = pathlib.Path(sys.argv[2])
 NEEDED = (
@@ -19,7 +21,16 @@ NEEDED = (
 )
 
 
+def check_distinct_keys():
+    """A page is counted once, as far as the longest request fills it."""
+    table = np.int32([[4, 1, 9], [4, 2, 7], [3, 1, 7]])
+    # 8 of page 4, 8 of 1, 4 of 9, 1 of 2, 8 of 3.
+    assert distinct_keys(table, np.int32([20, 9, 12]), 8) == 29
+    assert distinct_keys(table, np.int32([0, 3, 0]), 8) == 3
+
+
 def main():
+    check_distinct_keys()
     options = serve_tiny.parse([*sys.argv[3:], f"--plot={PLOT}"])
     serve_tiny.register()
     for head_dim in options.head_dim or (64, 128):

@@ -105,6 +105,7 @@ def functions():
     slopes = torch.exp2(-torch.arange(1, HEADS + 1).float())
     bias = torch.randn(HEADS, ROWS + KEYS, generator=make)
     flags = torch.rand(KEYS, generator=make) < 0.7
+    padding = torch.where(torch.arange(KEYS) % 5 == 1, -float("inf"), 0.25)
     width, chosen = torch.tensor(16), torch.tensor([1, 2])
 
     def causal(b, h, q_idx, kv_idx):
@@ -157,7 +158,10 @@ def functions():
     composed = or_masks(and_masks(causal, some_keys, noop_mask), prefix_lm)
     masks = (causal, sliding, prefix_lm, document, some_keys, dilated, no_row, some_rows,
              chosen_documents, noop_mask, and_masks(document, some_keys), composed)
-    scores = (alibi, soft_cap, relative, masked, distance, masked_like)
+    def padded(score, b, h, q_idx, kv_idx):
+        return score + padding[kv_idx] + padding[q_idx] * 0.5
+
+    scores = (alibi, soft_cap, relative, masked, distance, masked_like, padded)
     return [(None, None), *((None, m) for m in masks), *((s, None) for s in scores),
             (soft_cap, document), (relative, sliding)]
 
