@@ -28,7 +28,7 @@ protected:
     params.cuda_library = ATTNRT_FAKE_CUDA;
     if (GetParam().device.device_type == kDLCUDA) {
       void *driver = dlopen(ATTNRT_FAKE_CUDA, RTLD_NOW);
-      wait = reinterpret_cast<int (*)()>(dlsym(driver, "cuCtxSynchronize"));
+      wait = reinterpret_cast<int (*)()>(dlsym(driver, "fake_cuda_finish"));
     }
   }
 

@@ -38,6 +38,11 @@
 //     when no body is running any more. A std::bad_alloc or std::length_error
 //     becomes RESOURCE_EXHAUSTED instead. An allocator's `free` must not throw
 //     while handles are released.
+//   * CUDA: of each GPU an attnrt_context works in one context of the driver,
+//     chosen by the first attnrt_kernel_load for that GPU: the one that is
+//     current on its thread, if it is of that GPU, else the GPU's primary one.
+//     What is current on a thread is the same behind each call as before. An
+//     engine's own context must live until all handles are released.
 //   * Nothing here writes to standard output or error.
 //
 //===----------------------------------------------------------------------===//

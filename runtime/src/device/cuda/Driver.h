@@ -29,6 +29,13 @@ using Stream = struct OpaqueStream *;
 using Event = struct OpaqueEvent *;
 using Pointer = unsigned long long;
 
+/// CUresult, of what means something else than a defect.
+enum : Status {
+  kOutOfMemory = 2,
+  kNoBinaryForGpu = 209,
+  kNoPtxCompiler = 221,
+  kUnsupportedPtx = 222
+};
 enum DeviceAttribute : int {
   kMultiprocessors = 16,
   kL2Bytes = 38,
@@ -53,7 +60,8 @@ enum JitOption : int { kErrorLog = 5, kErrorLogBytes = 6 };
   X(primaryRetain, "cuDevicePrimaryCtxRetain", (Context *, Device))            \
   X(primaryRelease, "cuDevicePrimaryCtxRelease_v2", (Device))                  \
   X(getCurrent, "cuCtxGetCurrent", (Context *))                                \
-  X(setCurrent, "cuCtxSetCurrent", (Context))                                  \
+  X(pushCurrent, "cuCtxPushCurrent_v2", (Context))                             \
+  X(popCurrent, "cuCtxPopCurrent_v2", (Context *))                             \
   X(getDevice, "cuCtxGetDevice", (Device *))                                   \
   X(synchronize, "cuCtxSynchronize", ())                                       \
   X(moduleLoad, "cuModuleLoadDataEx",                                          \
