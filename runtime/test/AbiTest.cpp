@@ -18,7 +18,7 @@ TEST(Abi, VersionsThatFit) {
   EXPECT_EQ(ATTNRT_OK, attnrt_check_abi(major << 16)); // an older header
   EXPECT_EQ(ATTNRT_INCOMPATIBLE, attnrt_check_abi(major << 16 | (minor + 1)));
   EXPECT_EQ(ATTNRT_INCOMPATIBLE, attnrt_check_abi((major + 1) << 16));
-  EXPECT_STREQ("the program was built for ABI 1.0, but the library has 0.4",
+  EXPECT_STREQ("the program was built for ABI 1.0, but the library has 0.5",
                attnrt_last_message());
 }
 

@@ -4,217 +4,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// Memory of the device is memory of this process. What is asynchronous is put
-// into a queue of its context, and done when somebody waits: copies read their
-// source as late as a driver may. Kernels are those of TestKernel.c, by name.
-// Each function can be told to fail once. While a stream is captured all but
-// launches and fills fail, as with a driver, and those are kept to be replayed.
-//
-// There are two devices. What is current is a stack of each thread; modules,
-// functions, events and memory belong to the context in which they were made,
-// and whoever uses one in another context is refused and counted. A real driver
-// is milder here and there (it frees memory from anywhere).
-//
-//===----------------------------------------------------------------------===//
-#include "../src/device/cuda/Driver.h"
-#include "attnrt/plan_format.h"
+#include "FakeDriver.h"
+#include "FakeKernels.h"
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
-#include <functional>
-#include <map>
-#include <mutex>
-#include <set>
-#include <string>
-#include <vector>
 
-using namespace attnrt::cuda;
-
-extern "C" {
-void sums(const attnrt_args *, const attnrt_item *, void *);
-void sums_merge(const attnrt_args *, const attnrt_merge *, void *);
-void scale_stage(const attnrt_args *, const attnrt_item *, void *);
-}
-
-namespace {
-
-constexpr int kDevices = 2;
-constexpr Status kInvalidValue = 1, kInvalidDevice = 101, kInvalidContext = 201,
-                 kNotFound = 500, kIllegalAddress = 700,
-                 kCaptureUnsupported = 900;
-
-using Task = std::function<void()>;
-
-struct FakeContext {
-  explicit FakeContext(int device) : device(device) {}
-  int device;
-  int retained = 0; ///< of a primary one
-  int launches = 0; ///< that were enqueued
-  std::deque<Task> queue;
-
-  void drain() {
-    while (!queue.empty()) {
-      doNext();
-    }
-  }
-  void doNext() {
-    Task task = std::move(queue.front());
-    queue.pop_front();
-    task();
-  }
-};
-
-struct FakeFunction {
-  std::string name;
-  FakeContext *context;
-};
-
-struct FakeModule {
-  FakeContext *context;
-  std::map<std::string, FakeFunction> functions;
-};
-
-struct FakeEvent {
-  FakeContext *context;
-  bool isDone = true;
-};
-
-struct FakeBlock {
-  size_t bytes;
-  FakeContext *context;
-};
-
-/// Of all that follows, and of the devices.
-std::recursive_mutex turn;
-std::string failingFunction;
-int failingStatus = 0, failingCall = 0;
-int live = 0; ///< blocks, events, modules and contexts that are held
-int waits = 0;
-int copies = 0;  ///< asynchronous ones
-int misuses = 0; ///< of what belongs to another context
-FakeContext primary[kDevices] = {FakeContext(0), FakeContext(1)};
-std::set<FakeContext *> contexts; ///< that may be current
-std::map<Pointer, FakeBlock> blocks;
-bool isCapturing = false;
-std::vector<std::pair<FakeContext *, Task>> graph;
-thread_local std::vector<FakeContext *> stack;
-
-FakeContext *current() { return stack.empty() ? nullptr : stack.back(); }
-
-/// The status of using what belongs to `owner`.
-Status useOf(const FakeContext *owner) {
-  if (current() && current() == owner) {
-    return 0;
-  }
-  ++misuses;
-  return kInvalidContext;
-}
-
-/// The block that an address lies in; null: it is the test's.
-const FakeBlock *blockOf(const void *data) {
-  auto above = blocks.upper_bound(reinterpret_cast<Pointer>(data));
-  if (above == blocks.begin()) {
-    return nullptr;
-  }
-  --above;
-  return reinterpret_cast<Pointer>(data) < above->first + above->second.bytes
-             ? &above->second
-             : nullptr;
-}
-
-/// Of an address that a copy, a fill or a kernel is given.
-Status reach(const void *data) {
-  const FakeBlock *block = blockOf(data);
-  if (!block || block->context == current()) {
-    return 0;
-  }
-  ++misuses;
-  return kIllegalAddress;
-}
-
-/// Now, or when the graph is replayed.
-void enqueue(Task task) {
-  if (isCapturing) {
-    graph.push_back({current(), std::move(task)});
-  } else {
-    current()->queue.push_back(std::move(task));
-  }
-}
-
-/// The status that this call of a function must have, for once.
-Status statusOf(const char *function) {
-  if (isCapturing && function != std::string("cuLaunchKernel") &&
-      function != std::string("cuMemsetD8Async") &&
-      function != std::string("cuCtxGetCurrent") &&
-      function != std::string("cuCtxPushCurrent_v2")) {
-    return kCaptureUnsupported;
-  }
-  if (failingFunction == function && failingCall-- == 0) {
-    failingFunction.clear();
-    return failingStatus;
-  }
-  return 0;
-}
-
-/// Six tensors and five cells by value (TestKernel.c).
-constexpr size_t kTensors = 6, kCells = 5;
-struct Parameters {
-  attnrt_tensor tensors[kTensors];
-  uint64_t cells[kCells];
-};
-
-void runKernel(const std::string &name, const Parameters &given,
-               const attnrt_plan *plan, int32_t number) {
-  attnrt_args all{};
-  all.tensors = given.tensors;
-  all.scalars = given.cells;
-  all.segments = attnrt_plan_segments(plan);
-  all.rows = attnrt_plan_rows(plan);
-  all.masks = attnrt_plan_masks(plan);
-  all.merge_slots = attnrt_plan_merge_slots(plan);
-  const attnrt_args *args = &all;
-  const attnrt_stage &stage = attnrt_plan_stages(plan)[number];
-  const int32_t *work = attnrt_plan_work(plan);
-  alignas(64) char scratch[64];
-  if (name == "sums_merge") {
-    for (int32_t m = work[stage.merge_work_begin];
-         m < work[stage.merge_work_begin + stage.workers]; ++m) {
-      sums_merge(args, &attnrt_plan_merges(plan)[m], scratch);
-    }
-    return;
-  }
-  auto item = name == "sums" ? sums : scale_stage;
-  for (int32_t i = work[stage.work_begin];
-       i < work[stage.work_begin + stage.workers]; ++i) {
-    item(args, &attnrt_plan_items(plan)[i], scratch);
-  }
-}
-
-template <class T, class P> T as(P *pointer) {
-  return reinterpret_cast<T>(pointer);
-}
-
-} // namespace
-
-#define EXPORT extern "C" __attribute__((visibility("default")))
-#define MY_TURN std::lock_guard<std::recursive_mutex> lock(turn);
-#define MAY_FAIL(name)                                                         \
-  MY_TURN                                                                      \
-  if (Status status = statusOf(name)) {                                        \
-    return status;                                                             \
-  }
-/// Nothing of it works without a context.
-#define NEEDS_CONTEXT                                                          \
-  if (!current()) {                                                            \
-    return ++misuses, kInvalidContext;                                         \
-  }
-#define NEEDS(expression)                                                      \
-  if (Status status = (expression)) {                                          \
-    return status;                                                             \
-  }
+using namespace attnrt_test;
 
 //===----------------------------------------------------------------------===//
 // For tests (FakeCuda.h)
@@ -255,6 +52,8 @@ EXPORT int fake_cuda_replay() {
 }
 EXPORT int fake_cuda_waits() { return waits; }
 EXPORT int fake_cuda_copies() { return copies; }
+EXPORT int fake_cuda_compiled() { return compiled; }
+EXPORT void fake_cuda_version(int version) { driverVersion = version; }
 EXPORT int fake_cuda_misuses() { return misuses; }
 EXPORT int fake_cuda_finish() {
   MY_TURN
@@ -311,10 +110,9 @@ EXPORT Status cuDeviceGetName(char *name, int bytes, Device) {
 }
 EXPORT Status cuDeviceGetAttribute(int *value, int attribute, Device device) {
   MAY_FAIL("cuDeviceGetAttribute")
-  // sm_86 and sm_80.
-  *value = attribute == kMajor               ? 8
-           : attribute == kMinor             ? (device ? 0 : 6)
-           : attribute == kMultiprocessors   ? 3
+  *value = attribute == kMajor             ? capabilityOf(&primary[device]) / 10
+           : attribute == kMinor           ? capabilityOf(&primary[device]) % 10
+           : attribute == kMultiprocessors ? 3
            : attribute == kSharedBytesPerCta ? 100000
                                              : 0;
   return 0;
@@ -370,68 +168,6 @@ EXPORT Status cuCtxSynchronize() {
   NEEDS_CONTEXT
   current()->drain();
   return 0;
-}
-
-//===----------------------------------------------------------------------===//
-// Code
-//===----------------------------------------------------------------------===//
-
-EXPORT Status cuModuleLoadDataEx(Module *module, const void *, unsigned count,
-                                 int *options, void **values) {
-  MY_TURN
-  if (Status status = statusOf("cuModuleLoadDataEx")) {
-    for (unsigned i = 0; i < count; ++i) {
-      if (options[i] == kErrorLog) {
-        std::strcpy(as<char *>(values[i]), "ptxas error: line 7");
-      }
-    }
-    return status;
-  }
-  NEEDS_CONTEXT
-  auto *made = new FakeModule{current(), {}};
-  for (const char *name : {"sums", "sums_merge", "scale_stage"}) {
-    made->functions[name] = {name, current()};
-  }
-  ++live;
-  *module = as<Module>(made);
-  return 0;
-}
-EXPORT Status cuModuleUnload(Module module) {
-  MAY_FAIL("cuModuleUnload")
-  auto *old = as<FakeModule *>(module);
-  NEEDS(useOf(old->context))
-  old->context->drain();
-  delete old;
-  --live;
-  return 0;
-}
-EXPORT Status cuModuleGetFunction(Function *function, Module module,
-                                  const char *name) {
-  MAY_FAIL("cuModuleGetFunction")
-  auto *known = as<FakeModule *>(module);
-  NEEDS(useOf(known->context))
-  auto found = known->functions.find(name);
-  if (found == known->functions.end()) {
-    return kNotFound;
-  }
-  *function = as<Function>(&found->second);
-  return 0;
-}
-EXPORT Status cuFuncGetAttribute(int *value, int, Function function) {
-  MAY_FAIL("cuFuncGetAttribute")
-  *value = 0;
-  return useOf(as<FakeFunction *>(function)->context);
-}
-EXPORT Status cuFuncSetAttribute(Function function, int, int) {
-  MAY_FAIL("cuFuncSetAttribute")
-  return useOf(as<FakeFunction *>(function)->context);
-}
-EXPORT Status cuOccupancyMaxActiveBlocksPerMultiprocessor(int *ctas,
-                                                          Function function,
-                                                          int, size_t) {
-  MAY_FAIL("cuOccupancyMaxActiveBlocksPerMultiprocessor")
-  *ctas = 2;
-  return useOf(as<FakeFunction *>(function)->context);
 }
 
 //===----------------------------------------------------------------------===//
@@ -564,7 +300,7 @@ EXPORT Status cuLaunchKernel(Function function, unsigned, unsigned, unsigned,
   MAY_FAIL("cuLaunchKernel")
   const FakeFunction &launched = *as<FakeFunction *>(function);
   NEEDS(useOf(launched.context))
-  Parameters args;
+  FakeParameters args;
   std::memcpy(&args, parameters[0], sizeof(args));
   auto *plan = reinterpret_cast<attnrt_plan *>(*as<Pointer *>(parameters[1]));
   int32_t stage = *as<int32_t *>(parameters[2]);
@@ -573,6 +309,7 @@ EXPORT Status cuLaunchKernel(Function function, unsigned, unsigned, unsigned,
     NEEDS(reach(tensor.data))
   }
   ++launched.context->launches;
-  enqueue([=, name = launched.name] { runKernel(name, args, plan, stage); });
+  enqueue(
+      [=, name = launched.name] { runFakeKernel(name, args, plan, stage); });
   return 0;
 }

@@ -1,4 +1,5 @@
-//===- FakeCuda.h - What tests tell FakeCuda.cpp ----------------*- C++ -*-===//
+//===- FakeCuda.h - What tests tell FakeDriver.h -----------------*- C++
+//-*-===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -30,6 +31,8 @@ struct FakeCuda {
     find("fake_cuda_waits", waits);
     find("fake_cuda_copies", copies);
     find("fake_cuda_misuses", misuses);
+    find("fake_cuda_compiled", compiled);
+    find("fake_cuda_version", setVersion);
     find("fake_cuda_capture", capture);
     find("fake_cuda_replay", replay);
     find("fake_cuda_context", makeContext);
@@ -54,7 +57,9 @@ struct FakeCuda {
   int (*live)();
   /// How often somebody waited for an event that was still to come.
   int (*waits)();
-  int (*copies)(); ///< asynchronous ones
+  int (*copies)();   ///< asynchronous ones
+  int (*compiled)(); ///< texts of PTX, by the linker or for a module
+  void (*setVersion)(int version);
   /// Uses of what belongs to another context than the current one.
   int (*misuses)();
   /// What is enqueued from now on is kept, until 0.

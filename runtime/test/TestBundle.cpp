@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "TestBundle.h"
 
-#include "../src/bundle/Sha256.h"
+#include "../src/support/Sha256.h"
 #include "attnrt/plan_format.h"
 
 #include <algorithm>

@@ -18,7 +18,7 @@ namespace attnrt_test {
 using Bytes = std::vector<uint8_t>;
 
 /// The program of TestKernel.c, entry "sums", with that factor (1 or 2).
-/// With a second target sm_80 where `hasGpu`, for FakeCuda.cpp.
+/// With a second target sm_80 where `hasGpu`, for FakeDriver.h.
 attnrt::bundle::BundleT makeBundle(int factor = 1, bool hasGpu = false);
 
 /// The bytes, with the digests that they should have.

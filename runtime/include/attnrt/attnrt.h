@@ -66,7 +66,7 @@ extern "C" {
 //===----------------------------------------------------------------------===//
 
 #define ATTNRT_ABI_MAJOR 0u
-#define ATTNRT_ABI_MINOR 4u
+#define ATTNRT_ABI_MINOR 5u
 #define ATTNRT_ABI_VERSION ((ATTNRT_ABI_MAJOR << 16) | ATTNRT_ABI_MINOR)
 
 /// Version of the library, as in ATTNRT_ABI_VERSION.
@@ -138,8 +138,12 @@ typedef struct attnrt_context_params {
   void *parallel_self;
   attnrt_log_fn log; ///< null: nobody is told
   void *log_self;
-  /// Folder for host code where anonymous files cannot be executed; null:
-  /// TMPDIR. The runtime leaves nothing in it.
+  /// Folder of files that are run, which nobody else may write to. What a GPU's
+  /// driver makes of PTX is kept there (<digest>.cubin), for all processes that
+  /// name the folder; it is made if it is not there, and one that cannot be
+  /// written to is a warning in the log. Host code is there for a moment where
+  /// anonymous files cannot be executed. Null: TMPDIR for the latter, and
+  /// nothing is kept.
   const char *cache_dir;
   /// Path of libcuda; null: libcuda.so.1.
   const char *cuda_library;
@@ -148,6 +152,9 @@ typedef struct attnrt_context_params {
   int32_t cpu_threads;
   /// 1: pin the pool's threads, each to a CPU that the process may run on.
   int32_t cpu_pin;
+  /// Most bytes of GPU code in cache_dir; 0: 1 GiB. What was not used for
+  /// longest goes first. Since 0.5.
+  uint64_t cache_dir_bytes;
 } attnrt_context_params;
 
 /// `params` may be null (all defaults); its strings are copied.

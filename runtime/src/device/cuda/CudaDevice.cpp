@@ -19,6 +19,7 @@
 #include "Module.h"
 
 #include <cstring>
+#include <optional>
 
 using namespace attnrt;
 using namespace attnrt::cuda;
@@ -141,11 +142,16 @@ public:
   void free(void *memory, uint64_t bytes) override;
 
 private:
-  void loadPart(const PartCode &part, CudaKernel &kernel, int &resident) const;
+  std::unique_ptr<CudaKernel> load(const std::vector<PartCode> &parts,
+                                   std::string &notes) const;
+  void loadPart(const PartCode &part, CudaKernel &kernel, int &resident,
+                std::string &notes) const;
 
+  const attnrt::Context &context;
   int ordinal;
   Gpu cuda; ///< of all kernels too: one context for a device
   int capability;
+  std::optional<CubinCache> cubins;
 };
 
 } // namespace
@@ -351,9 +357,13 @@ void CudaSession::run(const std::vector<LaunchWork> &works,
 //===----------------------------------------------------------------------===//
 
 CudaDevice::CudaDevice(attnrt::Context &context, int ordinal)
-    : ordinal(ordinal) {
+    : context(context), ordinal(ordinal) {
   cuda.start(context.params.cuda_library, ordinal);
   capability = cuda.ask(kMajor) * 10 + cuda.ask(kMinor);
+  if (context.params.cache_dir) {
+    cubins.emplace(cuda, context.params.cache_dir,
+                   context.params.cache_dir_bytes);
+  }
 }
 
 /// "sm_90a" is 90 and bound to it.
@@ -400,24 +410,24 @@ static KernelResources describe(const Gpu &cuda, Function function,
 }
 
 void CudaDevice::loadPart(const PartCode &part, CudaKernel &kernel,
-                          int &resident) const {
+                          int &resident, std::string &notes) const {
   const Program &program = *part.program;
   kernel.modules.push_back(std::make_unique<LoadedModule>(cuda));
-  LoadedModule &own = *kernel.modules.back();
-  const char *image = nullptr;
+  LoadedModule &module = *kernel.modules.back();
+  const Code *image = nullptr;
   auto kernelOf = [&](uint32_t number, Function &function) {
     const KernelCode &code = program.kernels[number];
     checkParameters(code, program);
-    const char *data = part.bundle->code[code.code].data;
-    if (image && image != data) {
+    const Code *own = &part.bundle->code[code.code];
+    if (image && image != own) {
       raise(ATTNRT_INCOMPATIBLE, "a GPU expects one image for an entry");
     }
     if (!image) {
-      own.load(data);
-      image = data;
+      module.load(*own, cubins ? &*cubins : nullptr, notes);
+      image = own;
     }
     KernelShape shape{code.symbol.c_str(), code.threads, code.sharedBytes};
-    function = own.find(shape);
+    function = module.find(shape);
     return shape;
   };
   for (const LaunchRecord &record : program.launches) {
@@ -438,16 +448,28 @@ void CudaDevice::loadPart(const PartCode &part, CudaKernel &kernel,
       std::max(kernel.argumentBytes, program.argumentBytes());
 }
 
-std::unique_ptr<LoadedKernel>
-CudaDevice::load(const std::vector<PartCode> &parts) {
+std::unique_ptr<CudaKernel> CudaDevice::load(const std::vector<PartCode> &parts,
+                                             std::string &notes) const {
   Entered inside(cuda);
   auto loaded = std::make_unique<CudaKernel>(cuda);
   int resident = 0;
   for (const PartCode &part : parts) {
-    loadPart(part, *loaded, resident);
+    loadPart(part, *loaded, resident, notes);
   }
   loaded->workers =
       std::min(cuda.ask(kMultiprocessors) * std::max(resident, 1), 1 << 16);
+  return loaded;
+}
+
+std::unique_ptr<LoadedKernel>
+CudaDevice::load(const std::vector<PartCode> &parts) {
+  std::string notes;
+  std::unique_ptr<CudaKernel> loaded = load(parts, notes);
+  // The engine is called when its own context is current again.
+  for (size_t at = 0, end; (end = notes.find('\n', at)) != notes.npos;
+       at = end + 1) {
+    context.log(1, notes.substr(at, end - at).c_str());
+  }
   return loaded;
 }
 

@@ -45,12 +45,19 @@ static Failure refusedCode(Status status, const std::string &said) {
   return {meaning, "the driver does not take the code: " + said + advice};
 }
 
-void LoadedModule::load(const char *image) {
+void LoadedModule::load(const Code &code, const CubinCache *cache,
+                        std::string &notes) {
+  if (cache && code.kind == CodeKind::Ptx) {
+    module = cache->load(code.data, notes);
+    if (module) {
+      return;
+    }
+  }
   std::vector<char> log(8192);
   int options[] = {kErrorLog, kErrorLogBytes};
   void *values[] = {log.data(), reinterpret_cast<void *>(log.size())};
   if (Status status =
-          gpu.driver.moduleLoad(&module, image, 2, options, values)) {
+          gpu.driver.moduleLoad(&module, code.data, 2, options, values)) {
     module = nullptr;
     log.back() = 0;
     throw refusedCode(status,

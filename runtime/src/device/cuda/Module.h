@@ -7,7 +7,8 @@
 #ifndef ATTNRT_SRC_DEVICE_CUDA_MODULE_H
 #define ATTNRT_SRC_DEVICE_CUDA_MODULE_H
 
-#include "Gpu.h"
+#include "../../bundle/Bundle.h"
+#include "CubinCache.h"
 
 namespace attnrt::cuda {
 
@@ -26,8 +27,9 @@ public:
   LoadedModule(const LoadedModule &) = delete;
   LoadedModule &operator=(const LoadedModule &) = delete;
 
-  /// PTX or a cubin; a refusal carries the driver's log.
-  void load(const char *image);
+  /// PTX, by way of the cache if there is one, or a cubin. A refusal carries
+  /// the driver's log. Appends lines for the engine's log to `notes`.
+  void load(const Code &code, const CubinCache *cache, std::string &notes);
   /// With its shared memory asked for. Throws if it is not there or asks for
   /// too much.
   Function find(const KernelShape &kernel) const;

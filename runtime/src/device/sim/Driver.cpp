@@ -27,7 +27,8 @@ using namespace attnrt::cuda;
 namespace {
 
 constexpr Status kGood = 0, kInvalid = 1, kNoMemory = 2, kNoContext = 201,
-                 kBadCode = 218, kNotFound = 500, kFailed = 719;
+                 kBadCode = 218, kNotFound = 500, kFailed = 719,
+                 kNotSupported = 801;
 
 struct Loaded {
   std::unique_ptr<ptxsim::LoadedModule> module;
@@ -126,6 +127,23 @@ EXPORT Status cuCtxGetDevice(Device *device) {
   return kGood;
 }
 EXPORT Status cuCtxSynchronize() { return kGood; }
+
+// There are no cubins to keep.
+EXPORT Status cuDriverGetVersion(int *version) {
+  *version = 0;
+  return kGood;
+}
+EXPORT Status cuLinkCreate_v2(unsigned, int *, void **, Linking *) {
+  return kNotSupported;
+}
+EXPORT Status cuLinkAddData_v2(Linking, int, void *, size_t, const char *,
+                               unsigned, int *, void **) {
+  return kNotSupported;
+}
+EXPORT Status cuLinkComplete(Linking, void **, size_t *) {
+  return kNotSupported;
+}
+EXPORT Status cuLinkDestroy(Linking) { return kNotSupported; }
 
 EXPORT Status cuModuleLoadDataEx(Module *module, const void *image,
                                  unsigned count, int *options, void **values) {
