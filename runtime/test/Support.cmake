@@ -36,7 +36,13 @@ target_include_directories(attnrt_test_support SYSTEM INTERFACE ${ATTNRT_OBJECTS
 target_compile_definitions(attnrt_test_support INTERFACE
   ATTNRT_TEST_KERNEL_1="$<TARGET_FILE:attnrt_test_kernel_1>"
   ATTNRT_TEST_KERNEL_2="$<TARGET_FILE:attnrt_test_kernel_2>"
-  ATTNRT_FAKE_CUDA="$<TARGET_FILE:attnrt_fake_cuda>")
+  ATTNRT_FAKE_CUDA="$<TARGET_FILE:attnrt_fake_cuda>"
+  ATTNRT_TEST_PTX="${CMAKE_CURRENT_LIST_DIR}/TestKernel.ptx")
+if(TARGET attnrt_sim)
+  # Then the simulator is one of the devices that are tested.
+  target_link_libraries(attnrt_test_support INTERFACE attnrt_sim)
+  target_compile_definitions(attnrt_test_support INTERFACE ATTNRT_TEST_WITH_SIM)
+endif()
 # Allocations are made to fail there.
 target_link_options(attnrt_test_support INTERFACE -Wl,--wrap=aligned_alloc
   -Wl,--wrap=memfd_create)
