@@ -6,7 +6,7 @@ usage: check_layering.py ROOT
 Each line of the table reads `layer: the layers it may include`; a layer may
 always include itself. A file of include/ and lib/ belongs to the layer with the
 longest path that prefixes it; runtime/include/ counts as the layer `attnrt`,
-all else below runtime/ as the layer `runtime`, jit/include/ and jit/ as `attnjit`
+all else below runtime/ as the layer `runtime` (or a longer one), jit/include/ and jit/ as `attnjit`
 and `jit`, simulator/ as `simulator`. Beyond the table:
   - a source or header below a layered folder belongs to some layer;
   - the runtime and the simulator include no LLVM, MLIR or CUDA header and

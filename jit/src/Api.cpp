@@ -77,7 +77,7 @@ static CompiledPtr make(const Request &request, attnjit_result &result) {
   State &state = getState();
   if (!request.cacheDir.empty()) {
     bool isDamaged;
-    CompiledPtr found = readFromDisk(request.cacheDir, request.key, isDamaged);
+    CompiledPtr found = readFromDisk(request, isDamaged);
     state.damaged += isDamaged;
     if (found) {
       ++state.diskHits;
@@ -90,8 +90,7 @@ static CompiledPtr make(const Request &request, attnjit_result &result) {
   CompiledPtr compiled = compile(request);
   std::string error;
   if (!request.cacheDir.empty() && !compiled->failure &&
-      !writeToDisk(request.cacheDir, request.key, *compiled,
-                   request.cacheDirBytes, error)) {
+      !writeToDisk(request, *compiled, error)) {
     result.diagnostics = "warning: " + error + '\n';
   }
   return compiled;

@@ -6,9 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A file per bundle, <key>.attnjit: a header, diagnostics, the bundle. Files
-// are written beside their place and renamed, so that a reader sees all of one
-// or none; its digest finds what a disk or a stranger did to it.
+// A file per bundle, <key>.attnjit (runtime/src/support/FileCache.h), that
+// holds the diagnostics and the bundle.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTNJIT_SRC_DISKCACHE_H
@@ -20,14 +19,13 @@ namespace attnjit {
 
 /// Null if there is no file, or a damaged one (then `isDamaged`). A file that
 /// is found counts as used now.
-CompiledPtr readFromDisk(const std::string &folder, const std::string &key,
-                         bool &isDamaged);
+CompiledPtr readFromDisk(const Request &request, bool &isDamaged);
 
 /// Makes the folder if need be, then drops the files that were not used for
-/// longest until all are at most `limit` bytes. False with `error` if the file
-/// cannot be written.
-bool writeToDisk(const std::string &folder, const std::string &key,
-                 const Compiled &compiled, uint64_t limit, std::string &error);
+/// longest until all are within the request's limit. False with `error` if the
+/// file cannot be written.
+bool writeToDisk(const Request &request, const Compiled &compiled,
+                 std::string &error);
 
 } // namespace attnjit
 

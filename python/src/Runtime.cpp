@@ -169,8 +169,10 @@ void attn::python::bindRuntime(nb::module_ &m) {
           "cuda_library"_a = nb::none(),
           "`threads` of the CPU, 0: those the process may run on; `pin` each "
           "to "
-          "one CPU; `cache_dir` for host code where anonymous files cannot be "
-          "executed; `cuda_library`: path of libcuda.")
+          "one CPU; `cache_dir` keeps what a GPU's driver makes of PTX, and "
+          "has "
+          "host code for a moment where anonymous files cannot be executed; "
+          "`cuda_library`: path of libcuda.")
       .def("load", &loadBundle, "bundle"_a,
            "Checks the bytes of a bundle, as attn-translate --emit=bundle or "
            "compile() made them, and keeps a copy. Error: corrupt, "

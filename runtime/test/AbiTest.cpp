@@ -18,7 +18,7 @@ TEST(Abi, VersionsThatFit) {
   EXPECT_EQ(ATTNRT_OK, attnrt_check_abi(major << 16)); // an older header
   EXPECT_EQ(ATTNRT_INCOMPATIBLE, attnrt_check_abi(major << 16 | (minor + 1)));
   EXPECT_EQ(ATTNRT_INCOMPATIBLE, attnrt_check_abi((major + 1) << 16));
-  EXPECT_STREQ("the program was built for ABI 1.0, but the library has 0.4",
+  EXPECT_STREQ("the program was built for ABI 1.0, but the library has 0.5",
                attnrt_last_message());
 }
 
@@ -257,6 +257,44 @@ TEST(Abi, TensorsThatDoNotFit) {
     std::string said = loaded.run(batch);
     EXPECT_EQ(0u, said.find(bad.message)) << bad.message << "\n got: " << said;
   }
+}
+
+TEST(Abi, AxesThatAreNotThere) {
+  Batch batch({3, 9}, 9);
+  Loaded loaded;
+  ASSERT_EQ("", loaded.run(batch));
+  auto all = batch.all();
+  std::vector<DLTensor> bent;
+  for (const DLTensor *tensor : all) {
+    bent.push_back(*tensor);
+  }
+  auto expect = [&](size_t number, const char *message) {
+    std::vector<const DLTensor *> list = all;
+    list[number] = &bent[number];
+    EXPECT_EQ(ATTNRT_INVALID_ARGUMENT,
+              attnrt_run(loaded.schedule, list.data(), 5, nullptr));
+    EXPECT_STREQ(message, attnrt_last_message());
+    if (number < 3) {
+      attnrt_step step = batch.step();
+      step.arguments = list.data();
+      EXPECT_EQ(ATTNRT_INVALID_ARGUMENT,
+                attnrt_schedule_update(loaded.schedule, &step, nullptr));
+      EXPECT_STREQ(message, attnrt_last_message());
+    }
+    bent[number] = *all[number];
+  };
+  // The sizes behind those of the tensor are nobody's.
+  bent[0].ndim = 100;
+  expect(0, "argument 0 expects 0..6 axes, but got 100");
+  bent[1].ndim = 7;
+  expect(1, "argument 1 expects 0..6 axes, but got 7");
+  bent[2].ndim = -1;
+  expect(2, "argument 2 expects 0..6 axes, but got -1");
+  bent[4].ndim = INT32_MAX;
+  expect(4, "result 1 expects 0..6 axes, but got 2147483647");
+  bent[0].shape = nullptr;
+  expect(0, "argument 0 expects sizes of its 2 axes, but got null");
+  EXPECT_EQ("", loaded.run(batch));
 }
 
 TEST(Abi, CallsThatDoNotFit) {

@@ -8,7 +8,7 @@
 
 #include "../src/Guard.h"
 #include "../src/bundle/Bundle.h"
-#include "../src/bundle/Sha256.h"
+#include "../src/support/Sha256.h"
 
 #include <cstdlib>
 #include <functional>

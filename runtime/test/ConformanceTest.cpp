@@ -6,6 +6,10 @@
 //===----------------------------------------------------------------------===//
 #include "TestBundle.h"
 
+#ifdef ATTNRT_TEST_WITH_SIM
+#include "attnrt/sim.h"
+#endif
+
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
@@ -28,7 +32,7 @@ protected:
     params.cuda_library = ATTNRT_FAKE_CUDA;
     if (GetParam().device.device_type == kDLCUDA) {
       void *driver = dlopen(ATTNRT_FAKE_CUDA, RTLD_NOW);
-      wait = reinterpret_cast<int (*)()>(dlsym(driver, "cuCtxSynchronize"));
+      wait = reinterpret_cast<int (*)()>(dlsym(driver, "fake_cuda_finish"));
     }
   }
 
@@ -46,12 +50,25 @@ protected:
   int (*wait)() = nullptr; ///< for what the device does by itself
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Devices, Conformance,
-    testing::Values(DeviceCase{"cpu", {kDLCPU, 0}, true},
-                    DeviceCase{"null", {kDLExtDev, ATTNRT_DEVICE_NULL}, false},
-                    DeviceCase{"cuda", {kDLCUDA, 0}, true}),
-    [](const auto &info) { return std::string(info.param.name); });
+/// The simulator where it is built: the runtime alone has none.
+std::vector<DeviceCase> devices() {
+  std::vector<DeviceCase> list{{"cpu", {kDLCPU, 0}, true},
+                               {"null", {kDLExtDev, ATTNRT_DEVICE_NULL}, false},
+                               {"cuda", {kDLCUDA, 0}, true}};
+#ifdef ATTNRT_TEST_WITH_SIM
+  attnrt_sim_options options{};
+  options.schedule = 2; // the worst order of threads that it can think of
+  options.threads = 1;
+  EXPECT_EQ(ATTNRT_OK, attnrt_sim_enable(&options));
+  list.push_back({"sim", {kDLExtDev, ATTNRT_DEVICE_SIM}, true});
+#endif
+  return list;
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, Conformance, testing::ValuesIn(devices()),
+                         [](const auto &info) {
+                           return std::string(info.param.name);
+                         });
 
 } // namespace
 

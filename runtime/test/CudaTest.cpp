@@ -4,9 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "FakeCuda.h"
 #include "TestBundle.h"
 
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <memory>
 
@@ -16,31 +16,16 @@ namespace {
 
 constexpr DLDevice kGpu = {kDLCUDA, 0};
 
-class Cuda : public testing::Test {
+class Cuda : public testing::Test, protected FakeCuda {
 protected:
   Cuda() {
     params.struct_size = sizeof(params);
     params.cuda_library = ATTNRT_FAKE_CUDA;
-    void *driver = dlopen(ATTNRT_FAKE_CUDA, RTLD_NOW);
-    find(driver, "cuCtxSynchronize", wait);
-    find(driver, "fake_cuda_fail", fail);
-    find(driver, "fake_cuda_live", live);
-    find(driver, "fake_cuda_waits", waits);
-    find(driver, "fake_cuda_capture", capture);
-    find(driver, "fake_cuda_replay", replay);
   }
-  template <class F> void find(void *driver, const char *name, F &function) {
-    function = reinterpret_cast<F>(dlsym(driver, name));
-    ASSERT_NE(nullptr, function) << name;
-  }
+  ~Cuda() override { EXPECT_EQ(misusesBefore, misuses()); }
 
   attnrt_context_params params{};
-  int (*wait)() = nullptr;
-  void (*fail)(const char *function, int status) = nullptr;
-  int (*live)() = nullptr;
-  int (*waits)() = nullptr;
-  void (*capture)(int begin) = nullptr;
-  int (*replay)() = nullptr;
+  int misusesBefore = misuses();
 };
 
 /// From bytes to a launched run; what was said where it stops.
@@ -97,10 +82,10 @@ TEST_F(Cuda, EachLaunchSeesItsOwnPlan) {
       batch.moveTo(kGpu);
       EXPECT_EQ("", loaded.run(batch));
       if (s % 4 == 3) {
-        EXPECT_EQ(0, wait());
+        EXPECT_EQ(0, finish());
       }
     }
-    EXPECT_EQ(0, wait());
+    EXPECT_EQ(0, finish());
     for (size_t s = 0; s < batches.size(); ++s) {
       EXPECT_EQ(batches[s]->expected(), batches[s]->y) << "step " << s;
     }
@@ -125,7 +110,7 @@ TEST_F(Cuda, NobodyWaitsWhileStepsAreInFlight) {
     ASSERT_EQ(ATTNRT_OK,
               attnrt_schedule_update(loaded.schedule, &step, nullptr));
     EXPECT_EQ(before + 1, waits());
-    EXPECT_EQ(0, wait());
+    EXPECT_EQ(0, finish());
   }
 }
 
@@ -148,7 +133,7 @@ TEST_F(Cuda, ManyRunsOfOneStep) {
     auto all = layer->all();
     ASSERT_EQ(ATTNRT_OK, attnrt_run(loaded.schedule, all.data(), 5, nullptr));
   }
-  EXPECT_EQ(0, wait());
+  EXPECT_EQ(0, finish());
   for (auto &layer : layers) {
     EXPECT_EQ(layer->expected(), layer->y);
   }
@@ -187,7 +172,7 @@ TEST_F(Cuda, ACapturedRunServesLaterSteps) {
            {largest, Lengths{30, 30, 0, 30}, captured}) {
         plan(lengths);
       }
-      ASSERT_EQ(0, wait());
+      ASSERT_EQ(0, finish());
       int64_t layout = layoutOf(loaded);
       capture(1);
       EXPECT_EQ(ATTNRT_OK, attnrt_run(loaded.schedule, all.data(), 5, nullptr))
@@ -200,7 +185,7 @@ TEST_F(Cuda, ACapturedRunServesLaterSteps) {
         EXPECT_EQ(layout, layoutOf(loaded));
         // A fill, items and merges of the fold, and the stage.
         EXPECT_EQ(4, replay());
-        EXPECT_EQ(0, wait());
+        EXPECT_EQ(0, finish());
         EXPECT_EQ(batch.expected(), batch.y);
       }
       // Other sizes are other launches.
@@ -208,7 +193,7 @@ TEST_F(Cuda, ACapturedRunServesLaterSteps) {
       more.moveTo(kGpu);
       EXPECT_EQ("", loaded.run(more));
       EXPECT_NE(layout, layoutOf(loaded));
-      EXPECT_EQ(0, wait());
+      EXPECT_EQ(0, finish());
     }
   }
 }
@@ -223,7 +208,7 @@ TEST_F(Cuda, AnUpdateIsNoPartOfAGraph) {
             attnrt_schedule_update(loaded.schedule, &step, nullptr));
   capture(0);
   EXPECT_EQ("", loaded.run(batch));
-  EXPECT_EQ(0, wait());
+  EXPECT_EQ(0, finish());
   EXPECT_EQ(batch.expected(), batch.y);
 }
 
@@ -255,7 +240,7 @@ TEST_F(Cuda, EveryFunctionThatFails) {
   {
     Attempt good(params);
     ASSERT_EQ("", good.said);
-    EXPECT_EQ(0, wait());
+    EXPECT_EQ(0, finish());
     EXPECT_EQ(good.batch.expected(), good.batch.y);
     EXPECT_GT(live(), before);
   }
@@ -267,7 +252,8 @@ TEST_F(Cuda, EveryFunctionThatFails) {
       {"cuInit", ATTNRT_UNAVAILABLE, ATTNRT_UNAVAILABLE},
       {"cuDeviceGet", ATTNRT_UNAVAILABLE, ATTNRT_UNAVAILABLE},
       {"cuDevicePrimaryCtxRetain", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
-      {"cuCtxSetCurrent", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuCtxGetCurrent", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
+      {"cuCtxPushCurrent_v2", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
       {"cuDeviceGetAttribute", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
       {"cuModuleLoadDataEx", ATTNRT_RESOURCE_EXHAUSTED, ATTNRT_INTERNAL},
       {"cuModuleGetFunction", ATTNRT_INVALID_ARGUMENT, ATTNRT_INVALID_ARGUMENT},
@@ -302,7 +288,7 @@ TEST_F(Cuda, EveryFunctionThatFails) {
         EXPECT_EQ(c.other != ATTNRT_OK,
                   attempt.said.find(code) != std::string::npos)
             << c.function << ": " << attempt.said;
-        wait();
+        finish();
       }
       EXPECT_EQ(before, live()) << c.function << " leaves something";
     }
@@ -345,11 +331,11 @@ TEST_F(Cuda, AStepThatFailsLeavesTheOneBefore) {
     small.y.assign(2, -1);
     auto all = small.all();
     EXPECT_EQ(ATTNRT_OK, attnrt_run(loaded.schedule, all.data(), 5, nullptr));
-    EXPECT_EQ(0, wait());
+    EXPECT_EQ(0, finish());
     EXPECT_EQ(small.expected(), small.y) << function;
   }
   EXPECT_EQ("", loaded.run(large));
-  EXPECT_EQ(0, wait());
+  EXPECT_EQ(0, finish());
   EXPECT_EQ(large.expected(), large.y);
 }
 

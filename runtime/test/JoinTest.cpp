@@ -74,7 +74,7 @@ struct Joined {
     schedule->run(all);
     if (device.device_type == kDLCUDA) {
       void *driver = dlopen(ATTNRT_FAKE_CUDA, RTLD_NOW);
-      reinterpret_cast<int (*)()>(dlsym(driver, "cuCtxSynchronize"))();
+      reinterpret_cast<int (*)()>(dlsym(driver, "fake_cuda_finish"))();
     }
   }
 
@@ -297,7 +297,7 @@ TEST(Join, CapturedRunsServeLaterSteps) {
     joined.schedule->update(joined.stepOf(a, b));
     EXPECT_EQ(layout, joined.schedule->stats().layout);
     call("fake_cuda_replay");
-    call("cuCtxSynchronize");
+    call("fake_cuda_finish");
     EXPECT_EQ(sumOf(a, b), a.y);
   }
 }

@@ -7,6 +7,8 @@ set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/ConformanceTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CarriedTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CppTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/CubinCacheTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/CudaContextTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CudaTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/FaultTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/GivenTest.cpp

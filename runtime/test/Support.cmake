@@ -15,7 +15,9 @@ target_link_options(attnrt_test_kernel_2 PRIVATE -Wl,-z,nodelete)
 
 # A driver for the device that stands in for a GPU, with the same kernels.
 add_library(attnrt_fake_cuda SHARED EXCLUDE_FROM_ALL
-  ${CMAKE_CURRENT_LIST_DIR}/FakeCuda.cpp ${CMAKE_CURRENT_LIST_DIR}/TestKernel.c)
+  ${CMAKE_CURRENT_LIST_DIR}/FakeCode.cpp ${CMAKE_CURRENT_LIST_DIR}/FakeCuda.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/FakeKernels.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/TestKernel.c)
 target_compile_definitions(attnrt_fake_cuda PRIVATE FACTOR=1)
 target_link_libraries(attnrt_fake_cuda PRIVATE attnrt_headers attnrt_flags)
 
@@ -34,7 +36,13 @@ target_include_directories(attnrt_test_support SYSTEM INTERFACE ${ATTNRT_OBJECTS
 target_compile_definitions(attnrt_test_support INTERFACE
   ATTNRT_TEST_KERNEL_1="$<TARGET_FILE:attnrt_test_kernel_1>"
   ATTNRT_TEST_KERNEL_2="$<TARGET_FILE:attnrt_test_kernel_2>"
-  ATTNRT_FAKE_CUDA="$<TARGET_FILE:attnrt_fake_cuda>")
+  ATTNRT_FAKE_CUDA="$<TARGET_FILE:attnrt_fake_cuda>"
+  ATTNRT_TEST_PTX="${CMAKE_CURRENT_LIST_DIR}/TestKernel.ptx")
+if(TARGET attnrt_sim)
+  # Then the simulator is one of the devices that are tested.
+  target_link_libraries(attnrt_test_support INTERFACE attnrt_sim)
+  target_compile_definitions(attnrt_test_support INTERFACE ATTNRT_TEST_WITH_SIM)
+endif()
 # Allocations are made to fail there.
 target_link_options(attnrt_test_support INTERFACE -Wl,--wrap=aligned_alloc
   -Wl,--wrap=memfd_create)

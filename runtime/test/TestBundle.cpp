@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "TestBundle.h"
 
-#include "../src/bundle/Sha256.h"
+#include "../src/support/Sha256.h"
 #include "attnrt/plan_format.h"
 
 #include <algorithm>
@@ -180,6 +180,11 @@ BundleT attnrt_test::makeBundle(int factor, bool hasGpu) {
   return bundle;
 }
 
+std::string attnrt_test::readTestPtx() {
+  Bytes bytes = readFile(ATTNRT_TEST_PTX);
+  return {bytes.begin(), bytes.end()};
+}
+
 Bytes attnrt_test::pack(BundleT bundle) {
   auto digest = [](const void *data, size_t size) {
     auto d = attnrt::sha256(data, size);
@@ -300,7 +305,14 @@ std::vector<float> Batch::expected(float factor) const {
 
 Loaded::Loaded(const attnrt_context_params *params, DLDevice device, int factor,
                const attnrt_schedule_caps *caps) {
-  Bytes bytes = pack(makeBundle(factor, device.device_type == kDLCUDA));
+  bool isSimulated =
+      device.device_type == kDLExtDev && device.device_id == ATTNRT_DEVICE_SIM;
+  BundleT made =
+      makeBundle(factor, isSimulated || device.device_type == kDLCUDA);
+  if (isSimulated) {
+    made.code[1]->text = readTestPtx();
+  }
+  Bytes bytes = pack(std::move(made));
   EXPECT_EQ(ATTNRT_OK, attnrt_context_create(params, &context));
   EXPECT_EQ(ATTNRT_OK,
             attnrt_bundle_load(context, bytes.data(), bytes.size(), &bundle))

@@ -18,8 +18,10 @@ namespace attnrt_test {
 using Bytes = std::vector<uint8_t>;
 
 /// The program of TestKernel.c, entry "sums", with that factor (1 or 2).
-/// With a second target sm_80 where `hasGpu`, for FakeCuda.cpp.
+/// With a second target sm_80 where `hasGpu`: its code is for FakeDriver.h,
+/// which looks at names only, or TestKernel.ptx (factor 1).
 attnrt::bundle::BundleT makeBundle(int factor = 1, bool hasGpu = false);
+std::string readTestPtx();
 
 /// The bytes, with the digests that they should have.
 Bytes pack(attnrt::bundle::BundleT bundle);
@@ -63,7 +65,7 @@ struct Batch {
 };
 
 /// Handles that are released at the end; a failure of make is a failure of the
-/// test.
+/// test. For the simulator the code is TestKernel.ptx.
 struct Loaded {
   explicit Loaded(const attnrt_context_params *params = nullptr,
                   DLDevice device = {kDLCPU, 0}, int factor = 1,

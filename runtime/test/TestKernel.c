@@ -12,6 +12,7 @@
  *   z[b, 0..1] = 0                               a result that nobody writes
  *
  * Tensors: x, len, y, z, state, w. Cells: scale, B, B of len, tiles, 2.
+ * C and C++; TestKernel.cu makes a GPU's kernels of it.
  *
  *===----------------------------------------------------------------------===*/
 #include "attnrt/plan_format.h"
@@ -63,7 +64,7 @@ void sums(const attnrt_args *args, const attnrt_item *item, void *scratch) {
   const attnrt_segment *segment = &args->segments[item->seg];
   int32_t b = args->rows[item->row_begin].sym; /* whose lengths and result */
   int32_t begin = segment->coord0 + item->kv_begin;
-  volatile float *own = scratch; /* 64 bytes that nobody else has */
+  volatile float *own = (float *)scratch; /* 64 bytes that nobody else has */
   own[0] = own[15] = 0;
   for (int32_t m = begin; m < begin + item->kv_count; ++m) {
     if (m < length(args, b)) {

@@ -38,6 +38,11 @@
 //     when no body is running any more. A std::bad_alloc or std::length_error
 //     becomes RESOURCE_EXHAUSTED instead. An allocator's `free` must not throw
 //     while handles are released.
+//   * CUDA: of each GPU an attnrt_context works in one context of the driver,
+//     chosen by the first attnrt_kernel_load for that GPU: the one that is
+//     current on its thread, if it is of that GPU, else the GPU's primary one.
+//     What is current on a thread is the same behind each call as before. An
+//     engine's own context must live until all handles are released.
 //   * Nothing here writes to standard output or error.
 //
 //===----------------------------------------------------------------------===//
@@ -61,7 +66,7 @@ extern "C" {
 //===----------------------------------------------------------------------===//
 
 #define ATTNRT_ABI_MAJOR 0u
-#define ATTNRT_ABI_MINOR 4u
+#define ATTNRT_ABI_MINOR 5u
 #define ATTNRT_ABI_VERSION ((ATTNRT_ABI_MAJOR << 16) | ATTNRT_ABI_MINOR)
 
 /// Version of the library, as in ATTNRT_ABI_VERSION.
@@ -133,8 +138,12 @@ typedef struct attnrt_context_params {
   void *parallel_self;
   attnrt_log_fn log; ///< null: nobody is told
   void *log_self;
-  /// Folder for host code where anonymous files cannot be executed; null:
-  /// TMPDIR. The runtime leaves nothing in it.
+  /// Folder of files that are run, which nobody else may write to. What a GPU's
+  /// driver makes of PTX is kept there (<digest>.cubin), for all processes that
+  /// name the folder; it is made if it is not there, and one that cannot be
+  /// written to is a warning in the log. Host code is there for a moment where
+  /// anonymous files cannot be executed. Null: TMPDIR for the latter, and
+  /// nothing is kept.
   const char *cache_dir;
   /// Path of libcuda; null: libcuda.so.1.
   const char *cuda_library;
@@ -143,6 +152,9 @@ typedef struct attnrt_context_params {
   int32_t cpu_threads;
   /// 1: pin the pool's threads, each to a CPU that the process may run on.
   int32_t cpu_pin;
+  /// Most bytes of GPU code in cache_dir; 0: 1 GiB. What was not used for
+  /// longest goes first. Since 0.5.
+  uint64_t cache_dir_bytes;
 } attnrt_context_params;
 
 /// `params` may be null (all defaults); its strings are copied.

@@ -9,9 +9,10 @@
 // and tools. Engines need attnrt/attnrt.h alone. libcuda is found when a device
 // is created, and nothing else of CUDA is needed, neither to build nor to run.
 //
-// The context is the one that is current on the calling thread (so memory of
-// another library can be used), else the primary one of the device. Functions
-// may be called by one thread at a time.
+// The context is the one that is current on the thread that creates the device,
+// if it is a context of that device (so memory of another library can be used),
+// else the device's primary one. What is current on a thread is the same behind
+// each call as before. Functions may be called by one thread at a time.
 //
 //===----------------------------------------------------------------------===//
 #ifndef ATTNRT_CUDA_H
@@ -31,7 +32,7 @@ typedef struct attnrt_cuda attnrt_cuda;
 
 typedef struct attnrt_cuda_options {
   const char *library; ///< path of the driver; null = libcuda.so.1
-  int32_t device;      ///< ordinal, where no context is current
+  int32_t device;      ///< ordinal
 } attnrt_cuda_options;
 
 /// Options may be null (all zero). UNAVAILABLE without a driver or a device.

@@ -7,6 +7,7 @@
 #include "Tensor.h"
 
 #include "../Guard.h"
+#include "attnrt/attnrt.h"
 
 #include <cstring>
 
@@ -76,10 +77,11 @@ static bool hasType(DLDataType given, attnrt_dtype wanted) {
          (wanted == ATTNRT_U4X2 && given.code == kDLInt);
 }
 
+/// Of a tensor whose axes are known to be there.
 static std::string describeGiven(const DLTensor &t) {
   for (const TypeName &type : kTypes) {
     if (t.dtype.code == type.code && t.dtype.bits == type.bits &&
-        t.dtype.lanes == 1 && t.ndim >= 0 && (t.shape || !t.ndim)) {
+        t.dtype.lanes == 1) {
       return describe(t.shape, size_t(t.ndim), type.dtype);
     }
   }
@@ -94,9 +96,19 @@ static void checkTensor(const DLTensor *tensor, const Argument &argument,
     raise(ATTNRT_INVALID_ARGUMENT, "%s %zu expects a tensor, but got null",
           name.kind, name.number);
   }
+  // First of all: messages print as many sizes as it says there are.
+  if (tensor->ndim < 0 || tensor->ndim > ATTNRT_MAX_AXES) {
+    raise(ATTNRT_INVALID_ARGUMENT, "%s %zu expects 0..%d axes, but got %d",
+          name.kind, name.number, ATTNRT_MAX_AXES, tensor->ndim);
+  }
+  if (tensor->ndim && !tensor->shape) {
+    raise(ATTNRT_INVALID_ARGUMENT,
+          "%s %zu expects sizes of its %d axes, but got null", name.kind,
+          name.number, tensor->ndim);
+  }
   size_t rank = argument.sizes.size();
-  bool fits = hasType(tensor->dtype, argument.dtype) &&
-              tensor->ndim == int32_t(rank) && (tensor->shape || !rank);
+  bool fits =
+      hasType(tensor->dtype, argument.dtype) && tensor->ndim == int32_t(rank);
   for (size_t axis = 0; fits && axis < rank; ++axis) {
     int64_t size = tensor->shape[axis];
     fits = size >= 0 && size <= INT64_MAX / 64 &&

@@ -14,7 +14,7 @@
 #include "Bundle.h"
 
 #include "../Guard.h"
-#include "Sha256.h"
+#include "../support/Sha256.h"
 #include "attnrt/status.h"
 #include "bundle_generated.h"
 

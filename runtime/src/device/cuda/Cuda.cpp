@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "attnrt/cuda.h"
 
-#include "Module.h"
+#include "Gpu.h"
 
 #include <memory>
 
@@ -26,8 +26,7 @@ attnrt_status attnrt_cuda_create(const attnrt_cuda_options *options,
     }
     attnrt_cuda_options o = options ? *options : attnrt_cuda_options{};
     auto cuda = std::make_unique<attnrt_cuda>();
-    check(cuda->driver.load(o.library));
-    cuda->start(o.device);
+    cuda->start(o.library, o.device);
     *out = cuda.release();
   });
 }
@@ -51,7 +50,7 @@ attnrt_status attnrt_cuda_describe(attnrt_cuda *cuda, attnrt_cuda_info *out) {
 attnrt_status attnrt_cuda_allocate(attnrt_cuda *cuda, uint64_t bytes,
                                    uint64_t *out) {
   return guard([&] {
-    cuda->enter();
+    Entered inside(*cuda);
     Pointer pointer = 0;
     cuda->check(cuda->driver.allocate(&pointer, bytes ? bytes : 1),
                 "allocating");
@@ -61,7 +60,7 @@ attnrt_status attnrt_cuda_allocate(attnrt_cuda *cuda, uint64_t bytes,
 
 attnrt_status attnrt_cuda_free(attnrt_cuda *cuda, uint64_t pointer) {
   return guard([&] {
-    cuda->enter();
+    Entered inside(*cuda);
     cuda->check(cuda->driver.free(pointer), "freeing");
   });
 }
@@ -69,7 +68,7 @@ attnrt_status attnrt_cuda_free(attnrt_cuda *cuda, uint64_t pointer) {
 attnrt_status attnrt_cuda_copy_in(attnrt_cuda *cuda, uint64_t to,
                                   const void *from, uint64_t bytes) {
   return guard([&] {
-    cuda->enter();
+    Entered inside(*cuda);
     cuda->check(cuda->driver.copyIn(to, from, bytes), "copying in");
   });
 }
@@ -77,7 +76,7 @@ attnrt_status attnrt_cuda_copy_in(attnrt_cuda *cuda, uint64_t to,
 attnrt_status attnrt_cuda_copy_out(attnrt_cuda *cuda, void *to, uint64_t from,
                                    uint64_t bytes) {
   return guard([&] {
-    cuda->enter();
+    Entered inside(*cuda);
     cuda->check(cuda->driver.synchronize(), "waiting");
     cuda->check(cuda->driver.copyOut(to, from, bytes), "copying out");
   });
@@ -85,7 +84,7 @@ attnrt_status attnrt_cuda_copy_out(attnrt_cuda *cuda, void *to, uint64_t from,
 
 attnrt_status attnrt_cuda_synchronize(attnrt_cuda *cuda) {
   return guard([&] {
-    cuda->enter();
+    Entered inside(*cuda);
     cuda->check(cuda->driver.synchronize(), "waiting");
   });
 }

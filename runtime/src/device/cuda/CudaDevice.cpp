@@ -19,6 +19,7 @@
 #include "Module.h"
 
 #include <cstring>
+#include <optional>
 
 using namespace attnrt;
 using namespace attnrt::cuda;
@@ -32,12 +33,10 @@ static uint64_t roundUp(uint64_t bytes) {
 
 namespace {
 
-using Gpu = ::attnrt_cuda;
-
 /// Pinned buffers that are written in turn, and one on the device.
 class Ring {
 public:
-  Ring(Gpu &cuda, size_t slots) : cuda(cuda), slots(slots) {}
+  Ring(const Gpu &cuda, size_t slots) : cuda(cuda), slots(slots) {}
   ~Ring();
 
   /// Memory for so many bytes that no copy reads any more.
@@ -54,7 +53,7 @@ private:
     Event event = nullptr;
     bool isUsed = false;
   };
-  Gpu &cuda;
+  const Gpu &cuda;
   std::vector<Slot> slots;
   size_t next = 0;
   Pointer device = 0;
@@ -74,6 +73,7 @@ struct CudaLaunch {
 };
 
 struct CudaKernel : LoadedKernel {
+  explicit CudaKernel(const Gpu &cuda) : cuda(cuda) {}
   std::unique_ptr<Session> makeSession(int32_t stepsInFlight,
                                        bool isCaptured) override;
   int32_t defaultWorkers() const override { return workers; }
@@ -89,9 +89,8 @@ struct CudaKernel : LoadedKernel {
     return launches[launch].resources;
   }
 
-  /// One that has no module, and one for the module of each part.
-  std::unique_ptr<Gpu> cuda;
-  std::vector<std::unique_ptr<Gpu>> modules;
+  const Gpu &cuda;                                    ///< of the device
+  std::vector<std::unique_ptr<LoadedModule>> modules; ///< of each part
   std::vector<CudaLaunch> launches;
   int32_t workers = 1;
   uint64_t argumentBytes = 0; ///< of the part that has most
@@ -101,7 +100,7 @@ class CudaSession : public Session {
 public:
   CudaSession(CudaKernel &kernel, int32_t stepsInFlight, bool isCaptured)
       : kernel(kernel), isCaptured(isCaptured),
-        plans(*kernel.cuda, size_t(stepsInFlight) + 1),
+        plans(kernel.cuda, size_t(stepsInFlight) + 1),
         regions(kernel.launches.size() + 1), parameters(kernel.argumentBytes) {}
   void update(const std::vector<LaunchWork> &works, const void *carried,
               uint64_t carriedBytes, void *stream) override;
@@ -143,13 +142,16 @@ public:
   void free(void *memory, uint64_t bytes) override;
 
 private:
-  std::unique_ptr<Gpu> start() const;
-  void loadPart(const PartCode &part, CudaKernel &kernel, int &resident) const;
+  std::unique_ptr<CudaKernel> load(const std::vector<PartCode> &parts,
+                                   std::string &notes) const;
+  void loadPart(const PartCode &part, CudaKernel &kernel, int &resident,
+                std::string &notes) const;
 
-  attnrt::Context &context;
+  const attnrt::Context &context;
   int ordinal;
-  Gpu cuda; ///< no module: to ask and to allocate
+  Gpu cuda; ///< of all kernels too: one context for a device
   int capability;
+  std::optional<CubinCache> cubins;
 };
 
 } // namespace
@@ -159,7 +161,10 @@ private:
 //===----------------------------------------------------------------------===//
 
 Ring::~Ring() {
-  cuda.enter();
+  Entered inside(cuda, std::nothrow);
+  if (!inside.ok()) {
+    return; // with the context all of it is gone
+  }
   for (Slot &slot : slots) {
     // A copy that is still to come reads the memory.
     if (slot.isUsed) {
@@ -271,7 +276,7 @@ void CudaSession::update(const std::vector<LaunchWork> &works,
     bytes += wanted[i];
   }
   if (bytes) {
-    kernel.cuda->enter();
+    Entered inside(kernel.cuda);
     char *to = plans.begin(bytes);
     for (size_t i = 0; i < pieces.size(); ++i) {
       if (pieces[i].bytes) {
@@ -298,19 +303,19 @@ void CudaSession::zero(const attnrt_tensor &tensor, void *stream) {
     elements *= tensor.shape[axis];
   }
   if (elements) {
-    kernel.cuda->enter();
-    kernel.cuda->check(kernel.cuda->driver.fillLater(
-                           reinterpret_cast<Pointer>(tensor.data), 0,
-                           size_t(elements) * elementBits(tensor.dtype) / 8,
-                           static_cast<Stream>(stream)),
-                       "filling a result");
+    Entered inside(kernel.cuda);
+    kernel.cuda.check(kernel.cuda.driver.fillLater(
+                          reinterpret_cast<Pointer>(tensor.data), 0,
+                          size_t(elements) * elementBits(tensor.dtype) / 8,
+                          static_cast<Stream>(stream)),
+                      "filling a result");
   }
 }
 
 void CudaSession::run(const std::vector<LaunchWork> &works,
                       const RunInput &input, void *stream) {
-  Gpu &cuda = *kernel.cuda;
-  cuda.enter();
+  const Gpu &cuda = kernel.cuda;
+  Entered inside(cuda);
   Pointer plan = planBlock;
   for (size_t l = 0; l < works.size(); plan += regions[l++]) {
     input.enter(l);
@@ -353,9 +358,12 @@ void CudaSession::run(const std::vector<LaunchWork> &works,
 
 CudaDevice::CudaDevice(attnrt::Context &context, int ordinal)
     : context(context), ordinal(ordinal) {
-  attnrt::check(cuda.driver.load(context.params.cuda_library));
-  cuda.start(ordinal);
+  cuda.start(context.params.cuda_library, ordinal);
   capability = cuda.ask(kMajor) * 10 + cuda.ask(kMinor);
+  if (context.params.cache_dir) {
+    cubins.emplace(cuda, context.params.cache_dir,
+                   context.params.cache_dir_bytes);
+  }
 }
 
 /// "sm_90a" is 90 and bound to it.
@@ -401,32 +409,25 @@ static KernelResources describe(const Gpu &cuda, Function function,
   return resources;
 }
 
-std::unique_ptr<Gpu> CudaDevice::start() const {
-  auto gpu = std::make_unique<Gpu>();
-  attnrt::check(gpu->driver.load(context.params.cuda_library));
-  gpu->start(ordinal);
-  return gpu;
-}
-
 void CudaDevice::loadPart(const PartCode &part, CudaKernel &kernel,
-                          int &resident) const {
+                          int &resident, std::string &notes) const {
   const Program &program = *part.program;
-  kernel.modules.push_back(start());
-  Gpu &own = *kernel.modules.back();
-  const char *image = nullptr;
+  kernel.modules.push_back(std::make_unique<LoadedModule>(cuda));
+  LoadedModule &module = *kernel.modules.back();
+  const Code *image = nullptr;
   auto kernelOf = [&](uint32_t number, Function &function) {
     const KernelCode &code = program.kernels[number];
     checkParameters(code, program);
-    const char *data = part.bundle->code[code.code].data;
-    if (image && image != data) {
+    const Code *own = &part.bundle->code[code.code];
+    if (image && image != own) {
       raise(ATTNRT_INCOMPATIBLE, "a GPU expects one image for an entry");
     }
     if (!image) {
-      own.load(data);
-      image = data;
+      module.load(*own, cubins ? &*cubins : nullptr, notes);
+      image = own;
     }
     KernelShape shape{code.symbol.c_str(), code.threads, code.sharedBytes};
-    function = own.find(shape);
+    function = module.find(shape);
     return shape;
   };
   for (const LaunchRecord &record : program.launches) {
@@ -436,7 +437,7 @@ void CudaDevice::loadPart(const PartCode &part, CudaKernel &kernel,
     launch.firstScalar = part.firstScalar;
     launch.numScalars = part.numScalars();
     launch.itemKernel = kernelOf(record.items, launch.items);
-    launch.resources = describe(own, launch.items, launch.itemKernel);
+    launch.resources = describe(cuda, launch.items, launch.itemKernel);
     if (record.isFold()) {
       launch.mergeKernel = kernelOf(uint32_t(record.merge), launch.merges);
       resident = std::max(resident, launch.resources.residentCtas);
@@ -447,29 +448,42 @@ void CudaDevice::loadPart(const PartCode &part, CudaKernel &kernel,
       std::max(kernel.argumentBytes, program.argumentBytes());
 }
 
-std::unique_ptr<LoadedKernel>
-CudaDevice::load(const std::vector<PartCode> &parts) {
-  auto loaded = std::make_unique<CudaKernel>();
-  loaded->cuda = start();
+std::unique_ptr<CudaKernel> CudaDevice::load(const std::vector<PartCode> &parts,
+                                             std::string &notes) const {
+  Entered inside(cuda);
+  auto loaded = std::make_unique<CudaKernel>(cuda);
   int resident = 0;
   for (const PartCode &part : parts) {
-    loadPart(part, *loaded, resident);
+    loadPart(part, *loaded, resident, notes);
   }
-  loaded->workers = std::min(
-      loaded->cuda->ask(kMultiprocessors) * std::max(resident, 1), 1 << 16);
+  loaded->workers =
+      std::min(cuda.ask(kMultiprocessors) * std::max(resident, 1), 1 << 16);
+  return loaded;
+}
+
+std::unique_ptr<LoadedKernel>
+CudaDevice::load(const std::vector<PartCode> &parts) {
+  std::string notes;
+  std::unique_ptr<CudaKernel> loaded = load(parts, notes);
+  // The engine is called when its own context is current again.
+  for (size_t at = 0, end; (end = notes.find('\n', at)) != notes.npos;
+       at = end + 1) {
+    context.log(1, notes.substr(at, end - at).c_str());
+  }
   return loaded;
 }
 
 void *CudaDevice::allocate(uint64_t bytes, uint64_t) {
-  cuda.enter();
+  Entered inside(cuda);
   Pointer pointer = 0; // the driver aligns to 256 bytes
   cuda.check(cuda.driver.allocate(&pointer, bytes), "allocating a workspace");
   return reinterpret_cast<void *>(pointer);
 }
 
 void CudaDevice::free(void *memory, uint64_t) {
-  cuda.enter();
-  (void)cuda.driver.free(reinterpret_cast<Pointer>(memory));
+  if (Entered inside(cuda, std::nothrow); inside.ok()) {
+    (void)cuda.driver.free(reinterpret_cast<Pointer>(memory));
+  }
 }
 
 std::unique_ptr<attnrt::Device> attnrt::makeCudaDevice(Context &context,

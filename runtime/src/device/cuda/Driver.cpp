@@ -8,6 +8,7 @@
 
 #include "../../Status.h"
 
+#include <cstdlib>
 #include <dlfcn.h>
 
 using namespace attnrt;
@@ -40,4 +41,17 @@ std::string Driver::describe(Status status) const {
     return "error " + std::to_string(status);
   }
   return text;
+}
+
+std::string Driver::build() const {
+  int version = 0;
+  (void)getVersion(&version);
+  std::string name;
+  Dl_info where{};
+  if (dladdr(reinterpret_cast<void *>(init), &where) && where.dli_fname) {
+    char *real = realpath(where.dli_fname, nullptr);
+    name = real ? real : where.dli_fname;
+    std::free(real);
+  }
+  return std::to_string(version) + " " + name.substr(name.rfind('/') + 1);
 }

@@ -27,8 +27,16 @@ using Module = struct OpaqueModule *;
 using Function = struct OpaqueFunction *;
 using Stream = struct OpaqueStream *;
 using Event = struct OpaqueEvent *;
+using Linking = struct OpaqueLinking *;
 using Pointer = unsigned long long;
 
+/// CUresult, of what means something else than a defect.
+enum : Status {
+  kOutOfMemory = 2,
+  kNoBinaryForGpu = 209,
+  kNoPtxCompiler = 221,
+  kUnsupportedPtx = 222
+};
 enum DeviceAttribute : int {
   kMultiprocessors = 16,
   kL2Bytes = 38,
@@ -42,10 +50,12 @@ enum FunctionAttribute : int {
   kMostDynamicShared = 8
 };
 enum JitOption : int { kErrorLog = 5, kErrorLogBytes = 6 };
+enum JitInput : int { kPtxInput = 1 };
 
 /// name(C symbol, parameters)
 #define ATTNRT_CUDA_FUNCTIONS(X)                                               \
   X(init, "cuInit", (unsigned))                                                \
+  X(getVersion, "cuDriverGetVersion", (int *))                                 \
   X(getErrorString, "cuGetErrorString", (Status, const char **))               \
   X(deviceGet, "cuDeviceGet", (Device *, int))                                 \
   X(deviceGetName, "cuDeviceGetName", (char *, int, Device))                   \
@@ -53,9 +63,15 @@ enum JitOption : int { kErrorLog = 5, kErrorLogBytes = 6 };
   X(primaryRetain, "cuDevicePrimaryCtxRetain", (Context *, Device))            \
   X(primaryRelease, "cuDevicePrimaryCtxRelease_v2", (Device))                  \
   X(getCurrent, "cuCtxGetCurrent", (Context *))                                \
-  X(setCurrent, "cuCtxSetCurrent", (Context))                                  \
+  X(pushCurrent, "cuCtxPushCurrent_v2", (Context))                             \
+  X(popCurrent, "cuCtxPopCurrent_v2", (Context *))                             \
   X(getDevice, "cuCtxGetDevice", (Device *))                                   \
   X(synchronize, "cuCtxSynchronize", ())                                       \
+  X(linkCreate, "cuLinkCreate_v2", (unsigned, int *, void **, Linking *))      \
+  X(linkAdd, "cuLinkAddData_v2",                                               \
+    (Linking, int, void *, size_t, const char *, unsigned, int *, void **))    \
+  X(linkComplete, "cuLinkComplete", (Linking, void **, size_t *))              \
+  X(linkDestroy, "cuLinkDestroy", (Linking))                                   \
   X(moduleLoad, "cuModuleLoadDataEx",                                          \
     (Module *, const void *, unsigned, int *, void **))                        \
   X(moduleUnload, "cuModuleUnload", (Module))                                  \
@@ -92,6 +108,9 @@ struct Driver {
   attnrt_status load(const char *path);
   /// "out of memory" of a status.
   std::string describe(Status status) const;
+  /// What tells drivers apart: the version of its interface, and the name of
+  /// the file, which has the driver's own ("12040 libcuda.so.550.54.14").
+  std::string build() const;
 };
 
 } // namespace attnrt::cuda

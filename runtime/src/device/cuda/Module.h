@@ -1,4 +1,4 @@
-//===- Module.h - A module in a context of libcuda --------------*- C++ -*-===//
+//===- Module.h - Code on a GPU ---------------------------------*- C++ -*-===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,39 +7,38 @@
 #ifndef ATTNRT_SRC_DEVICE_CUDA_MODULE_H
 #define ATTNRT_SRC_DEVICE_CUDA_MODULE_H
 
-#include "../../Guard.h"
-#include "Driver.h"
-#include "attnrt/cuda.h"
+#include "../../bundle/Bundle.h"
+#include "CubinCache.h"
 
 namespace attnrt::cuda {
+
 /// What a launch of a kernel must say.
 struct KernelShape {
   const char *name = nullptr;
   uint32_t threads = 0, sharedBytes = 0;
 };
-} // namespace attnrt::cuda
 
-struct attnrt_cuda {
-  attnrt::cuda::Driver driver;
-  attnrt::cuda::Device device = 0;
-  attnrt::cuda::Context context = nullptr;
-  bool ownsContext = false;
-  attnrt::cuda::Module module = nullptr;
+/// A module in the context of a GPU, which must outlive it. load() and find()
+/// expect that context to be current.
+class LoadedModule {
+public:
+  explicit LoadedModule(const Gpu &gpu) : gpu(gpu) {}
+  ~LoadedModule();
+  LoadedModule(const LoadedModule &) = delete;
+  LoadedModule &operator=(const LoadedModule &) = delete;
 
-  ~attnrt_cuda();
-
-  /// Throws what a status of the driver means.
-  void check(attnrt::cuda::Status status, const char *what) const;
-  /// Makes the context current: another library may have changed it.
-  void enter() const;
-  /// In the context that is current, else in the device's primary one.
-  void start(int ordinal);
-  /// PTX or a cubin; a refusal carries the driver's log.
-  void load(const char *image);
+  /// PTX, by way of the cache if there is one, or a cubin. A refusal carries
+  /// the driver's log. Appends lines for the engine's log to `notes`.
+  void load(const Code &code, const CubinCache *cache, std::string &notes);
   /// With its shared memory asked for. Throws if it is not there or asks for
   /// too much.
-  attnrt::cuda::Function find(const attnrt::cuda::KernelShape &kernel) const;
-  int ask(attnrt::cuda::DeviceAttribute attribute) const;
+  Function find(const KernelShape &kernel) const;
+
+private:
+  const Gpu &gpu;
+  Module module = nullptr;
 };
+
+} // namespace attnrt::cuda
 
 #endif // ATTNRT_SRC_DEVICE_CUDA_MODULE_H

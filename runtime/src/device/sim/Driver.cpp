@@ -26,8 +26,9 @@ using namespace attnrt::cuda;
 
 namespace {
 
-constexpr Status kGood = 0, kInvalid = 1, kNoMemory = 2, kBadCode = 218,
-                 kNotFound = 500, kFailed = 719;
+constexpr Status kGood = 0, kInvalid = 1, kNoMemory = 2, kNoContext = 201,
+                 kBadCode = 218, kNotFound = 500, kFailed = 719,
+                 kNotSupported = 801;
 
 struct Loaded {
   std::unique_ptr<ptxsim::LoadedModule> module;
@@ -44,7 +45,9 @@ ptxsim::Device &simulated() {
   return *device;
 }
 
-bool holdsContext = false;
+/// There is one context; each thread has a stack of what is current.
+thread_local std::vector<Context> contexts;
+char theContext = 0;
 
 template <class T> T as(const void *pointer) {
   return reinterpret_cast<T>(const_cast<void *>(pointer));
@@ -57,11 +60,12 @@ template <class T> T as(const void *pointer) {
 EXPORT Status cuInit(unsigned) { return kGood; }
 
 EXPORT Status cuGetErrorString(Status status, const char **text) {
-  *text = status == kNoMemory   ? "out of memory"
-          : status == kBadCode  ? "a PTX JIT compilation failed"
-          : status == kNotFound ? "named symbol not found"
-          : status == kFailed   ? "the simulator found a defect"
-                                : "invalid argument";
+  *text = status == kNoMemory    ? "out of memory"
+          : status == kBadCode   ? "a PTX JIT compilation failed"
+          : status == kNoContext ? "invalid device context"
+          : status == kNotFound  ? "named symbol not found"
+          : status == kFailed    ? "the simulator found a defect"
+                                 : "invalid argument";
   return kGood;
 }
 
@@ -98,16 +102,24 @@ EXPORT Status cuDeviceGetAttribute(int *value, int attribute, Device) {
 }
 
 EXPORT Status cuDevicePrimaryCtxRetain(Context *context, Device) {
-  *context = as<Context>(&holdsContext);
+  *context = as<Context>(&theContext);
   return kGood;
 }
 EXPORT Status cuDevicePrimaryCtxRelease_v2(Device) { return kGood; }
 EXPORT Status cuCtxGetCurrent(Context *context) {
-  *context = holdsContext ? as<Context>(&holdsContext) : nullptr;
+  *context = contexts.empty() ? nullptr : contexts.back();
   return kGood;
 }
-EXPORT Status cuCtxSetCurrent(Context context) {
-  holdsContext = context != nullptr;
+EXPORT Status cuCtxPushCurrent_v2(Context context) {
+  contexts.push_back(context);
+  return kGood;
+}
+EXPORT Status cuCtxPopCurrent_v2(Context *context) {
+  if (contexts.empty()) {
+    return kNoContext;
+  }
+  *context = contexts.back();
+  contexts.pop_back();
   return kGood;
 }
 EXPORT Status cuCtxGetDevice(Device *device) {
@@ -115,6 +127,23 @@ EXPORT Status cuCtxGetDevice(Device *device) {
   return kGood;
 }
 EXPORT Status cuCtxSynchronize() { return kGood; }
+
+// There are no cubins to keep.
+EXPORT Status cuDriverGetVersion(int *version) {
+  *version = 0;
+  return kGood;
+}
+EXPORT Status cuLinkCreate_v2(unsigned, int *, void **, Linking *) {
+  return kNotSupported;
+}
+EXPORT Status cuLinkAddData_v2(Linking, int, void *, size_t, const char *,
+                               unsigned, int *, void **) {
+  return kNotSupported;
+}
+EXPORT Status cuLinkComplete(Linking, void **, size_t *) {
+  return kNotSupported;
+}
+EXPORT Status cuLinkDestroy(Linking) { return kNotSupported; }
 
 EXPORT Status cuModuleLoadDataEx(Module *module, const void *image,
                                  unsigned count, int *options, void **values) {
@@ -217,7 +246,7 @@ EXPORT Status cuMemsetD8Async(Pointer to, unsigned char value, size_t bytes,
   return cuMemcpyHtoD_v2(to, fill.data(), bytes);
 }
 EXPORT Status cuEventCreate(Event *event, unsigned) {
-  *event = as<Event>(&holdsContext);
+  *event = as<Event>(&theContext);
   return kGood;
 }
 EXPORT Status cuEventDestroy_v2(Event) { return kGood; }

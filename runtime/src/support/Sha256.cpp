@@ -1,4 +1,4 @@
-//===- Sha256.cpp - Digests of code ---------------------------------------===//
+//===- Sha256.cpp - Digests of bytes --------------------------------------===//
 //
 // Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
