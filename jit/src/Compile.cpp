@@ -8,9 +8,9 @@
 #include "Compile.h"
 
 #include "attn/Compiler/Compiler.h"
+#include "attn/Support/ReadModule.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
-#include "mlir/Parser/Parser.h"
 #include "llvm/Support/TargetSelect.h"
 #include <mutex>
 
@@ -120,7 +120,7 @@ makeOf(const Request &request,
                                           lines.add(diagnostic);
                                           return mlir::success();
                                         });
-  auto module = mlir::parseSourceString<mlir::ModuleOp>(request.text, &context);
+  auto module = attn::readModule(request.text, context);
   std::string error;
   attnrt_status status = ATTNRT_INVALID_ARGUMENT;
   if (module && !hasEntry(*module, request, error)) {

@@ -18,6 +18,7 @@
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Reference/Interpreter.h"
 #include "attn/Support/Npy.h"
+#include "attn/Support/ReadModule.h"
 #include "attn/Support/RowCompare.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -28,7 +29,6 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Diagnostics.h"
-#include "mlir/Parser/Parser.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 #include <chrono>
@@ -197,7 +197,7 @@ parseModule(MLIRContext &context, const std::string &file, std::string &error) {
     }
     return success();
   });
-  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(file, &context);
+  OwningOpRef<ModuleOp> module = readModuleFile(file, context);
   if (!module && error.empty()) {
     error = "cannot parse '" + file + "'";
   }
