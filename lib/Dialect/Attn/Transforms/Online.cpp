@@ -102,7 +102,8 @@ static LogicalResult checkSelections(CascadeOp cascade, const CascadeInfo &info,
 static LogicalResult checkPoints(CascadeOp cascade, const CascadeInfo &info) {
   for (EinsumOp op : cascade.getBody().getOps<EinsumOp>()) {
     auto check = [&](Value value, AffineMap map) -> LogicalResult {
-      if (!info.depends(value) || !readsElsewhere(value, map, info.getGroup())) {
+      if (!info.depends(value) ||
+          !readsElsewhere(value, map, info.getGroup())) {
         return success();
       }
       return op.emitRemark()
