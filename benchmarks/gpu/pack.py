@@ -28,6 +28,8 @@ import programs  # noqa: E402
 SCRIPTS = ["run.py", "attnrt.py", "cases.py", "devices.py", "peers.py", "checks.py", "programs.py",
            "report.py"]
 SHARED = ["plot.py", "machine.py"]
+# The runtime, and a driver on the simulator for --dry-run.
+LIBRARIES = ["libattnrt.so", "libattnrt_sim_driver.so"]
 
 
 def compile_one(translate, folder, program, chips):
@@ -58,7 +60,8 @@ def make(build, folder, chips, names=None):
         shutil.copy(HERE / name, folder)
     for name in SHARED:
         shutil.copy(HERE.parent / "cpu" / name, folder)
-    shutil.copy(build / "runtime/libattnrt.so", folder)
+    for name in LIBRARIES:
+        shutil.copy(build / "runtime" / name, folder)
     facts = {"commit": machine.commit(ROOT), "date": machine.today(), "chips": list(chips)}
     (folder / "pack.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
     return failed

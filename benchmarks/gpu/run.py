@@ -2,7 +2,9 @@
 """Checks and times the carried kernels on this GPU, beside what else is there.
 
     python3 run.py [--quick] [--selfcheck] [--only=TEXT] [--out=FOLDER]
-                   [--no-peers] [--dry-run --driver=PATH]
+                   [--no-peers] [--dry-run]
+
+Needs NumPy, and but for a dry run PyTorch with CUDA.
 
 Every kernel is held against attention in f32 before it is timed. Prefill is in
 TFLOP/s (masked pairs are no work), decode in GB/s of keys and values. Beside them
@@ -13,7 +15,8 @@ product (prefill) or the copy (decode).
 
 --quick takes a few sizes of each. --selfcheck runs every program once with the
 longest request one token shorter than it is, and fails unless the check catches
-it. --dry-run goes through everything on the simulator at tiny sizes.
+it. --dry-run goes through everything at tiny sizes on the simulator, whose driver
+the pack has.
 """
 
 import argparse
@@ -21,7 +24,11 @@ import json
 import pathlib
 import sys
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    sys.exit(f"expects NumPy in {sys.executable}: '{sys.executable} -m pip install numpy'; "
+             "PyTorch too, but for --dry-run")
 
 HERE = pathlib.Path(__file__).resolve().parent
 # In the tree these two lie with the benchmark of the CPU; a pack has them here.
@@ -38,6 +45,23 @@ import report  # noqa: E402
 
 ROTATION = 4  # times the L2 cache: so much is read before anything is read again
 MOST_SETS = 64
+
+
+def open_device(options):
+    """The runtime, and the GPU or what stands in for it."""
+    driver = None
+    if options.dry_run:
+        driver = options.driver or options.pack / "libattnrt_sim_driver.so"
+    try:
+        runtime = attnrt.Runtime(options.pack / "libattnrt.so", driver)
+        return runtime, devices.Dry(runtime) if options.dry_run else devices.Torch(runtime)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        sys.exit(f"expects PyTorch with CUDA in {sys.executable}, for memory, streams and peers: "
+                 f"'{sys.executable} -m pip install torch'; --dry-run needs none")
+    except (attnrt.Error, RuntimeError, OSError) as error:
+        sys.exit(str(error) if options.dry_run else f"{error}; --dry-run needs no GPU")
 
 
 def choose_chip(chips, info):
@@ -250,15 +274,17 @@ def main():
     parser.add_argument("--only", default="", help="cases whose name has this text")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("--driver", help="of a dry run: libattnrt_sim_driver.so")
+    parser.add_argument("--driver", help="of a dry run, another libattnrt_sim_driver.so")
     parser.add_argument("--out", type=pathlib.Path)
     options = parser.parse_args()
     in_tree = HERE.parent / "results"
     out = options.out or (in_tree if in_tree.exists() else HERE / "results")
 
-    facts = json.loads((options.pack / "pack.json").read_text(encoding="utf-8"))
-    runtime = attnrt.Runtime(options.pack / "libattnrt.so", options.driver if options.dry_run else None)
-    device = devices.Dry(runtime) if options.dry_run else devices.Torch(runtime)
+    made = options.pack / "pack.json"
+    if not made.exists():
+        sys.exit(f"expects a pack, but {made} is missing: './scripts/bench-gpu --pack=FOLDER' makes one")
+    facts = json.loads(made.read_text(encoding="utf-8"))
+    runtime, device = open_device(options)
     chip = choose_chip(facts["chips"], device.info)
     name = device.info.name.decode()
     bench = Benchmark(options, runtime, device, options.pack, chip)

@@ -7,9 +7,9 @@
 //===----------------------------------------------------------------------===//
 #include "Compile.h"
 
+#include "attn/Support/ReadModule.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
-#include "mlir/Parser/Parser.h"
 #include "llvm/Support/TargetSelect.h"
 #include <mutex>
 
@@ -119,7 +119,7 @@ makeOf(const Request &request,
                                           lines.add(diagnostic);
                                           return mlir::success();
                                         });
-  auto module = mlir::parseSourceString<mlir::ModuleOp>(request.text, &context);
+  auto module = attn::readModule(request.text, context);
   std::string error;
   attnrt_status status = ATTNRT_INVALID_ARGUMENT;
   if (module && !hasEntry(*module, request, error)) {

@@ -19,6 +19,9 @@ namespace {
 using Row = SmallVector<DynamicAPInt, 8>;
 const DynamicAPInt zero(0), one(1);
 
+/// With more locals than any mask has, coefficients grow to thousands of bits.
+constexpr unsigned kMostLocals = 16;
+
 /// a * x + b * y, column by column.
 Row combine(const DynamicAPInt &a, ArrayRef<DynamicAPInt> x,
             const DynamicAPInt &b, ArrayRef<DynamicAPInt> y) {
@@ -55,6 +58,7 @@ private:
   bool eliminateByDivision(ProjectedPiece &piece);
   bool eliminateByEquality(ProjectedPiece &piece);
   void splinter(const ProjectedPiece &piece);
+  void dropLocals(IntegerPolyhedron &poly);
   unsigned addDivision(ProjectedPiece &piece, Row dividend,
                        const DynamicAPInt &divisor);
 
@@ -351,7 +355,29 @@ void Projector::splinter(const ProjectedPiece &piece) {
   }
 }
 
+/// The coarsest superset: only what reads no local stays.
+void Projector::dropLocals(IntegerPolyhedron &poly) {
+  IntegerPolyhedron result(poly.getSpace());
+  unsigned none = poly.getNumVars();
+  for (unsigned e = 0; e < poly.getNumEqualities(); ++e) {
+    if (!readsLocals(poly, poly.getEquality(e), none)) {
+      result.addEquality(poly.getEquality(e));
+    }
+  }
+  for (unsigned i = 0; i < poly.getNumInequalities(); ++i) {
+    if (!readsLocals(poly, poly.getInequality(i), none)) {
+      result.addInequality(poly.getInequality(i));
+    }
+  }
+  result.removeVarRange(VarKind::Local, 0, result.getNumLocalVars());
+  poly = result;
+  exact = false;
+}
+
 void Projector::run(ProjectedPiece piece) {
+  if (piece.poly.getNumLocalVars() > kMostLocals) {
+    dropLocals(piece.poly);
+  }
   while (true) {
     piece.poly.removeRedundantConstraints();
     piece.poly.removeTrivialEqualities();

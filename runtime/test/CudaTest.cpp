@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Allocations.h"
 #include "FakeCuda.h"
 #include "TestBundle.h"
 
@@ -337,6 +338,61 @@ TEST_F(Cuda, AStepThatFailsLeavesTheOneBefore) {
   EXPECT_EQ("", loaded.run(large));
   EXPECT_EQ(0, finish());
   EXPECT_EQ(large.expected(), large.y);
+}
+
+TEST_F(Cuda, EveryAllocation) {
+  // Of the host's memory: the driver's own are functions that fail, above.
+  Bytes bytes = pack(makeBundle(1, true));
+  attnrt_context *context = nullptr;
+  attnrt_bundle *bundle = nullptr;
+  attnrt_kernel *kernel = nullptr;
+  attnrt_schedule *schedule = nullptr;
+  ASSERT_EQ(ATTNRT_OK, attnrt_context_create(&params, &context));
+  ASSERT_EQ(ATTNRT_OK,
+            attnrt_bundle_load(context, bytes.data(), bytes.size(), &bundle));
+  int before = live();
+  EXPECT_GT(failEach(
+                [&] {
+                  return attnrt_kernel_load(bundle, "sums", kGpu, nullptr,
+                                            &kernel);
+                },
+                [&] {
+                  EXPECT_EQ(nullptr, kernel);
+                  // The device may stay open, with the context.
+                  EXPECT_LE(live(), before + 1);
+                }),
+            5);
+  EXPECT_GT(
+      failEach(
+          [&] { return attnrt_schedule_create(kernel, nullptr, &schedule); },
+          [&] { EXPECT_EQ(nullptr, schedule); }),
+      1);
+  Batch small({9, 4}, 30), large(std::vector<int32_t>(900, 30), 30);
+  small.moveTo(kGpu);
+  large.moveTo(kGpu);
+  attnrt_step step = small.step();
+  ASSERT_EQ(ATTNRT_OK, attnrt_schedule_update(schedule, &step, nullptr));
+  step = large.step();
+  EXPECT_GT(
+      failEach([&] { return attnrt_schedule_update(schedule, &step, nullptr); },
+               [&] {
+                 small.y.assign(2, -1);
+                 auto all = small.all();
+                 EXPECT_EQ(ATTNRT_OK,
+                           attnrt_run(schedule, all.data(), 5, nullptr));
+                 EXPECT_EQ(0, wait());
+                 EXPECT_EQ(small.expected(), small.y);
+               }),
+      5);
+  auto all = large.all();
+  failEach([&] { return attnrt_run(schedule, all.data(), 5, nullptr); }, [] {});
+  EXPECT_EQ(0, wait());
+  EXPECT_EQ(large.expected(), large.y);
+  attnrt_schedule_release(schedule);
+  attnrt_kernel_release(kernel);
+  attnrt_bundle_release(bundle);
+  attnrt_context_release(context);
+  EXPECT_EQ(0, live());
 }
 
 TEST_F(Cuda, ChipsThatTheDeviceCannotRun) {

@@ -18,9 +18,9 @@
 #include "attn/Compiler/Compiler.h"
 #include "attn/JIT/Executable.h"
 #include "attn/Reference/Interpreter.h"
+#include "attn/Support/ReadModule.h"
 
 #include "mlir/IR/Diagnostics.h"
-#include "mlir/Parser/Parser.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Host.h"
@@ -86,7 +86,7 @@ LogicalResult Demo::parse() {
     }
     return success();
   });
-  module = parseSourceFile<ModuleOp>(options.program, &context);
+  module = readModuleFile(options.program, context);
   if (!module) {
     error = "cannot read '" + options.program + "'" +
             (error.empty() ? "" : ": " + error);

@@ -131,5 +131,6 @@ FailureOr<RunResponse> attn::runOnSimulator(const RunRequest &request,
   device.seed = request.simSeed;
   device.schedule = request.schedule;
   device.completion = request.completion;
+  device.sabotage = request.sabotage;
   return runCompiled(request, device, error);
 }

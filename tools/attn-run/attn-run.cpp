@@ -18,6 +18,7 @@
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "attn/Reference/Interpreter.h"
 #include "attn/Support/Npy.h"
+#include "attn/Support/ReadModule.h"
 #include "attn/Support/RowCompare.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -28,7 +29,6 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Diagnostics.h"
-#include "mlir/Parser/Parser.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 #include <chrono>
@@ -51,6 +51,8 @@ static constexpr const char kUsage[] =
   --sim-seed=N      sim: of what is drawn (default 1)
   --schedule=0|1|2  sim: warps in turn, at random, one as far as it gets
   --completion=0|1|2  sim: copies as late as they may be, at once, at random
+  --sabotage=no-waits  sim: kernels do not wait for their copies, which must be
+                    an error
   --workers=N       threads of a device that has them (default: all cores)
   --split=K         run each fold in K parts (default: as planned)
   --merge-seed=N    reference: run folds in random parts, merged in a random tree
@@ -91,7 +93,7 @@ struct Options {
   uint64_t simSeed = 1;
   int schedule = 0, completion = 0;
   double rtol = 1e-5;
-  bool print = false, help = false;
+  bool print = false, help = false, sabotage = false;
 };
 } // namespace
 
@@ -167,6 +169,8 @@ static std::optional<Options> parseOptions(ArrayRef<char *> words) {
     } else if (key == "bench") {
       isNumber =
           !value.getAsInteger(10, options.repeats) && options.repeats >= 0;
+    } else if (word == "--sabotage=no-waits") {
+      options.sabotage = true;
     } else if (word == "--print") {
       options.print = true;
     } else if (word == "--help") {
@@ -197,7 +201,7 @@ parseModule(MLIRContext &context, const std::string &file, std::string &error) {
     }
     return success();
   });
-  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(file, &context);
+  OwningOpRef<ModuleOp> module = readModuleFile(file, context);
   if (!module && error.empty()) {
     error = "cannot parse '" + file + "'";
   }
@@ -366,6 +370,7 @@ static int run(const Options &options) {
   request.simSeed = options.simSeed;
   request.schedule = options.schedule;
   request.completion = options.completion;
+  request.sabotage = options.sabotage;
   request.wantStats = !options.stats.empty();
   FailureOr<RunResponse> response = device(request, error);
   if (failed(response)) {

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "Options.h"
 #include "attn/Compiler/CompileToPtx.h"
+#include "attn/Support/ReadModule.h"
 #include "attn/Support/Stopwatch.h"
 #include "attn/Target/PTX/PTX.h"
 #include "attn/Target/PTX/Ptxas.h"
@@ -19,7 +20,6 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Diagnostics.h"
-#include "mlir/Parser/Parser.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
@@ -86,8 +86,7 @@ static FailureOr<MadePtx> makePtx(MLIRContext &context,
   // differ where others use the machine.
   std::clock_t used = std::clock();
   Stopwatch watch;
-  OwningOpRef<ModuleOp> module =
-      parseSourceFile<ModuleOp>(options.file, &context);
+  OwningOpRef<ModuleOp> module = readModuleFile(options.file, context);
   if (!module) {
     return failure();
   }
@@ -132,8 +131,7 @@ static FailureOr<MadePtx> makePtx(MLIRContext &context,
 }
 
 static int writeBundle(MLIRContext &context, const TranslateOptions &options) {
-  OwningOpRef<ModuleOp> module =
-      parseSourceFile<ModuleOp>(options.file, &context);
+  OwningOpRef<ModuleOp> module = readModuleFile(options.file, context);
   FailureOr<SmallVector<char, 0>> bundle = failure();
   if (module) {
     bundle = makeBundle(*module, options.bundle());

@@ -50,8 +50,9 @@ struct ProjectedPiece {
 
 /// Appends to `pieces` the union of the parameters (set dims of `poly`) for
 /// which some values of its locals meet its constraints. Members may overlap.
-/// With more than `maxPieces` of them it falls back to real shadows: the union
-/// then is a superset, and the result is false.
+/// With more than `maxPieces` of them it falls back to real shadows, and with
+/// more than 16 locals to the constraints that read none: the union then is a
+/// superset, and the result is false.
 bool projectLocals(const mlir::presburger::IntegerPolyhedron &poly,
                    unsigned maxPieces, std::vector<ProjectedPiece> &pieces);
 

@@ -112,6 +112,10 @@ typedef struct attnjit_result attnjit_result;
 /// only a null `out` gives none. If it failed, the result has diagnostics and
 /// no bytes, and attnjit_last_message() is the first error of them.
 ///
+/// Text whose brackets are nested more than 256 deep, or with an expression of
+/// more than 256 operators, is refused: what is not needs less than 1 MiB of
+/// the caller's stack to be read.
+///
 /// INVALID_ARGUMENT: options or text that nothing can be made of; NOT_FOUND: no
 /// function is called `entry`; INCOMPATIBLE: options of a newer header.
 ///

@@ -132,6 +132,11 @@ FailureOr<Value> Program::getScalar(Kernel &kernel, Value value) {
     if (!axis) {
       return op->emitOpError("expects a constant axis to be used in a kernel");
     }
+    int64_t axes = cast<ShapedType>(op->getOperand(0).getType()).getRank();
+    if (*axis < 0 || *axis >= axes) {
+      return op->emitOpError("expects an axis below ")
+             << axes << ", but got " << *axis;
+    }
     place();
     result = getDim(b, kernel, op->getOperand(0), *axis);
     if (!result) {

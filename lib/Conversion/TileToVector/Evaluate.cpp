@@ -79,6 +79,7 @@ Value KernelLowering::at(Value v, Point p) {
     key.push_back(i.getAsOpaquePointer());
   }
   unsigned level = levelOf(p);
+  assert(level < levels.size() && "an index of a loop that has ended");
   auto it = levels[level].memo.find(key);
   if (it != levels[level].memo.end()) {
     return it->second;
@@ -97,7 +98,10 @@ Value KernelLowering::lanesFromScalars(Value v, const Point &p) {
   for (int64_t i = 0; i < p.width; ++i) {
     Point q = p;
     q.idx[p.lane] = addIndex(p.idx[p.lane], i);
-    indexLevel[q.idx[p.lane]] = levelOf(p);
+    // The first one is the index itself, which may be of a loop further out.
+    if (i > 0) {
+      indexLevel[q.idx[p.lane]] = levelOf(p);
+    }
     q.lane = -1;
     q.width = 1;
     lanes.push_back(at(v, q));

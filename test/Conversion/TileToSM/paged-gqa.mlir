@@ -26,7 +26,7 @@
 // CHECK: %[[ENTRY:.+]] = sm.load %{{.+}} live %[[BOTH]] : tensor<64xi64, #sm.mover<8, 4>>, tensor<64xi1, #sm.mover<8, 4>> -> tensor<64xi32, #sm.mover<8, 4>>
 // CHECK: %[[PAGE:.+]] = arith.extsi %[[ENTRY]]
 // CHECK: %[[INSIDE:.+]] = arith.cmpi ult, %[[PAGE]], {{.+}} : tensor<64xi64, #sm.mover<8, 4>>
-// CHECK: %[[PRESENT:.+]] = arith.andi %[[BOTH]], %[[INSIDE]]
+// CHECK: %[[PRESENT:.+]] = arith.andi %{{.+}}, %[[INSIDE]]
 // Keys and values look it up once.
 // CHECK-NOT: sm.load
 // CHECK: %[[K:.+]] = sm.fill %[[R1:.+]], %[[C1:.+]] {

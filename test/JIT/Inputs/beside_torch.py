@@ -3,15 +3,17 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Computes with PyTorch and compiles with libattnjit in one process, in turn.
 
-    beside_torch.py LIBATTNJIT TEXT FIRST
+    beside_torch.py LIBATTNJIT TEXT FIRST [triton]
 
-FIRST, "torch" or "attnjit", is loaded and used first. Prints "equal" if both give
-the same the second time as the first.
+FIRST, "torch" or "attnjit", is loaded and used first. With "triton" a kernel of
+Triton, which has an LLVM and an MLIR of its own, is compiled between the two. Prints
+"equal" if all give the same the second time as the first.
 """
 
+import os
 import sys
 
-from beside_triton import use_attnjit
+from beside_triton import use_attnjit, use_triton
 
 
 def use_torch():
@@ -25,14 +27,19 @@ def use_torch():
 
 
 def main():
-    library, path, first = sys.argv[1:]
+    library, path, first, *more = sys.argv[1:]
     with open(path, "rb") as file:
         text = file.read()
     steps = [use_torch, lambda: use_attnjit(library, text)]
+    if more == ["triton"]:
+        # Nothing out of Triton's cache: its LLVM is to work.
+        os.environ["TRITON_ALWAYS_COMPILE"] = "1"
+        steps.insert(1, use_triton)
     if first == "attnjit":
         steps.reverse()
     results = [step() for step in steps * 2]
-    print("equal" if results[:2] == results[2:] and all(results) else results)
+    half = len(steps)
+    print("equal" if results[:half] == results[half:] and all(results) else results)
 
 
 main()

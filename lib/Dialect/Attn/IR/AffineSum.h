@@ -34,6 +34,10 @@ public:
   std::string describeOverflow(ArrayRef<StringRef> dims,
                                ArrayRef<StringRef> symbols) const;
 
+  /// expr in normal form; null, and this sum overflowed, where a coefficient of
+  /// it does.
+  AffineExpr normalize(AffineExpr expr);
+
   /// The sum with its terms in the order of the normal form; null after an
   /// overflow. MLIR may simplify while it is built, so that it need not be in
   /// normal form itself; `normalize` repeats until it is.

@@ -130,11 +130,9 @@ void AffineSum::add(AffineExpr expr, int64_t factor) {
     }
     return addAtom(expr, factor);
   }
-  AffineSum operand(context);
-  operand.add(binary.getLHS());
-  AffineExpr lhs = operand.overflow ? AffineExpr() : normalize(operand.build());
+  AffineExpr lhs = normalize(binary.getLHS());
   if (!lhs) {
-    return setOverflow(operand.culprit);
+    return;
   }
   AffineExpr division =
       getAffineBinaryOpExpr(expr.getKind(), lhs, binary.getRHS());
@@ -167,20 +165,29 @@ AffineExpr AffineSum::build() {
 // normalize
 //===----------------------------------------------------------------------===//
 
-AffineExpr attn::normalize(AffineExpr expr) {
+AffineExpr AffineSum::normalize(AffineExpr expr) {
   // Building a sum may fold it, e.g. x - (x floordiv 4) * 4 to x mod 4: repeat
   // until nothing changes. Each fold removes a term, so few rounds are enough.
+  // Operands of divisions are normalized once per round, and the second round
+  // finds them in normal form: nested divisions cost the square of their depth.
   constexpr int maxRounds = 64;
   for (int round = 0; round < maxRounds; ++round) {
-    AffineSum sum(expr.getContext());
+    AffineSum sum(context);
     sum.add(expr);
     AffineExpr next = sum.build();
+    if (!next) {
+      setOverflow(sum.culprit);
+    }
     if (!next || next == expr) {
       return next;
     }
     expr = next;
   }
   return expr;
+}
+
+AffineExpr attn::normalize(AffineExpr expr) {
+  return AffineSum(expr.getContext()).normalize(expr);
 }
 
 AffineMap attn::normalize(AffineMap map) {

@@ -5,8 +5,6 @@
 //
 //===----------------------------------------------------------------------===//
 #include "EinsumRewrite.h"
-
-#include "attn/Analysis/CascadeInfo.h"
 #include "attn/Dialect/Attn/IR/NormalForm.h"
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
@@ -409,6 +407,25 @@ EinsumOp attn::inlineProducer(EinsumOp op, unsigned k) {
     }
     return cloneSlice(outer.getTerminator()->getOperand(0), &outer, b, mapping);
   });
+}
+
+bool attn::readsElsewhere(Value value, AffineMap read,
+                          const einsum::RankSet &ranks) {
+  auto producer = value.getDefiningOp<EinsumOp>();
+  if (!producer) {
+    return false;
+  }
+  auto names = [&](AffineMap map, unsigned axis) {
+    return getRanks(map.getSubMap({axis})).anyCommon(ranks);
+  };
+  AffineMap made = producer.getResultMap();
+  for (unsigned axis = 0; axis < made.getNumResults(); ++axis) {
+    if ((names(made, axis) || names(read, axis)) &&
+        made.getResult(axis) != read.getResult(axis)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void attn::collectFactors(Value value, Block *block, bool additive,

@@ -7,6 +7,7 @@
 #ifndef ATTN_DIALECT_ATTN_TRANSFORMS_EINSUMREWRITE_H
 #define ATTN_DIALECT_ATTN_TRANSFORMS_EINSUMREWRITE_H
 
+#include "attn/Analysis/CascadeInfo.h"
 #include "attn/Analysis/Presence.h"
 #include "attn/Dialect/Attn/IR/Attn.h"
 #include "mlir/IR/Builders.h"
@@ -76,6 +77,10 @@ Value cloneSlice(Value value, Block *block, OpBuilder &builder,
 /// Removes inputs that the region does not read, unless they alone carry a
 /// rank; the presence they decided is taken over. `op` is replaced.
 EinsumOp dropUnusedInputs(EinsumOp op);
+/// Whether `read` asks the einsum that makes `value` for another point of
+/// `ranks` than the one where it made it. A step that has the values of one
+/// point only cannot answer.
+bool readsElsewhere(Value value, AffineMap read, const einsum::RankSet &ranks);
 /// Whether input `i` is made by an einsum that only maps, read as it was made.
 bool isInlinable(EinsumOp op, unsigned i);
 /// Computes the producer of input `i` in place; presence is taken over. `op` is

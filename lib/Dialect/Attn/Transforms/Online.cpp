@@ -98,6 +98,33 @@ static LogicalResult checkSelections(CascadeOp cascade, const CascadeInfo &info,
   return success();
 }
 
+/// In the step, what the fold makes has values of one point of its rank only.
+static LogicalResult checkPoints(CascadeOp cascade, const CascadeInfo &info) {
+  for (EinsumOp op : cascade.getBody().getOps<EinsumOp>()) {
+    auto check = [&](Value value, AffineMap map) -> LogicalResult {
+      if (!info.depends(value) ||
+          !readsElsewhere(value, map, info.getGroup())) {
+        return success();
+      }
+      return op.emitRemark()
+             << "no one-pass form: " << getValueName(op.getResult())
+             << " (it reads " << getValueName(value)
+             << " at other points of the fold rank than it is made at)";
+    };
+    for (auto [i, input] : llvm::enumerate(op.getInputs())) {
+      if (failed(check(input, op.getInputMap(i)))) {
+        return failure();
+      }
+    }
+    for (auto [i, operand] : llvm::enumerate(op.getPresence())) {
+      if (failed(check(operand, op.getPresenceMap(i)))) {
+        return failure();
+      }
+    }
+  }
+  return success();
+}
+
 static LogicalResult checkLaws(const CascadeInfo &info) {
   const Reduction *z = info.getProblem();
   if (!z) {
@@ -172,6 +199,7 @@ FailureOr<FoldOp> attn::makeFold(CascadeOp cascade, int64_t rank) {
     if (info.getReductions().empty() || failed(checkLaws(info)) ||
         failed(checkSymbols(cascade, info)) ||
         failed(checkSelections(cascade, info, rank)) ||
+        failed(checkPoints(cascade, info)) ||
         failed(checkPresence(info, rank))) {
       return failure();
     }

@@ -134,12 +134,23 @@ LogicalResult Partition::check() {
                return x.isFunctionOfDim(rank) && !isa<AffineDimExpr>(x);
              });
     };
-    bool compound = false;
+    einsum::RankSet ranks(numRanks);
+    ranks.set(rank);
+    bool compound = false, elsewhere = false;
+    auto look = [&](Value value, AffineMap map) {
+      compound |= isCompound(value, map);
+      elsewhere |= readsElsewhere(value, map, ranks);
+    };
     for (auto [i, input] : llvm::enumerate(op.getInputs())) {
-      compound |= isCompound(input, op.getInputMap(i));
+      look(input, op.getInputMap(i));
     }
     for (auto [i, operand] : llvm::enumerate(op.getPresence())) {
-      compound |= isCompound(operand, op.getPresenceMap(i));
+      look(operand, op.getPresenceMap(i));
+    }
+    if (elsewhere && !compound) {
+      result = refuse(op) << "a computed tensor is read at other points of it "
+                             "than it is made at";
+      return;
     }
     if (compound) {
       result = refuse(op) << "a computed tensor is read at a compound "

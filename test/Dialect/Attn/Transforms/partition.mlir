@@ -227,3 +227,24 @@ func.func @other_rank(%s: tensor<3x20xf32>, %v: tensor<20x4xf32>) -> tensor<3x4x
   return %o : tensor<3x4xf32>
 }
 
+
+// -----
+
+// A value of every row is asked for at the keys: a step has it at no point of them, so nothing is tiled and no fold is made.
+// CHECK-LABEL: func.func @elsewhere
+// CHECK-NOT: m1
+func.func @elsewhere(%s: tensor<20x20xf32>) -> tensor<20xf32> {
+  %o = attn.cascade ranks(p, m) -> tensor<20xf32> {
+    %g = attn.einsum %s[p, m] -> [p] reduce max(m) : (tensor<20x20xf32>) -> tensor<20xf32>
+    // expected-remark @below {{rank 'm' is not partitioned: a computed tensor is read at other points of it than it is made at}}
+    %n = attn.einsum %s[p, m], %g[m] -> [p, m] : (tensor<20x20xf32>, tensor<20xf32>) -> tensor<20x20xf32> {
+    ^bb0(%x: f32, %y: f32):
+      %d = arith.subf %x, %y : f32
+      %z = math.exp %d : f32
+      attn.yield %z : f32
+    }
+    %d = attn.einsum %n[p, m] -> [p] reduce add(m) : (tensor<20x20xf32>) -> tensor<20xf32>
+    attn.yield %d : tensor<20xf32>
+  }
+  return %o : tensor<20xf32>
+}
