@@ -161,17 +161,9 @@ static LogicalResult verifyRows(Operation *op, Value addresses, Value live,
 LogicalResult CopyOp::verify() {
   auto slot = cast<SlotType>(getTo().getType());
   auto addresses = cast<RankedTensorType>(getAddresses().getType());
-  auto mover = dyn_cast_or_null<MoverAttr>(addresses.getEncoding());
-  if (!mover) {
+  if (!isa_and_nonnull<MoverAttr>(addresses.getEncoding())) {
     return emitOpError("expects addresses with layout sm.mover, but got ")
            << addresses;
-  }
-  int64_t chunks =
-      slot.getColumns() * slot.getElementType().getIntOrFloatBitWidth() / 128;
-  if (chunks % mover.getThreads()) {
-    return emitOpError("expects a row of ")
-           << chunks << " pieces to be shared by a number of threads that "
-           << "divides it, but got " << mover.getThreads();
   }
   int64_t alignment = getAlignment();
   if (alignment != 4 && alignment != 8 && alignment != 16) {
