@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "attn/Dialect/SM/IR/SM.h"
+#include "Completion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
@@ -73,7 +73,7 @@ LogicalResult KernelOp::verifyRegions() {
     return emitOpError("expects roles for its ")
            << getWarps() << " warps, but got roles for " << used;
   }
-  return success();
+  return verifyCompletion(*this);
 }
 
 //===----------------------------------------------------------------------===//
