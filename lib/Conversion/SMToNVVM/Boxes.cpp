@@ -23,15 +23,6 @@ using namespace attn::sm;
 /// The shared memory of all CTAs of a cluster, where a tensor copy writes to.
 static constexpr unsigned kClusterSpace = 7;
 
-/// Lanes that hold the same.
-static int64_t countReplicas(const FragmentLayout &layout) {
-  int64_t count = 1;
-  for (const Digit &digit : layout.getLanes()) {
-    count *= digit.axis == Digit::kReplicated ? digit.size : 1;
-  }
-  return count;
-}
-
 namespace {
 class CopyBoxesLowering : public Lowering<CopyBoxesOp> {
 public:
@@ -50,7 +41,7 @@ public:
     FragmentLayout boxes = getLayout(op.getLive().getType());
     SharedLayout slot = getSharedLayout(cast<SlotType>(op.getTo().getType()));
     int64_t panels = slot.getRowBytes() / slot.getSpan();
-    int64_t replicas = countReplicas(boxes);
+    int64_t replicas = ThreadPosition::countReplicas(boxes);
     Value replica = kernel.thread.getReplica(b, boxes);
     Value first = kernel.thread.locate(b, boxes, 0);
     Value isIssuing = isLess(b, kernel.thread.getWarp(), 1);

@@ -95,15 +95,26 @@ Value ThreadPosition::getReplica(ImplicitLocOpBuilder &b,
   return sum ? sum : constant(b, 0);
 }
 
-int64_t ThreadPosition::getReplica(const FragmentLayout &layout, int64_t lane) {
-  int64_t sum = 0;
-  for (const Digit &digit : countKind(layout.getLanes(), Digit::kReplicated)) {
-    if (digit.axis == Digit::kReplicated) {
-      sum += lane % digit.size * digit.stride;
-    }
-    lane /= digit.size;
+int64_t ThreadPosition::countReplicas(const FragmentLayout &layout) {
+  int64_t count = 1;
+  for (const Digit &digit : layout.getLanes()) {
+    count *= digit.axis == Digit::kReplicated ? digit.size : 1;
   }
-  return sum;
+  return count;
+}
+
+Value ThreadPosition::getThreadReplica(ImplicitLocOpBuilder &b,
+                                       const FragmentLayout &layout) const {
+  Value inWarp = getReplica(b, layout);
+  Value ofWarp = addDigits(b, Value(), warp,
+                           countKind(layout.getWarps(), Digit::kReplicated),
+                           Digit::kReplicated);
+  if (!ofWarp) {
+    return inWarp;
+  }
+  Value before =
+      arith::MulIOp::create(b, ofWarp, constant(b, countReplicas(layout)));
+  return arith::AddIOp::create(b, inWarp, before);
 }
 
 Value ThreadPosition::getPart(ImplicitLocOpBuilder &b,

@@ -34,10 +34,14 @@ public:
   /// The part that the warp makes.
   Value locateWarp(ImplicitLocOpBuilder &b, const FragmentLayout &layout,
                    int axis) const;
-  /// The number of the lane among those that hold the same.
+  /// The number of the lane among those of its warp that hold the same.
   Value getReplica(ImplicitLocOpBuilder &b, const FragmentLayout &layout) const;
-  /// The same number for a lane that is known.
-  static int64_t getReplica(const FragmentLayout &layout, int64_t lane);
+  /// How many lanes of a warp hold the same.
+  static int64_t countReplicas(const FragmentLayout &layout);
+  /// The number of the thread among those that hold the same
+  /// (attn::getReplica).
+  Value getThreadReplica(ImplicitLocOpBuilder &b,
+                         const FragmentLayout &layout) const;
   /// Whether this is the first of the threads that hold the same; none where
   /// no two do.
   Value isFirstReplica(ImplicitLocOpBuilder &b,

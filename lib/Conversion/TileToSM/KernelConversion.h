@@ -197,9 +197,8 @@ private:
                             VectorType type, RankedTensorType rows);
   void finish(tile::FinishOp op);
   void storeTo(Operation *op, Value value, const BlockAccess &access);
-  /// The layout in which rows of such a block are copied. Null: none.
-  Attribute getMover(int64_t rows, int64_t rowBytes);
-  /// The same for a block. Null: its elements are read one by one.
+  /// The layout in which the rows of a block are copied. Null: its elements are
+  /// read one by one.
   Attribute getMover(tile::LoadOp load);
 
   /// A block of type `type` whose columns may lie apart, element by element.
@@ -241,6 +240,8 @@ private:
   GpuTile tile;
   bool keepsRows = true;
   int64_t copiedRows = 0; // of the block whose copy is being made
+  /// By buffer and bytes of a piece.
+  DenseMap<std::pair<Type, int64_t>, Attribute> movers;
   llvm::DenseSet<Operation *> rightOperands;
   bool knowsRightOperands = false;
   SmallVector<Ring> rings;            // of the fold that is open

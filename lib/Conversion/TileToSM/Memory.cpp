@@ -8,12 +8,15 @@
 
 #include "attnrt/plan_format.h"
 
-#include "attn/Layout/SharedLayout.h"
+#include "attn/Layout/RowCopy.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/Support/MathExtras.h"
 #include <numeric>
 
 using namespace attn;
+
+/// Bytes of the smallest cp.async.
+constexpr int64_t kLeastCopy = 4;
 
 /// A number of columns, if the fragment has more.
 static Value limitOf(Type fragment, Value columns) {
@@ -24,34 +27,72 @@ static Value limitOf(Type fragment, Value columns) {
   return isAll ? Value() : columns;
 }
 
-/// As many neighbours as a row has pieces for, as long as the threads share all
-/// rows evenly.
-Attribute KernelConversion::getMover(int64_t rows, int64_t rowBytes) {
-  if (rowBytes % 16) {
-    return {};
-  }
-  // Neighbours bring a line of the cache: more of them on a row would make each
-  // thread know more rows.
-  for (int64_t threads : {8, 4, 2, 1, 16, 32}) {
-    auto mover = sm::MoverAttr::get(b.getContext(), threads, numWarps);
-    if (rowBytes / 16 % threads == 0 && sm::getLayout(mover, {rows})) {
-      return mover;
+/// The layout in which rows of such a block are copied at the least cost, in
+/// pieces of `size` bytes. Where threads do not divide what is to be moved,
+/// some have nothing to do at the end of a row.
+/// `rowBytes`: of a row in memory.
+static Attribute chooseMover(sm::BufType buf, int64_t rowBytes, int64_t size,
+                             int64_t numWarps) {
+  int64_t bits = buf.getElementType().getIntOrFloatBitWidth();
+  auto to = SharedLayout::get(buf.getRows(), buf.getColumns() * bits / 8);
+  int64_t pieces = to ? to->getRowBytes() / size : 0, least = 0;
+  Attribute best;
+  for (int64_t warps = 1; to && warps <= numWarps; ++warps) {
+    for (int64_t threads : {8, 4, 2, 1, 16, 32}) {
+      auto mover =
+          sm::MoverAttr::get(buf.getContext(), threads, numWarps, warps);
+      auto layout = sm::getLayout(mover, {buf.getRows()});
+      // Half of the warps on a row would do.
+      if (!layout || (best && threads * warps >= 2 * pieces)) {
+        continue;
+      }
+      int64_t cost = countRowCopy(*layout, *to, rowBytes, size).getTotal();
+      if (!best || cost < least) {
+        best = mover;
+        least = cost;
+      }
     }
   }
-  return {};
+  return best;
 }
 
-Attribute KernelConversion::getMover(tile::LoadOp load) {
+/// Why a block cannot be copied; empty: it can.
+static std::string findObstacle(tile::LoadOp load) {
   auto type = cast<VectorType>(load.getResult().getType());
   BlockAccess access = BlockAccess::get(load);
   unsigned bits = type.getElementTypeBitWidth();
-  bool isPart = access.liveAxis == 1 && (access.liveBegin || access.liveEnd);
-  if (type.getRank() != 2 || bits % 8 || isPart || !access.hasNeighbours() ||
-      access.getAlignment() < 4) {
+  if (type.getRank() != 2) {
+    return "it has one axis";
+  }
+  if (bits % 8) {
+    return "elements of " + std::to_string(bits) + " bits are no bytes";
+  }
+  if (access.liveAxis == 1 && (access.liveBegin || access.liveEnd)) {
+    return "columns of a row are left out";
+  }
+  if (!access.hasNeighbours()) {
+    return "columns of a row are not known to be neighbours";
+  }
+  if (int64_t alignment = access.getAlignment(); alignment < kLeastCopy) {
+    return "a copy begins at a multiple of " + std::to_string(kLeastCopy) +
+           " bytes, but rows at multiples of " + std::to_string(alignment);
+  }
+  return "";
+}
+
+Attribute KernelConversion::getMover(tile::LoadOp load) {
+  if (!findObstacle(load).empty()) {
     return {};
   }
   sm::BufType buf = getBuffer(load);
-  return getMover(buf.getRows(), buf.getColumns() * bits / 8);
+  auto type = cast<VectorType>(load.getResult().getType());
+  int64_t rowBytes = type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
+  int64_t size = BlockAccess::get(load).getAlignment();
+  Attribute &known = movers[{buf, size}];
+  if (!known) {
+    known = chooseMover(buf, rowBytes, size, numWarps);
+  }
+  return known;
 }
 
 Value KernelConversion::loadFragment(tile::LoadOp load, Attribute layout) {
@@ -160,17 +201,15 @@ sm::BufType KernelConversion::getBuffer(tile::LoadOp load) {
   // Every layout of a block finds its rows and columns in it.
   auto type = cast<VectorType>(load.getResult().getType());
   int64_t most = llvm::alignTo(type.getDimSize(0), getStep());
-  int64_t columns = llvm::alignTo(type.getDimSize(1), getStep());
+  // Rows of whole sectors: then the threads that share one have a panel.
+  int64_t sector = kSectorBytes * 8 / type.getElementTypeBitWidth();
+  int64_t columns =
+      llvm::alignTo(type.getDimSize(1), std::lcm(getStep(), sector));
   // Rows of accumulators and of left operands are not shared by warps beside
-  // each other: no room for more of them, unless the threads of a copy could
-  // not share them evenly.
+  // each other: no room for more of them.
   int64_t step = kGpuRowStep * rowWarps;
   int64_t rows =
       isRightOperand(load) ? most : llvm::alignTo(type.getDimSize(0), step);
-  while (rows < most &&
-         !getMover(rows, columns * type.getElementTypeBitWidth() / 8)) {
-    rows = std::min<int64_t>(rows + step, most);
-  }
   return getBuffer(rows, columns, type.getElementType());
 }
 
@@ -213,8 +252,16 @@ SmallVector<tile::LoadOp> KernelConversion::findColumnBlocks(tile::FoldOp op) {
   for (tile::LoadOp load : loads) {
     bool isKnown = llvm::any_of(
         found, [&](tile::LoadOp other) { return covers(other, load); });
-    if (isKnown || load->getBlock() != &op.getStep().front() ||
-        !isa<VectorType>(load.getResult().getType()) || !getMover(load)) {
+    auto type = dyn_cast<VectorType>(load.getResult().getType());
+    if (isKnown || load->getBlock() != &op.getStep().front() || !type) {
+      continue;
+    }
+    if (!getMover(load)) {
+      if (type.getRank() == 2) {
+        load.emitRemark() << "block is read from memory by each thread for "
+                             "itself: "
+                          << findObstacle(load);
+      }
       continue;
     }
     llvm::erase_if(found,

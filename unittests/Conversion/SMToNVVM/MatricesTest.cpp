@@ -23,9 +23,11 @@ static std::string shared(const char *kind, int rows, int columns) {
 /// %NAMEbuf: all of a tensor in shared memory. Rows from `dead` on are not
 /// live.
 static std::string bring(const std::string &name, int rows, int columns,
-                         int threads, int warps, int dead) {
+                         int threads, int warps, int dead,
+                         int columnWarps = 1) {
   std::string mover = "#sm.mover<" + std::to_string(threads) + ", " +
-                      std::to_string(warps) + ">";
+                      std::to_string(warps) +
+                      ", columnWarps = " + std::to_string(columnWarps) + ">";
   std::string n = "%" + name, size = "tensor<" + std::to_string(rows) + "x";
   std::string slot = shared("slot", rows, columns);
   return rowAddresses(name, n + "in", kHalf, rows, 2, mover) + n +
@@ -68,8 +70,8 @@ struct LoadCase {
   int bufferRows, bufferColumns, rows, columns;
   bool transposed;
   int row, column;
-  /// That copy a row, and the first that is not live.
-  int threads, dead;
+  /// That copy a row in each of some warps, and the first that is not live.
+  int threads, dead, columnWarps = 1;
 };
 } // namespace
 
@@ -86,19 +88,29 @@ TEST(SMToNVVMMatrices, LoadsParts) {
       {"#sm.rhs<2 x 2>", 4, 32, 64, 32, 64, false, 0, 0, 8, 32},
       {"#sm.rhs<2 x 2>", 4, 64, 48, 48, 64, true, 0, 0, 2, 64},
       {"#sm.rhs<1 x 1>", 1, 64, 64, 16, 8, true, 40, 24, 8, 64},
+      // Threads that have no piece, or none at the end of a row.
+      {"#sm.acc<2 x 1>", 2, 32, 16, 32, 16, false, 0, 0, 4, 30},
+      {"#sm.acc<2 x 2>", 4, 64, 96, 32, 48, false, 16, 24, 8, 60},
+      {"#sm.rhs<1 x 1>", 1, 32, 48, 32, 48, false, 0, 0, 4, 32},
+      // Warps that share rows.
+      {"#sm.rhs<2 x 2>", 4, 64, 64, 48, 64, true, 0, 0, 2, 64, 2},
+      {"#sm.rhs<3 x 1>", 3, 16, 64, 16, 64, false, 0, 0, 2, 15, 3},
+      {"#sm.rhs<3 x 1>", 3, 16, 16, 16, 16, false, 0, 0, 2, 16, 3},
+      {"#sm.rhs<6 x 1>", 6, 48, 32, 48, 32, false, 0, 0, 4, 40, 2},
   };
   for (const LoadCase &c : cases) {
     SCOPED_TRACE(c.layout + " of " + block(c.bufferRows, c.bufferColumns, ""));
     std::string size = block(c.rows, c.columns, "");
-    std::string body =
-        bring("x", c.bufferRows, c.bufferColumns, c.threads, c.warps, c.dead) +
-        "%f = sm.lds %xbuf {row = " + std::to_string(c.row) +
-        ", column = " + std::to_string(c.column) +
-        (c.transposed ? ", transposed" : "") +
-        "} : " + shared("buf", c.bufferRows, c.bufferColumns) + " -> tensor<" +
-        size + "f16, " + c.layout + ">\n%w = arith.extf %f : tensor<" + size +
-        "f16, " + c.layout + "> to tensor<" + size + "f32, " + c.layout +
-        ">\n" + store("%w", c.rows, c.columns, c.layout);
+    std::string body = bring("x", c.bufferRows, c.bufferColumns, c.threads,
+                             c.warps, c.dead, c.columnWarps) +
+                       "%f = sm.lds %xbuf {row = " + std::to_string(c.row) +
+                       ", column = " + std::to_string(c.column) +
+                       (c.transposed ? ", transposed" : "") +
+                       "} : " + shared("buf", c.bufferRows, c.bufferColumns) +
+                       " -> tensor<" + size + "f16, " + c.layout +
+                       ">\n%w = arith.extf %f : tensor<" + size + "f16, " +
+                       c.layout + "> to tensor<" + size + "f32, " + c.layout +
+                       ">\n" + store("%w", c.rows, c.columns, c.layout);
     std::vector<TestTensor> tensors{halves(c.bufferRows, c.bufferColumns, 3),
                                     TestTensor::get<float>(c.rows, c.columns)};
     runKernel(wrapKernel("",

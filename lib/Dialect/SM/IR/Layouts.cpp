@@ -71,20 +71,27 @@ static Found getParent(std::string *why, Attribute parent, int64_t axis,
 static Found getMover(std::string *why, MoverAttr mover,
                       ArrayRef<int64_t> shape) {
   int64_t threads = mover.getThreads(), warps = mover.getWarps();
+  int64_t columnWarps = mover.getColumnWarps();
   if (threads <= 0 || threads > FragmentLayout::kLanes ||
       !llvm::isPowerOf2_64(uint64_t(threads)) || warps <= 0) {
     return fail(why, "expects a power of two of threads up to 32 for a row and "
                      "at least one warp, but got " +
                          Twine(threads) + " and " + Twine(warps));
   }
+  if (columnWarps <= 0 || warps % columnWarps) {
+    return fail(why, "expects a number of warps on a row that divides " +
+                         Twine(warps) + ", but got " + Twine(columnWarps));
+  }
   int64_t perWarp = FragmentLayout::kLanes / threads;
-  if (shape[0] <= 0 || shape[0] % (perWarp * warps)) {
-    return fail(why, "expects a multiple of " + Twine(perWarp * warps) +
+  int64_t rowWarps = warps / columnWarps, together = perWarp * rowWarps;
+  if (shape[0] <= 0 || shape[0] % together) {
+    return fail(why, "expects a multiple of " + Twine(together) +
                          " rows, but got " + Twine(shape[0]));
   }
-  return FragmentLayout(1, {{shape[0] / (perWarp * warps), 0, perWarp * warps}},
-                        {{threads, Digit::kReplicated, 0}, {perWarp, 0, 1}},
-                        {{warps, 0, perWarp}});
+  return FragmentLayout(
+      1, {{shape[0] / together, 0, together}},
+      {{threads, Digit::kReplicated, 0}, {perWarp, 0, 1}},
+      {{rowWarps, 0, perWarp}, {columnWarps, Digit::kReplicated, 0}});
 }
 
 static Found getLanes(std::string *why, LanesAttr lanes,

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "attn/Dialect/SM/IR/SM.h"
+#include "Completion.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Builders.h"
@@ -73,7 +73,7 @@ LogicalResult KernelOp::verifyRegions() {
     return emitOpError("expects roles for its ")
            << getWarps() << " warps, but got roles for " << used;
   }
-  return success();
+  return verifyCompletion(*this);
 }
 
 //===----------------------------------------------------------------------===//
@@ -161,17 +161,9 @@ static LogicalResult verifyRows(Operation *op, Value addresses, Value live,
 LogicalResult CopyOp::verify() {
   auto slot = cast<SlotType>(getTo().getType());
   auto addresses = cast<RankedTensorType>(getAddresses().getType());
-  auto mover = dyn_cast_or_null<MoverAttr>(addresses.getEncoding());
-  if (!mover) {
+  if (!isa_and_nonnull<MoverAttr>(addresses.getEncoding())) {
     return emitOpError("expects addresses with layout sm.mover, but got ")
            << addresses;
-  }
-  int64_t chunks =
-      slot.getColumns() * slot.getElementType().getIntOrFloatBitWidth() / 128;
-  if (chunks % mover.getThreads()) {
-    return emitOpError("expects a row of ")
-           << chunks << " pieces to be shared by a number of threads that "
-           << "divides it, but got " << mover.getThreads();
   }
   int64_t alignment = getAlignment();
   if (alignment != 4 && alignment != 8 && alignment != 16) {

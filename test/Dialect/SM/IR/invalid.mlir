@@ -116,10 +116,9 @@ func.func @complete_sum(%a: tensor<64xf32, #sm.slice<1, #acc>>) {
 
 // -----
 
-#mover = #sm.mover<32, 4>
-func.func @row_of_24_pieces(%a: tensor<64xi64, #mover>, %l: tensor<64xi1, #mover>, %to: !sm.slot<64, 192, f16>) {
-  // expected-error@+1 {{expects a row of 24 pieces to be shared by a number of threads that divides it, but got 32}}
-  %c = sm.copy %a live %l to %to : tensor<64xi64, #mover>, tensor<64xi1, #mover>, !sm.slot<64, 192, f16>
+func.func @warps_of_a_row(%x: i64) {
+  // expected-error@+1 {{must be tensor with a layout that its shape fits}}
+  %c = sm.splat %x : i64 -> tensor<64xi64, #sm.mover<8, 4, columnWarps = 3>>
   return
 }
 

@@ -38,7 +38,8 @@ sm.kernel @waits(%n: index, %odd: i1, %address: i64) warps(4) {
     %x, %y, %z = scf.for %i = %one to %n step %one iter_args(%c = %at, %u = %t1, %v = %t2)
         -> (!sm.cursor, !sm.token, !sm.token) {
       %next = sm.advance %ring, %c : !ring
-      %f = sm.fill %ring, %next {
+      %behind = sm.advance %ring, %next : !ring
+      %f = sm.fill %ring, %behind {
       ^bb0(%s: !slot):
         %c0 = sm.copy %rows live %all to %s : tensor<64xi64, #mover>, tensor<64xi1, #mover>, !slot
         sm.yield
@@ -51,7 +52,8 @@ sm.kernel @waits(%n: index, %odd: i1, %address: i64) warps(4) {
     // CHECK: sm.take {{.*}} {pending = 1 : i64}
     %k0 = sm.take %ring, %x after %y : !ring -> !block
     // CHECK: sm.take {{.*}} {pending = 0 : i64}
-    %k1 = sm.take %ring, %x after %z : !ring -> !block
+    %x1 = sm.advance %ring, %x : !ring
+    %k1 = sm.take %ring, %x1 after %z : !ring -> !block
 
     // What a branch does not do on both arms, or a loop perhaps not at all, is
     // not counted.

@@ -69,12 +69,17 @@ def SM_RhsAttr : SM_Layout<"Rhs", "rhs"> {
 def SM_MoverAttr : SM_Layout<"Mover", "mover"> {
   let summary = "rows that a thread copies a part of";
   let description = [{
-    `threads` neighbouring threads (a power of two, at most 32) move one row in
-    pieces of 16 bytes; those of all `warps` go through the rows together.
-    Values with this layout are what a thread must know of its rows.
+    `threads` neighbouring threads (a power of two, at most 32) of each of
+    `columnWarps` warps move one row in pieces of up to 16 bytes in turn;
+    those of all `warps` go through the rows together. The last threads of a row
+    have nothing to do where its pieces do not divide among them. Values with
+    this layout are what a thread must know of its rows.
   }];
-  let parameters = (ins "int64_t":$threads, "int64_t":$warps);
-  let assemblyFormat = "`<` $threads `,` $warps `>`";
+  let parameters = (ins "int64_t":$threads, "int64_t":$warps,
+                        DefaultValuedParameter<"int64_t", "1">:$columnWarps);
+  let assemblyFormat = [{
+    `<` $threads `,` $warps (`,` `columnWarps` `=` $columnWarps^)? `>`
+  }];
 }
 
 def SM_LanesAttr : SM_Layout<"Lanes", "lanes"> {

@@ -243,7 +243,8 @@ def SM_CopyOp : SM_Op<"copy", [MemoryEffects<[MemRead, MemWrite]>]> {
   let description = [{
     Row i of the slot comes from the bytes at addresses[i]; where not live[i],
     it becomes 0 and nothing is read. The same holds for what is behind
-    `columns`, if that is given. Addresses are multiples of `alignment`.
+    `columns`, if that is given. Addresses are multiples of `alignment`, which
+    is the size of the pieces that threads move.
   }];
   let arguments = (ins SM_FragmentOf<[I64]>:$addresses, SM_FragmentOf<[I1]>:$live, SM_SlotType:$to,
       OptionalAttr<I64Attr>:$columns, DefaultValuedAttr<I64Attr, "16">:$alignment);
