@@ -32,6 +32,10 @@ EXPORT int fake_cuda_forgive() {
   failingFunction.clear();
   return wasArmed;
 }
+EXPORT int fake_cuda_calls(const char *function) {
+  MY_TURN
+  return calls[function];
+}
 EXPORT int fake_cuda_live() {
   MY_TURN
   return live;

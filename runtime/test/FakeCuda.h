@@ -27,6 +27,7 @@ struct FakeCuda {
     find("fake_cuda_fail", fail);
     find("fake_cuda_fail_at", failAt);
     find("fake_cuda_forgive", forgive);
+    find("fake_cuda_calls", calls);
     find("fake_cuda_live", live);
     find("fake_cuda_waits", waits);
     find("fake_cuda_copies", copies);
@@ -53,6 +54,7 @@ struct FakeCuda {
   void (*fail)(const char *function, int status);
   void (*failAt)(const char *function, int status, int call);
   int (*forgive)();
+  int (*calls)(const char *function);
   /// Blocks, events, modules and contexts that are held.
   int (*live)();
   /// How often somebody waited for an event that was still to come.

@@ -98,6 +98,7 @@ inline int capabilityOf(const FakeContext *context) {
   return context->device ? 80 : 86;
 }
 
+inline std::map<std::string, int> calls; ///< that may fail, by name
 /// Of all that follows, and of the devices.
 inline std::recursive_mutex turn;
 inline std::string failingFunction;
@@ -159,6 +160,7 @@ inline void enqueue(Task task) {
 
 /// The status that this call of a function must have, for once.
 inline Status statusOf(const char *function) {
+  ++calls[function];
   if (isCapturing && function != std::string("cuLaunchKernel") &&
       function != std::string("cuMemsetD8Async") &&
       function != std::string("cuCtxGetCurrent") &&

@@ -13,6 +13,7 @@
 //   attnrt_bundle_load        what the compiler wrote; checked once, as a whole
 //   attnrt_kernel_load        an entry of it on a device
 //   attnrt_schedule_create    room for steps of an entry
+//   attnrt_schedule_bind      if all memory must be there before the first step
 //   per step
 //     attnrt_schedule_update  host work: from shapes and lengths to work plans
 //     attnrt_run              per layer: binds tensors and launches
@@ -397,6 +398,45 @@ typedef struct attnrt_step {
   /// attnrt_schedule_carried says where they are then.
   const attnrt_carried *carried;
 } attnrt_step;
+
+/// Memory for all steps of a schedule that stay within its capacities and whose
+/// sizes are at most those of one step.
+typedef struct attnrt_schedule_room {
+  uint32_t struct_size;
+  uint32_t alignment;       ///< of memory for workspaces, in bytes
+  uint64_t workspace_bytes; ///< states and workspaces, in the device's memory
+  /// Plans and what steps carry: in the device's memory, and pinned in the
+  /// host's for all steps in flight. 0 for devices that read the host's.
+  uint64_t plan_bytes, pinned_bytes;
+} attnrt_schedule_room;
+
+/// What attnrt_schedule_bind needs for `largest`: a step of the largest sizes
+/// that steps may come with (batch, keys, what they carry; which launches have
+/// problems). It is not planned, and of its values only those are looked at
+/// that sizes depend on. The capacities must say what sizes do not:
+/// max_segments, max_rows, max_items, max_merges and max_slots are expected to
+/// be more than 0. INVALID_ARGUMENT else, RESOURCE_EXHAUSTED if it is more than
+/// max_workspace_bytes. The schedule is not changed.
+ATTNRT_API attnrt_status attnrt_schedule_measure(attnrt_schedule *schedule,
+                                                 const attnrt_step *largest,
+                                                 attnrt_schedule_room *out);
+
+/// Gives the schedule all the memory that it will have on its device, before
+/// the first step or between two: from then on an update asks for none there
+/// and gives none back, loads no code and sets no attribute, and of a schedule
+/// with ATTNRT_SCHEDULE_CAPTURE the layout is the same for all steps of the
+/// same sizes. A step that needs more is RESOURCE_EXHAUSTED.
+///
+/// `workspace` is memory of the engine, `bytes` long and aligned as
+/// attnrt_schedule_measure says; it must live until the schedule is released or
+/// bound anew, and only runs of one stream may use it at the same time (several
+/// schedules may share it then, but for states that the engine looks at). Null:
+/// the allocator's. Runs must be done, and the step that was planned is
+/// forgotten. If the call fails nothing has changed.
+ATTNRT_API attnrt_status attnrt_schedule_bind(attnrt_schedule *schedule,
+                                              const attnrt_step *largest,
+                                              void *workspace, uint64_t bytes,
+                                              void *stream);
 
 /// Plans a step. Runs that were launched before go on with theirs. `stream` is
 /// where the device's copy of the plan is enqueued; runs of the step come

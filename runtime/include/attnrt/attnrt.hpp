@@ -138,6 +138,18 @@ public:
     throwIfFailed(attnrt_schedule_create(kernel.get(), caps, &made));
     handle.reset(made);
   }
+  /// What steps up to the sizes of `largest` need.
+  attnrt_schedule_room measure(const attnrt_step &largest) {
+    auto room = params<attnrt_schedule_room>();
+    throwIfFailed(attnrt_schedule_measure(get(), &largest, &room));
+    return room;
+  }
+  /// Null: memory of the allocator.
+  void bind(const attnrt_step &largest, void *workspace = nullptr,
+            uint64_t bytes = 0, void *stream = nullptr) {
+    throwIfFailed(
+        attnrt_schedule_bind(get(), &largest, workspace, bytes, stream));
+  }
   void update(const attnrt_step &step, void *stream = nullptr) {
     throwIfFailed(attnrt_schedule_update(get(), &step, stream));
   }

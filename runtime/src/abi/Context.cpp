@@ -133,8 +133,17 @@ void Memory::reserve(uint64_t wanted, void *newStream) {
   giveBack(old);
 }
 
+void Memory::borrow(void *data, uint64_t bytes) {
+  giveBack(std::exchange(block, {data, bytes, nullptr, true}));
+}
+
+void Memory::take(Memory &other) {
+  Block old = std::exchange(block, std::exchange(other.block, Block()));
+  giveBack(old);
+}
+
 void Memory::giveBack(const Block &old) {
-  if (!old.data) {
+  if (!old.data || old.isBorrowed) {
     return;
   }
   if (const attnrt_allocator *own = context.params.allocator) {

@@ -99,6 +99,10 @@ public:
   /// Makes room for so many bytes; what was there is lost. The old block stays
   /// if there is none.
   void reserve(uint64_t bytes, void *stream);
+  /// Takes memory of somebody else, who keeps it, in place of its own.
+  void borrow(void *data, uint64_t bytes);
+  /// Takes the other's block and gives its own back.
+  void take(Memory &other);
   char *data() const { return static_cast<char *>(block.data); }
   uint64_t size() const { return block.bytes; }
 
@@ -107,6 +111,7 @@ private:
     void *data = nullptr;
     uint64_t bytes = 0;
     void *stream = nullptr;
+    bool isBorrowed = false;
   };
   void giveBack(const Block &old);
 

@@ -90,9 +90,18 @@ struct Step {
   bool hasSameLayout(const Step &other) const;
 };
 
+/// What a schedule needs for its capacities and the sizes of a step.
+struct Room {
+  uint64_t workspaceBytes = 0;
+  PlanRoom plans;
+};
+
 struct Schedule {
   Schedule(std::shared_ptr<Kernel> kernel, const attnrt_schedule_caps &caps);
 
+  Room measure(const attnrt_step &largest);
+  void bind(const attnrt_step &largest, void *workspace, uint64_t bytes,
+            void *stream);
   void update(const attnrt_step &step, void *stream);
   void run(const DLTensor *const *tensors, int32_t count, void *stream);
   void verify() const;
@@ -110,6 +119,7 @@ struct Schedule {
 
   Step now, next;
   Memory memory;
+  bool isBound = false;             ///< to what `memory` and the session have
   std::unique_ptr<Session> session; ///< dies before `memory`
 
 private:

@@ -14,7 +14,6 @@ using namespace attnrt;
 /// Most arguments with inexact values: each doubles the questions to the range
 /// functions.
 static constexpr size_t kMostInexact = 4;
-static constexpr uint64_t kAlignment = 256;
 
 int64_t Step::product(const std::vector<uint32_t> &list) const {
   int64_t result = 1;
@@ -294,24 +293,25 @@ void Schedule::Updater::shareStates(size_t number) {
   }
 }
 
+uint64_t attnrt::place(uint64_t &end, const attnrt_tensor &tensor) {
+  int64_t elements = 1;
+  for (uint32_t axis = 0; axis < tensor.rank; ++axis) {
+    elements = multiply(elements, tensor.shape[axis], "elements");
+  }
+  uint64_t start = end;
+  end += (bytesOf(attnrt_dtype(tensor.dtype), uint64_t(elements)) +
+          kWorkspaceAlignment - 1) /
+         kWorkspaceAlignment * kWorkspaceAlignment;
+  if (end > uint64_t(1) << 62) {
+    raise(ATTNRT_RESOURCE_EXHAUSTED, "workspaces are too large");
+  }
+  return start;
+}
+
 /// Workspaces live through a run. States live through a launch: those of
 /// different launches share their place.
 void Schedule::Updater::layOut() {
   uint64_t end = 0;
-  auto place = [](uint64_t &at, const attnrt_tensor &tensor) {
-    int64_t elements = 1;
-    for (uint32_t axis = 0; axis < tensor.rank; ++axis) {
-      elements = multiply(elements, tensor.shape[axis], "elements");
-    }
-    uint64_t start = at;
-    at += (bytesOf(attnrt_dtype(tensor.dtype), uint64_t(elements)) +
-           kAlignment - 1) /
-          kAlignment * kAlignment;
-    if (at > uint64_t(1) << 62) {
-      raise(ATTNRT_RESOURCE_EXHAUSTED, "workspaces are too large");
-    }
-    return start;
-  };
   step.workspaceAt.assign(schedule.numTensors, 0);
   for (size_t n = 0; n < program.buffers.size(); ++n) {
     if (program.buffers[n].kind == BufferKind::Workspace) {
@@ -353,25 +353,33 @@ void Schedule::Updater::layOut() {
   }
 }
 
-void Schedule::Updater::checkCaps() {
+static void checkRoom(const char *what, int64_t most, int64_t needed) {
+  if (most && needed > most) {
+    raise(ATTNRT_RESOURCE_EXHAUSTED,
+          "the schedule has room for %lld %s, but the step needs %lld",
+          static_cast<long long>(most), what, static_cast<long long>(needed));
+  }
+}
+
+void Schedule::Updater::checkRecords() const {
   const attnrt_schedule_caps &caps = schedule.caps;
-  const struct {
-    const char *what;
-    int64_t most, needed;
-  } limits[] = {{"segments", caps.max_segments, step.stats.segments},
-                {"rows", caps.max_rows, step.stats.rows},
-                {"items", caps.max_items, step.stats.items},
-                {"merges", caps.max_merges, step.stats.merges},
-                {"slots", caps.max_slots, step.stats.slots},
-                {"bytes of workspace", caps.max_workspace_bytes,
-                 int64_t(step.workspaceBytes)}};
-  for (const auto &limit : limits) {
-    if (limit.most && limit.needed > limit.most) {
-      raise(ATTNRT_RESOURCE_EXHAUSTED,
-            "the schedule has room for %lld %s, but the step needs %lld",
-            static_cast<long long>(limit.most), limit.what,
-            static_cast<long long>(limit.needed));
-    }
+  checkRoom("segments", caps.max_segments, step.stats.segments);
+  checkRoom("rows", caps.max_rows, step.stats.rows);
+  checkRoom("items", caps.max_items, step.stats.items);
+  checkRoom("merges", caps.max_merges, step.stats.merges);
+  checkRoom("slots", caps.max_slots, step.stats.slots);
+}
+
+void Schedule::Updater::checkBytes(uint64_t workspaceBytes) const {
+  checkRoom("bytes of workspace", schedule.caps.max_workspace_bytes,
+            int64_t(workspaceBytes));
+  if (schedule.isBound && workspaceBytes > schedule.memory.size()) {
+    raise(
+        ATTNRT_RESOURCE_EXHAUSTED,
+        "the schedule is bound to %llu bytes of workspace, but the step needs "
+        "%llu",
+        static_cast<unsigned long long>(schedule.memory.size()),
+        static_cast<unsigned long long>(workspaceBytes));
   }
 }
 
@@ -382,8 +390,9 @@ void Schedule::update(const attnrt_step &given, void *stream) {
   updater.findExtents();
   updater.shapeBuffers();
   updater.plan();
+  updater.checkRecords();
   updater.layOut();
-  updater.checkCaps();
+  updater.checkBytes(next.workspaceBytes);
   updater.carry();
   memory.reserve(next.workspaceBytes, stream);
   runTensors.reserve(numTensors);

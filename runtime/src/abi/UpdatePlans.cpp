@@ -156,7 +156,7 @@ void Schedule::Updater::plan(size_t number) {
   }
 }
 
-void Schedule::Updater::plan() {
+void Schedule::Updater::beginPlans() {
   size_t count = program.launches.size();
   if (given.num_problems < 0 || size_t(given.num_problems) > count) {
     raise(ATTNRT_INVALID_ARGUMENT,
@@ -166,7 +166,11 @@ void Schedule::Updater::plan() {
   step.launches.resize(count);
   step.works.assign(count, LaunchWork{});
   step.stats = attnrt_schedule_stats{};
-  for (size_t number = 0; number < count; ++number) {
+}
+
+void Schedule::Updater::plan() {
+  beginPlans();
+  for (size_t number = 0; number < program.launches.size(); ++number) {
     plan(number);
     const attnrt_plan *plan = step.works[number].plan;
     // How a device cuts points is its own matter.

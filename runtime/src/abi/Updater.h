@@ -10,6 +10,7 @@
 #include "Problem.h"
 
 #include <optional>
+#include <tuple>
 
 namespace attnrt {
 
@@ -21,6 +22,12 @@ inline int64_t multiply(int64_t a, int64_t b, const char *what) {
   }
   return a * b;
 }
+
+/// Of workspaces and states, in bytes.
+constexpr uint64_t kWorkspaceAlignment = 256;
+
+/// Gives a tensor its place at the end of a block, and moves the end.
+uint64_t place(uint64_t &end, const attnrt_tensor &tensor);
 
 /// Fills the next step of a schedule from what an engine gives, in the order of
 /// the calls. What fails throws, and leaves the step that runs use as it was.
@@ -42,10 +49,16 @@ public:
   void plan();
   void carry();
   void shareStates(size_t number);
+  void checkRecords() const;
   void layOut();
-  void checkCaps();
+  void checkBytes(uint64_t workspaceBytes) const;
+  /// In place of plan() and what follows it: the most that a step of these
+  /// sizes may need.
+  Room measure();
 
 private:
+  void beginPlans();
+  uint64_t mostBytes(size_t number);
   const DLTensor *valuesOf(uint32_t argument, const DLTensor *const *list,
                            attnrt_tensor &shaped);
   const attnrt_problem *problemOf(size_t number) const {

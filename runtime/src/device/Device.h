@@ -89,10 +89,25 @@ struct RunInput {
   }
 };
 
+/// Most bytes of what an update hands to a device.
+struct PlanRoom {
+  std::vector<uint64_t> plans; ///< by launch
+  uint64_t carried = 0;
+};
+
 /// Of one schedule: what the device keeps between steps.
 class Session {
 public:
   virtual ~Session() = default;
+  /// Bytes that reserve() would hold on the device, and pinned in host memory.
+  virtual std::pair<uint64_t, uint64_t> measure(const PlanRoom &room) const {
+    (void)room;
+    return {0, 0};
+  }
+  /// Makes room for all updates to come: those that are within it need no
+  /// memory, others are refused with RESOURCE_EXHAUSTED. What was updated
+  /// before is lost. No run is on its way. Changes nothing if it throws.
+  virtual void reserve(const PlanRoom &room) { (void)room; }
   /// Makes the plans of a step and the arrays that it carries known to the
   /// device; runs that were launched before still see theirs.
   virtual void update(const std::vector<LaunchWork> &works, const void *carried,

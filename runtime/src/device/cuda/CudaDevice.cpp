@@ -19,6 +19,7 @@
 #include "Module.h"
 
 #include <cstring>
+#include <numeric>
 #include <optional>
 
 using namespace attnrt;
@@ -45,6 +46,10 @@ public:
   Pointer place() const { return grown ? grown : device; }
   /// Enqueues the copy of what was written.
   void end(uint64_t bytes, Stream stream);
+  /// Has place for so many bytes from now on, in all of them. Nobody uses what
+  /// is in them any more. Changes nothing if it throws.
+  void reserve(uint64_t bytes);
+  size_t depth() const { return slots.size(); }
 
 private:
   struct Slot {
@@ -102,15 +107,11 @@ public:
       : kernel(kernel), isCaptured(isCaptured),
         plans(kernel.cuda, size_t(stepsInFlight) + 1),
         regions(kernel.launches.size() + 1), parameters(kernel.argumentBytes) {}
+  std::pair<uint64_t, uint64_t> measure(const PlanRoom &room) const override;
+  void reserve(const PlanRoom &room) override;
   void update(const std::vector<LaunchWork> &works, const void *carried,
               uint64_t carriedBytes, void *stream) override;
-  char *carried() const override {
-    uint64_t plans = 0;
-    for (size_t l = 0; l < kernel.launches.size(); ++l) {
-      plans += regions[l];
-    }
-    return reinterpret_cast<char *>(planBlock + plans);
-  }
+  char *carried() const override { return reinterpret_cast<char *>(planBlock); }
   void zero(const attnrt_tensor &tensor, void *stream) override;
   void run(const std::vector<LaunchWork> &works, const RunInput &input,
            void *stream) override;
@@ -120,9 +121,11 @@ private:
   CudaKernel &kernel;
   bool isCaptured;
   Ring plans;
-  /// By launch: bytes that its plan may have; behind them, what steps carry.
-  /// They lie one behind the other.
+  /// Bytes that what steps carry may have, and then by launch the plan. They
+  /// lie one behind the other.
   std::vector<uint64_t> regions;
+  bool isReserved = false;
+  std::vector<uint64_t> most; ///< of each region, once it is reserved
   Pointer planBlock = 0;
   int64_t moves = 0; ///< of a region
   std::vector<char> parameters;
@@ -241,6 +244,62 @@ void Ring::end(uint64_t bytes, Stream stream) {
   next = (next + 1) % slots.size();
 }
 
+void Ring::reserve(uint64_t bytes) {
+  struct Fresh {
+    ~Fresh() {
+      for (Pointer block : {device, grown}) {
+        if (block) {
+          (void)cuda.driver.free(block);
+        }
+      }
+      for (void *memory : host) {
+        if (memory) {
+          (void)cuda.driver.hostFree(memory);
+        }
+      }
+    }
+    const Gpu &cuda;
+    Pointer device = 0, grown = 0;
+    std::vector<void *> host;
+  } fresh{cuda, 0, 0, {}};
+  if (bytes > deviceSize) {
+    cuda.check(cuda.driver.allocate(&fresh.device, bytes),
+               "allocating for steps");
+  }
+  fresh.host.reserve(slots.size());
+  for (Slot &slot : slots) {
+    if (slot.isUsed) {
+      cuda.check(cuda.driver.eventSynchronize(slot.event),
+                 "waiting for a copy");
+      slot.isUsed = false;
+    }
+    if (!slot.event) {
+      cuda.check(cuda.driver.eventCreate(&slot.event, kNoTiming),
+                 "making an event");
+    }
+    if (bytes > slot.size) {
+      void *memory = nullptr;
+      cuda.check(cuda.driver.hostAllocate(&memory, bytes, 0),
+                 "allocating pinned memory");
+      fresh.host.push_back(memory);
+    }
+  }
+  // What was there goes with `fresh`.
+  size_t taken = 0;
+  for (Slot &slot : slots) {
+    if (bytes > slot.size) {
+      std::swap(slot.host, fresh.host[taken++]);
+      slot.size = bytes;
+    }
+  }
+  if (bytes > deviceSize) {
+    std::swap(device, fresh.device);
+    deviceSize = bytes;
+  }
+  std::swap(grown, fresh.grown);
+  grownSize = 0;
+}
+
 //===----------------------------------------------------------------------===//
 // Sessions
 //===----------------------------------------------------------------------===//
@@ -250,6 +309,34 @@ std::unique_ptr<Session> CudaKernel::makeSession(int32_t stepsInFlight,
   return std::make_unique<CudaSession>(*this, stepsInFlight, isCaptured);
 }
 
+/// Sizes of the regions for it.
+static std::vector<uint64_t> regionsOf(const PlanRoom &room) {
+  std::vector<uint64_t> regions{roundUp(room.carried)};
+  for (uint64_t bytes : room.plans) {
+    regions.push_back(roundUp(bytes));
+  }
+  return regions;
+}
+
+std::pair<uint64_t, uint64_t> CudaSession::measure(const PlanRoom &room) const {
+  std::vector<uint64_t> wanted = regionsOf(room);
+  uint64_t bytes = std::accumulate(wanted.begin(), wanted.end(), uint64_t(0));
+  return {bytes, bytes * plans.depth()};
+}
+
+void CudaSession::reserve(const PlanRoom &room) {
+  std::vector<uint64_t> wanted = regionsOf(room), same = wanted;
+  if (uint64_t bytes = measure(room).first) {
+    Entered inside(kernel.cuda);
+    plans.reserve(bytes);
+  }
+  regions.swap(wanted);
+  most.swap(same);
+  isReserved = true;
+  planBlock = plans.place();
+  ++moves;
+}
+
 void CudaSession::update(const std::vector<LaunchWork> &works,
                          const void *carried, uint64_t carriedBytes,
                          void *stream) {
@@ -257,25 +344,35 @@ void CudaSession::update(const std::vector<LaunchWork> &works,
     const void *data;
     uint64_t bytes;
   };
-  std::vector<Piece> pieces;
+  std::vector<Piece> pieces{{carried, carriedBytes}};
   for (const LaunchWork &work : works) {
     const attnrt_plan *plan = work.sent();
     pieces.push_back({plan, plan ? plan->bytes : 0});
   }
-  pieces.push_back({carried, carriedBytes});
   std::vector<uint64_t> wanted = regions;
-  uint64_t bytes = 0;
+  // What is copied ends where the last piece does: there may be more room.
+  uint64_t bytes = 0, used = 0;
   for (size_t i = 0; i < pieces.size(); ++i) {
     uint64_t needed = roundUp(pieces[i].bytes);
+    if (isReserved && needed > most[i]) {
+      std::string what = i ? "the plan of launch " + std::to_string(i - 1)
+                           : "what steps carry";
+      raise(ATTNRT_RESOURCE_EXHAUSTED,
+            "the schedule is bound to %llu bytes for %s, but the step needs "
+            "%llu",
+            static_cast<unsigned long long>(most[i]), what.c_str(),
+            static_cast<unsigned long long>(needed));
+    }
     if (needed > wanted[i]) {
       // Some to spare where moving costs more than copying.
       wanted[i] = isCaptured ? roundUp(needed + needed / 2) : needed;
     } else if (!isCaptured) {
       wanted[i] = needed;
     }
+    used = needed ? bytes + needed : used;
     bytes += wanted[i];
   }
-  if (bytes) {
+  if (used) {
     Entered inside(kernel.cuda);
     char *to = plans.begin(bytes);
     for (size_t i = 0; i < pieces.size(); ++i) {
@@ -284,7 +381,7 @@ void CudaSession::update(const std::vector<LaunchWork> &works,
       }
       to += wanted[i];
     }
-    plans.end(bytes, static_cast<Stream>(stream));
+    plans.end(used, static_cast<Stream>(stream));
   }
   moves += wanted != regions || planBlock != plans.place();
   regions.swap(wanted);
@@ -316,8 +413,8 @@ void CudaSession::run(const std::vector<LaunchWork> &works,
                       const RunInput &input, void *stream) {
   const Gpu &cuda = kernel.cuda;
   Entered inside(cuda);
-  Pointer plan = planBlock;
-  for (size_t l = 0; l < works.size(); plan += regions[l++]) {
+  Pointer plan = planBlock + regions[0];
+  for (size_t l = 0; l < works.size(); plan += regions[++l]) {
     input.enter(l);
     const attnrt_plan *p = works[l].sent();
     if (!p) {
