@@ -140,8 +140,8 @@ protected:
     return pool;
   }
 
-  /// Runs with the cache's tensors and tables and compares all rows. Tables that
-  /// are refused when they are validated are used nevertheless.
+  /// Runs with the cache's tensors and tables and compares all rows. Tables
+  /// that are refused when they are validated are used nevertheless.
   void check(const std::string &text, std::vector<Tensor> cache,
              std::vector<Tensor> tables, attnrt_status validated = ATTNRT_OK);
 
