@@ -13,6 +13,8 @@
 //===----------------------------------------------------------------------===//
 #include "KernelConversion.h"
 
+#include "attn/Dialect/Tile/IR/Tables.h"
+
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
@@ -219,6 +221,10 @@ private:
   /// Bytes between neighbours along an axis.
   RowInteger stepOf(Value memory, int64_t axis);
   RowInteger addressOf(Value memory, ArrayRef<RowInteger> at);
+  /// Rows that tables lead outside of `memory` are not live; `at` is what `e`
+  /// is for them, and the first of `columns` if the columns lie along the axis.
+  void limitToMemory(tile::ViewOp view, AffineExpr e, Value memory,
+                     int64_t axis, RowInteger at, Value columns, Value &live);
 
   KernelConversion &c;
   ImplicitLocOpBuilder &b;
@@ -366,6 +372,30 @@ RowInteger RowLocator::stepOf(Value memory, int64_t axis) {
   return apply<arith::MulIOp>({elements, {}}, constant(bytes));
 }
 
+void RowLocator::limitToMemory(tile::ViewOp view, AffineExpr e, Value memory,
+                               int64_t axis, RowInteger at, Value columns,
+                               Value &live) {
+  int64_t known = cast<MemRefType>(memory.getType()).getDimSize(axis);
+  if (!canTablesLeave(view, e, known)) {
+    return;
+  }
+  RowInteger size = constant(known);
+  if (ShapedType::isDynamic(known)) {
+    Value points = memref::DimOp::create(b, c.scalar(memory), axis);
+    size = {arith::IndexCastOp::create(b, b.getI64Type(), points), {}};
+  }
+  if (columns) {
+    Value count = arith::IndexCastOp::create(b, b.getI64Type(), columns);
+    size = apply<arith::AddIOp>(size, constant(1));
+    size = apply<arith::MaxSIOp>(apply<arith::SubIOp>(size, {count, {}}),
+                                 constant(0));
+  }
+  // A negative index is a large one.
+  Value x = at.rows ? at.rows : at.scalar;
+  Value y = at.rows ? spread(size) : size.scalar;
+  live = both(live, arith::CmpIOp::create(b, arith::CmpIPredicate::ult, x, y));
+}
+
 RowInteger RowLocator::addressOf(Value memory, ArrayRef<RowInteger> at) {
   RowInteger address{sm::AddressOp::create(b, c.scalar(memory)), {}};
   for (auto [axis, coordinate] : llvm::enumerate(at)) {
@@ -494,6 +524,8 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
         SmallVector<RowInteger> place;
         for (AffineExpr e : map.getResults()) {
           place.push_back(evaluate(e, indices, symbols));
+          limitToMemory(view, e, table, place.size() - 1, place.back(), {},
+                        live);
         }
         symbols[i] = lookUp(table, place, live, isNested);
         isKnown[i] = true;
@@ -536,6 +568,8 @@ std::optional<RowAddresses> RowLocator::run(const BlockAccess &access,
         }
       }
       at.push_back(evaluate(e, indices, symbols));
+      limitToMemory(view, e, memory, axis, at.back(),
+                    last == int(axis) ? countColumns(access) : Value(), live);
     }
   }
   Value columnBytes;

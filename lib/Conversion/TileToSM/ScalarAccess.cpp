@@ -12,6 +12,8 @@
 //===----------------------------------------------------------------------===//
 #include "ScalarAccess.h"
 
+#include "attn/Dialect/Tile/IR/Tables.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -40,38 +42,45 @@ public:
     if (!view) {
       return access(memory, dims);
     }
-    Value inside = isInside();
-    if (!inside) {
-      return access(view.getStorage(), getPlace());
-    }
-    auto branch =
-        scf::IfOp::create(b, type ? TypeRange(type) : TypeRange(), inside,
-                          /*addThenBlock=*/true, /*addElseBlock=*/bool(type));
-    OpBuilder::InsertionGuard guard(b);
-    auto fill = [&](Block &block, function_ref<Value()> make) {
-      b.setInsertionPointToEnd(&block);
-      Value value = make();
-      scf::YieldOp::create(b, value ? ValueRange(value) : ValueRange());
+    // Entries of tables that only the address wants exist in the domain only.
+    auto reach = [&]() -> Value {
+      SmallVector<Value> place = getPlace();
+      return branch(
+          isInMemory, type, [&] { return access(view.getStorage(), place); },
+          absent);
     };
-    auto clear = [](Block &block) {
-      if (!block.empty()) {
-        block.getTerminator()->erase();
-      }
-    };
-    clear(branch.getThenRegion().front());
-    // Entries of tables that only the address wants exist inside only.
-    fill(branch.getThenRegion().front(),
-         [&] { return access(view.getStorage(), getPlace()); });
-    if (type) {
-      clear(branch.getElseRegion().front());
-      fill(branch.getElseRegion().front(), absent);
-    }
-    return type ? branch.getResult(0) : Value();
+    return branch(isInDomain(), type, reach, absent);
   }
 
   ImplicitLocOpBuilder &builder() { return b; }
 
 private:
+  /// `then` where `condition` holds (null: everywhere), else `otherwise`. With
+  /// no type neither gives a value, and nothing happens otherwise.
+  Value branch(Value condition, Type type, function_ref<Value()> then,
+               function_ref<Value()> otherwise) {
+    if (!condition) {
+      return then();
+    }
+    auto op =
+        scf::IfOp::create(b, type ? TypeRange(type) : TypeRange(), condition,
+                          /*addThenBlock=*/true, /*addElseBlock=*/bool(type));
+    OpBuilder::InsertionGuard guard(b);
+    auto fill = [&](Block &block, function_ref<Value()> make) {
+      if (!block.empty()) {
+        block.getTerminator()->erase();
+      }
+      b.setInsertionPointToEnd(&block);
+      Value value = make();
+      scf::YieldOp::create(b, value ? ValueRange(value) : ValueRange());
+    };
+    fill(op.getThenRegion().front(), then);
+    if (type) {
+      fill(op.getElseRegion().front(), otherwise);
+    }
+    return type ? op.getResult(0) : Value();
+  }
+
   Value toIndex(Value value) {
     return value.getType().isIndex()
                ? value
@@ -118,16 +127,39 @@ private:
     if (isa<MemRefType>(value.getType())) {
       auto map = cast<AffineMapAttr>(view.getSymbolMaps()[number]).getValue();
       SmallVector<Value> place;
+      bool isNested = false;
       for (AffineExpr e : map.getResults()) {
         place.push_back(expand(e));
+        isNested |= limitToMemory(e, place.back(), value, place.size() - 1);
       }
-      value = memref::LoadOp::create(b, value, place);
+      Type entry = cast<MemRefType>(value.getType()).getElementType();
+      value = branch(
+          isNested ? isInMemory : Value(), entry,
+          [&]() -> Value { return memref::LoadOp::create(b, value, place); },
+          [&]() -> Value {
+            return arith::ConstantOp::create(b, b.getZeroAttr(entry));
+          });
     }
     return symbols[number] = toIndex(value);
   }
 
+  /// An index `at` of an axis that `e` computes from what a table says has to
+  /// be inside of the axis; a negative one is a large one. Whether it is so.
+  bool limitToMemory(AffineExpr e, Value at, Value memory, int64_t axis) {
+    int64_t size = cast<MemRefType>(memory.getType()).getDimSize(axis);
+    if (!canTablesLeave(view, e, size)) {
+      return false;
+    }
+    Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, at,
+                                       memref::DimOp::create(b, memory, axis));
+    isInMemory = isInMemory
+                     ? arith::AndIOp::create(b, isInMemory, fits).getResult()
+                     : fits;
+    return true;
+  }
+
   /// Null: everywhere.
-  Value isInside() {
+  Value isInDomain() {
     Value any;
     for (Attribute attr : view.getWhere()) {
       IntegerSet set = cast<IntegerSetAttr>(attr).getValue();
@@ -149,9 +181,9 @@ private:
 
   SmallVector<Value> getPlace() {
     SmallVector<Value> place;
-    AffineMap address = view.getAddress();
-    for (AffineExpr e : address.getResults()) {
+    for (AffineExpr e : view.getAddress().getResults()) {
       place.push_back(expand(e));
+      limitToMemory(e, place.back(), view.getStorage(), place.size() - 1);
     }
     return place;
   }
@@ -160,6 +192,9 @@ private:
   Value memory;
   tile::ViewOp view;
   SmallVector<Value> dims, symbols;
+  /// Whether what tables say is inside of what they lead into; null: they have
+  /// said nothing yet.
+  Value isInMemory;
 };
 } // namespace
 

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "KernelLowering.h"
 
+#include "attn/Dialect/Tile/IR/Tables.h"
+
 using namespace attn;
 using namespace attn::tile;
 
@@ -198,7 +200,8 @@ int64_t KernelLowering::contiguousAxis(const Access &access) {
           plain = false;
         }
       }
-      plain &= direct == 1 && strides[r] == 1;
+      plain &= direct == 1 && strides[r] == 1 &&
+               !canTablesLeave(view, e, storage.getDimSize(r));
     }
     if (plain && found == 1) {
       return axis;
@@ -272,12 +275,27 @@ KernelLowering::withAddress(const Access &access, ArrayRef<Value> idx,
     return found(elementPointer(t.base, offset, t.type.getElementType()));
   };
   SmallVector<Value> symbols(view ? view.getSymbols().size() : 0);
+  // Whether what tables say is inside of what they lead into; null: they say
+  // nothing. A negative index is a large one.
+  Value isInside;
+  auto check = [&](AffineExpr e, Value at, Value memory, int64_t axis) {
+    int64_t size = cast<MemRefType>(memory.getType()).getDimSize(axis);
+    if (!canTablesLeave(view, e, size)) {
+      return false;
+    }
+    Value fits =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ult, at,
+                              memref::DimOp::create(b, memrefOf(memory), axis));
+    isInside = isInside ? b.createOrFold<arith::AndIOp>(isInside, fits) : fits;
+    return true;
+  };
   std::function<void(unsigned)> lookUp = [&](unsigned s) {
     Value operand = view.getSymbols()[s];
     AffineMap map = cast<AffineMapAttr>(view.getSymbolMaps()[s]).getValue();
     Value v;
     if (isa<MemRefType>(operand.getType())) {
       SmallVector<Value> where;
+      bool isNested = false;
       for (AffineExpr e : map.getResults()) {
         for (unsigned other = 0; other < map.getNumSymbols(); ++other) {
           if (e.isFunctionOfSymbol(other) && !symbols[other]) {
@@ -285,8 +303,17 @@ KernelLowering::withAddress(const Access &access, ArrayRef<Value> idx,
           }
         }
         where.push_back(expand(e, dims, symbols));
+        isNested |= check(e, where.back(), operand, where.size() - 1);
       }
-      v = memref::LoadOp::create(b, memrefOf(operand), where);
+      auto load = [&]() -> SmallVector<Value> {
+        return {memref::LoadOp::create(b, memrefOf(operand), where)};
+      };
+      Type entry = cast<MemRefType>(operand.getType()).getElementType();
+      v = isNested ? branch(isInside, entry, load,
+                            [&]() -> SmallVector<Value> {
+                              return {constant(b.getZeroAttr(entry))};
+                            })[0]
+                   : load()[0];
     } else {
       v = scalar(operand);
     }
@@ -304,9 +331,14 @@ KernelLowering::withAddress(const Access &access, ArrayRef<Value> idx,
     }
     SmallVector<Value> coordinates;
     for (AffineExpr e : view.getAddress().getResults()) {
-      coordinates.push_back(expand(e, dims, symbols));
+      Value at = expand(e, dims, symbols);
+      check(e, at, storage, coordinates.size());
+      coordinates.push_back(at);
     }
-    return reach(coordinates);
+    return isInside ? branch(
+                          isInside, types, [&] { return reach(coordinates); },
+                          absent)
+                    : reach(coordinates);
   };
   auto isLive = [&]() -> SmallVector<Value> {
     if (!view) {

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "attn/Dialect/Tile/IR/Tables.h"
 #include "attn/Dialect/Tile/IR/Tile.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -129,6 +130,21 @@ LogicalResult ExpandOp::verify() {
     }
   }
   return success();
+}
+
+bool attn::canTablesLeave(tile::ViewOp view, AffineExpr expr, int64_t size) {
+  // What is left of a division stays below the divisor.
+  if (expr.getKind() == AffineExprKind::Mod) {
+    auto divisor =
+        dyn_cast<AffineConstantExpr>(cast<AffineBinaryOpExpr>(expr).getRHS());
+    if (divisor && !ShapedType::isDynamic(size) && divisor.getValue() <= size) {
+      return false;
+    }
+  }
+  return llvm::any_of(llvm::enumerate(view.getSymbols()), [&](auto symbol) {
+    return isa<MemRefType>(symbol.value().getType()) &&
+           expr.isFunctionOfSymbol(symbol.index());
+  });
 }
 
 LogicalResult tile::ViewOp::verify() {

@@ -168,7 +168,9 @@ def Tile_ViewOp : Tile_Op<"view", [Pure]> {
     The address mechanism of attn.view: symbol s is looked up in symbols[s] at
     symbolMaps[s](logical coordinates) (a scalar has a map without results),
     a point exists where some set of `where` holds (no sets: everywhere), and
-    lies at address(logical coordinates)[symbols] in the storage.
+    lies at address(logical coordinates)[symbols] in the storage. Tables are
+    read when a kernel runs: a point that one of them leads outside of the
+    storage, or of another table, does not exist either (Tables.h).
   }];
   let arguments = (ins AnyMemRef:$storage, Variadic<AnyType>:$symbols,
       AffineMapArrayAttr:$symbolMaps, DefaultValuedAttr<ArrayAttr, "{}">:$where,
