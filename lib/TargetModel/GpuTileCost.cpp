@@ -32,6 +32,8 @@ constexpr double plainRegisters = 84, maskRegisters = 76;
 /// Columns outside the item are masked in every kernel: their coordinates and
 /// bounds.
 constexpr double columnMaskRegisters = 38;
+/// Registers of sums from which on each takes another one.
+constexpr double manySums = 128;
 /// Where a row selects columns: its list, and how far it has been read.
 constexpr double selectionRegisters = 20;
 /// And for what operands are computed from.
@@ -43,6 +45,8 @@ constexpr double manyItems = 16;
 constexpr int64_t maxRows = 128, maxCols = 128, maxStages = 4;
 /// The narrowest block of columns that a warp can have.
 constexpr int64_t kColumnsOfWarp = 8;
+/// What rows are copied in at least.
+constexpr uint64_t rowBytesStep = 32;
 /// Threads that a fragment is spread over.
 constexpr double lanes = 32;
 
@@ -64,12 +68,29 @@ int64_t GpuTile::getStep() const {
   return std::lcm(kGpuColumnStep, kColumnsOfWarp * getColumnWarps());
 }
 
+/// What a size of a block is made of it: warps beside each other have equal
+/// parts.
+static double padded(int64_t size, const GpuTile &tile) {
+  return double(llvm::alignTo(uint64_t(size), uint64_t(tile.getStep())));
+}
+
 /// Registers of a thread that the accumulators and the scores take, in f32; the
-/// left operand of the second product takes the place of the scores.
+/// left operand of the second product takes the place of the scores. Above four
+/// blocks of 16 x 64 the compiler finds no order any more that keeps to them.
 static double getSumRegisters(const TileProblem &problem, const GpuTile &tile) {
   double warps = tile.getRowWarps() * tile.getColumnWarps();
-  return tile.rows * double(problem.valueChannels + tile.cols) /
-         (warps * lanes);
+  double sums =
+      tile.rows *
+      (padded(problem.valueChannels, tile) + padded(tile.cols, tile)) /
+      (warps * lanes);
+  return sums + std::max(0.0, sums - manySums);
+}
+
+/// Of a row in shared memory.
+static double getRowBytes(int64_t channels, const TileProblem &problem,
+                          const GpuTile &tile) {
+  return double(llvm::alignTo(
+      uint64_t(padded(channels, tile) * problem.elementBytes), rowBytesStep));
 }
 
 static double getPlainRegisters(const TileProblem &problem) {
@@ -81,16 +102,17 @@ static double getPlainRegisters(const TileProblem &problem) {
 /// What one product takes of the columns, where it is computed.
 static double getComputedRegisters(const TileProblem &problem,
                                    const GpuTile &tile) {
-  double channels = std::max(problem.scoreChannels, problem.valueChannels);
+  double channels =
+      padded(std::max(problem.scoreChannels, problem.valueChannels), tile);
   return problem.computedParts *
-         (computingRegisters +
-          1.25 * tile.cols * channels / (tile.getColumnWarps() * lanes * 2));
+         (computingRegisters + 1.25 * padded(tile.cols, tile) * channels /
+                                   (tile.getColumnWarps() * lanes * 2));
 }
 
 /// And the left operand of the first, at 16 bits.
 static double getRowRegisters(const TileProblem &problem, const GpuTile &tile) {
   double rows = double(tile.rows) / tile.getRowWarps();
-  return rows * problem.scoreChannels / lanes / 2;
+  return rows * padded(problem.scoreChannels, tile) / lanes / 2;
 }
 
 bool attn::keepsRows(const GpuTargetModel &model, const TileProblem &problem,
@@ -108,12 +130,11 @@ CtaNeeds attn::getNeeds(const GpuTargetModel &model, const TileProblem &problem,
       getPlainRegisters(problem) + getSumRegisters(problem, tile) +
       getComputedRegisters(problem, tile) +
       (keepsRows(model, problem, tile) ? getRowRegisters(problem, tile) : 0);
-  int64_t step = tile.getStep();
-  double scoreChannels = llvm::alignTo(problem.scoreChannels, step);
-  double channels = scoreChannels + llvm::alignTo(problem.valueChannels, step);
-  double cols = llvm::alignTo(tile.cols, step);
-  double shared = (tile.stages * cols * channels + tile.rows * scoreChannels) *
-                  problem.elementBytes;
+  double scoreBytes = getRowBytes(problem.scoreChannels, problem, tile);
+  double valueBytes = getRowBytes(problem.valueChannels, problem, tile);
+  double cols = padded(tile.cols, tile);
+  double shared =
+      tile.stages * cols * (scoreBytes + valueBytes) + tile.rows * scoreBytes;
   // Warps beside each other hand each other the left operand of the second
   // product.
   if (columnWarps > 1) {
@@ -137,7 +158,7 @@ double attn::getTileCost(const GpuTargetModel &model,
   }
   // Scores of warps that have no columns are computed all the same.
   double rows = tile.rows, cols = tile.cols;
-  double scoreCols = llvm::alignTo(tile.cols, tile.getStep());
+  double scoreCols = padded(tile.cols, tile);
   double usefulRows = rows;
   double items = manyItems;
   if (problem.packedRows) {
@@ -147,10 +168,10 @@ double attn::getTileCost(const GpuTargetModel &model,
   double channels = problem.scoreChannels + problem.valueChannels;
   double columnBytes = cols * channels * problem.elementBytes;
 
-  double products =
-      rows *
-      (scoreCols * problem.scoreChannels + cols * problem.valueChannels) /
-      model.mmaMacsPerCycle;
+  double products = rows *
+                    (scoreCols * padded(problem.scoreChannels, tile) +
+                     cols * padded(problem.valueChannels, tile)) /
+                    model.mmaMacsPerCycle;
   double elementwise =
       rows * scoreCols *
       (1 / model.specialPerCycle + elementwiseOps / model.fmaPerCycle);

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "attn/TargetModel/GpuTileCost.h"
+#include "attn/TargetModel/TileHint.h"
 
 #include "gtest/gtest.h"
 #include <cmath>
@@ -136,6 +136,26 @@ TEST(GpuTileCostTest, NothingFitsIsNoTile) {
   EXPECT_FALSE(chooseTile(model, problemOf(0, 4096, 4096)));
   EXPECT_TRUE(
       std::isinf(getTileCost(model, problemOf(0, 4096, 4096), {64, 64, 4, 2})));
+}
+
+TEST(GpuTileCostTest, ChannelsAreRoundedUpToWhatWarpsShare) {
+  GpuTargetModel model = *getGpuTargetModel("sm_80");
+  // Four warps beside each other have blocks of 32 channels.
+  GpuTile tile{16, 64, 4, 2};
+  CtaNeeds few = getNeeds(model, problemOf(16, 72, 72), tile);
+  CtaNeeds many = getNeeds(model, problemOf(16, 96, 96), tile);
+  EXPECT_EQ(few.registersPerThread, many.registersPerThread);
+  EXPECT_EQ(few.sharedBytes, many.sharedBytes);
+}
+
+TEST(GpuTileCostTest, WhatIsSuggestedFits) {
+  GpuTargetModel model = *getGpuTargetModel("sm_86");
+  TileProblem problem = problemOf(64, 64, 64);
+  // Places are given up first, what all others follow from last.
+  EXPECT_EQ(suggestTile(model, problem, {64, 64, 4, 8}), "'stages' of 2");
+  EXPECT_EQ(suggestTile(model, problem, {64, 1024, 4, 8}).substr(0, 6),
+            "'tile'");
+  EXPECT_EQ(suggestTile(model, problemOf(0, 4096, 4096), {64, 64, 4, 2}), "");
 }
 
 TEST(GpuTileCostTest, ColumnsThatManyItemsShareComeFromCache) {

@@ -7,7 +7,10 @@
 #include "KernelConversion.h"
 #include "ScalarAccess.h"
 
+#include "attn/Dialect/SM/Transforms/TileHint.h"
+#include "attn/TargetModel/TileHint.h"
 #include "mlir/IR/Verifier.h"
+#include <cmath>
 
 using namespace attn;
 
@@ -175,8 +178,14 @@ void KernelConversion::chooseTile() {
   }
   // Where nothing fits, what leaves a thread the most registers and the most
   // shared memory is tried: the estimate may be too high.
+  bool fits = tile.warps && tile.stages &&
+              std::isfinite(getTileCost(model, problem, tile));
   tile.warps = tile.warps ? tile.warps : kGpuUsualWarps;
   tile.stages = tile.stages ? tile.stages : 1;
+  if (!fits && source.getKind() == tile::KernelKind::items) {
+    source->setAttr(sm::kTileHintAttr,
+                    b.getStringAttr(suggestTile(model, problem, tile)));
+  }
   keepsRows = attn::keepsRows(model, problem, tile);
   if (source.getKind() == tile::KernelKind::items) {
     unsigned ctas = model.getResidentCtas(getNeeds(model, problem, tile));
@@ -234,6 +243,9 @@ LogicalResult KernelConversion::run() {
                                                   : UnitAttr(),
       b.getI64IntegerAttr(numCtas), source.getSymVisibilityAttr(),
       source.getArgAttrsAttr(), source.getResAttrsAttr());
+  if (Attribute hint = source->getAttr(sm::kTileHintAttr)) {
+    target->setAttr(sm::kTileHintAttr, hint);
+  }
   SmallVector<Location> places(body.getNumArguments(), source.getLoc());
   Block *entry =
       b.createBlock(&target.getBody(), {}, body.getArgumentTypes(), places);

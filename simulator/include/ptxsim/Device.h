@@ -173,6 +173,10 @@ public:
   /// that no stray address meets another one. `name` stands in findings.
   virtual Result<DevicePointer> allocate(uint64_t bytes, std::string name,
                                          uint64_t align = 256) = 0;
+  /// Memory that is 0 and counts as written. Pages that nobody writes take none
+  /// of the host.
+  virtual Result<DevicePointer> allocateZero(uint64_t bytes, std::string name,
+                                             uint64_t align = 256) = 0;
   virtual Result<bool> free(DevicePointer pointer) = 0;
   virtual Result<bool> copyIn(DevicePointer to, const void *from,
                               uint64_t bytes) = 0;

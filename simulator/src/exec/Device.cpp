@@ -128,12 +128,12 @@ public:
 
   Result<DevicePointer> allocate(uint64_t bytes, std::string name,
                                  uint64_t align) override {
-    Buffer *buffer = memory.allocate(bytes, name, align);
-    if (!buffer) {
-      return Error{"cannot allocate " + std::to_string(bytes) + " bytes for '" +
-                   name + "' aligned to " + std::to_string(align)};
-    }
-    return buffer->base;
+    return allocate(bytes, name, align, /*isZero=*/false);
+  }
+
+  Result<DevicePointer> allocateZero(uint64_t bytes, std::string name,
+                                     uint64_t align) override {
+    return allocate(bytes, name, align, /*isZero=*/true);
   }
 
   Result<bool> free(DevicePointer pointer) override {
@@ -155,7 +155,7 @@ public:
     uint64_t at = to - (*buffer)->base;
     if (bytes) {
       std::memcpy((*buffer)->data.get() + at, from, bytes);
-      std::memset((*buffer)->written.get() + at, 1, bytes);
+      setWritten(**buffer, at, bytes);
     }
     return true;
   }
@@ -190,7 +190,7 @@ public:
     }
     uint64_t at = to - (*buffer)->base;
     std::memset((*buffer)->data.get() + at, value, bytes);
-    std::memset((*buffer)->written.get() + at, 1, bytes);
+    setWritten(**buffer, at, bytes);
     return true;
   }
 
@@ -208,6 +208,20 @@ public:
   const LaunchStats &stats() const override { return lastStats; }
 
 private:
+  Result<DevicePointer> allocate(uint64_t bytes, const std::string &name,
+                                 uint64_t align, bool isZero) {
+    Buffer *buffer = memory.allocate(bytes, name, align, isZero);
+    if (!buffer) {
+      return Error{"cannot allocate " + std::to_string(bytes) + " bytes for '" +
+                   name + "' aligned to " + std::to_string(align)};
+    }
+    return buffer->base;
+  }
+  static void setWritten(Buffer &buffer, uint64_t at, uint64_t bytes) {
+    if (buffer.written) {
+      std::memset(buffer.written.get() + at, 1, bytes);
+    }
+  }
   Result<Buffer *> findBuffer(DevicePointer address, uint64_t bytes) {
     Buffer *buffer = memory.find(address);
     if (!buffer || buffer->isFree || !buffer->contains(address, bytes)) {

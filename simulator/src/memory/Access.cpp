@@ -263,7 +263,8 @@ private:
           buffer->touched[s].fetch_or(bit, std::memory_order_relaxed);
         }
       }
-      return {buffer->data.get() + at, buffer->written.get() + at};
+      uint8_t *written = buffer->written.get();
+      return {buffer->data.get() + at, written ? written + at : nullptr};
     }
     }
   }

@@ -24,8 +24,8 @@ static std::string toHex(uint64_t value) {
 GlobalMemory::GlobalMemory() : table(std::make_unique<ReleaseTable>()) {}
 GlobalMemory::~GlobalMemory() = default;
 
-Buffer *GlobalMemory::allocate(uint64_t bytes, std::string name,
-                               uint64_t align) {
+Buffer *GlobalMemory::allocate(uint64_t bytes, std::string name, uint64_t align,
+                               bool isZero) {
   if (align == 0 || (align & (align - 1)) || bytes > (uint64_t(1) << 46)) {
     return nullptr;
   }
@@ -36,18 +36,22 @@ Buffer *GlobalMemory::allocate(uint64_t bytes, std::string name,
   buffer->base = (next + align - 1) / align * align;
   buffer->bytes = bytes;
   // A null pointer of an empty buffer would look like no memory.
-  buffer->data.reset(new (std::nothrow) std::byte[bytes + 1]);
-  buffer->written.reset(new (std::nothrow) uint8_t[bytes + 1]());
+  buffer->data.reset(static_cast<std::byte *>(std::calloc(bytes + 1, 1)));
+  if (!isZero) {
+    buffer->written.reset(new (std::nothrow) uint8_t[bytes + 1]());
+  }
   buffer->touched.reset(new (std::nothrow) std::atomic<uint8_t>[sectors + 1]());
   for (auto *words : {&buffer->writers, &buffer->readers}) {
     words->reset(static_cast<uint64_t *>(
         std::calloc((sectors + 1) * kWordsPerSector, sizeof(uint64_t))));
   }
-  if (!buffer->data || !buffer->written || !buffer->touched ||
+  if (!buffer->data || (!isZero && !buffer->written) || !buffer->touched ||
       !buffer->writers || !buffer->readers) {
     return nullptr;
   }
-  std::memset(buffer->data.get(), 0xCD, bytes);
+  if (!isZero) {
+    std::memset(buffer->data.get(), 0xCD, bytes);
+  }
   next =
       (buffer->base + bytes + 2 * kGuardBytes - 1) / kGuardBytes * kGuardBytes;
   buffers.push_back(std::move(buffer));

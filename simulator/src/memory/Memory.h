@@ -57,8 +57,8 @@ struct Buffer {
   uint64_t bytes = 0;
   bool isFree = false;
   bool isConst = false;
-  std::unique_ptr<std::byte[]> data;
-  /// By byte: whether it was written.
+  std::unique_ptr<std::byte[], FreeZeroed> data;
+  /// By byte: whether it was written; null: all of it.
   std::unique_ptr<uint8_t[]> written;
   /// By 32-byte sector: bit 0 read, bit 1 written in this launch.
   std::unique_ptr<std::atomic<uint8_t>[]> touched;
@@ -75,8 +75,9 @@ class GlobalMemory {
 public:
   GlobalMemory();
   ~GlobalMemory();
-  /// Null if there is no memory.
-  Buffer *allocate(uint64_t bytes, std::string name, uint64_t align);
+  /// Null if there is no memory. With `isZero` it is 0 and counts as written.
+  Buffer *allocate(uint64_t bytes, std::string name, uint64_t align,
+                   bool isZero = false);
   /// The buffer that holds the address, or else the one that lies nearest below
   /// (freed ones as well); null if there is none.
   Buffer *find(DevicePointer address) const;

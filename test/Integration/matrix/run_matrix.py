@@ -119,7 +119,8 @@ def choose(options):
     _, slices = options.slice
     rng = np.random.default_rng(options.seed // slices)
     possible = refusals.runs if "sim" in options.devices else points.possible
-    found = cover(points.AXES, possible, rng)
+    axes = points.GATE_AXES if options.gate else points.AXES
+    found = cover(axes, possible, rng)
     found = found[options.seed % slices :: slices]
     if "sim" in options.devices:
         found += [x.draw(rng) for x in refusals.SIM]

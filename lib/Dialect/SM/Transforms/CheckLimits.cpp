@@ -5,15 +5,18 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// An error names the choice that would fit. It is looked for in the order of
-// what it costs: fewer places in the rings, then fewer points in a tile, then
-// fewer rows. Rings hold what a tile has, so they shrink with it; other slots
-// hold rows. A tile is rounded up to what warps beside each other share, so it
-// shrinks in these steps, and below one of them only with fewer warps.
+// An error names the choice that would fit. Where the choice of tiles has left
+// its own (TileHint.h), which knows of registers too, it is that. Of a kernel
+// that is written by hand it is looked for in the order of what it costs: fewer
+// places in the rings, then fewer points in a tile, then fewer rows. Rings hold
+// what a tile has, so they shrink with it; other slots hold rows. A tile is
+// rounded up to what warps beside each other share, so it shrinks in these
+// steps, and below one of them only with fewer warps.
 //
 //===----------------------------------------------------------------------===//
 #include "attn/Dialect/SM/Transforms/Passes.h"
 #include "attn/Dialect/SM/Transforms/SharedPlacement.h"
+#include "attn/Dialect/SM/Transforms/TileHint.h"
 #include "attn/TargetModel/GpuTargetModel.h"
 #include "attn/TargetModel/GpuTileCost.h"
 
@@ -120,6 +123,16 @@ int64_t countCarriedRegisters(scf::ForOp loop, int64_t *rows) {
   return registers;
 }
 
+/// What the choice of tiles says of a kernel that it knew not to fit.
+std::optional<std::string> getHint(KernelOp kernel) {
+  auto hint = kernel->getAttrOfType<StringAttr>(kTileHintAttr);
+  if (!hint) {
+    return std::nullopt;
+  }
+  return hint.empty() ? "no choice of rows, tile, warps and stages fits"
+                      : (hint.getValue() + " would fit").str();
+}
+
 LogicalResult checkRegisters(KernelOp kernel, const GpuTargetModel &model) {
   int64_t warps = kernel.getWarps(), most = 0, rows = 0;
   kernel.walk([&](scf::ForOp loop) {
@@ -133,6 +146,9 @@ LogicalResult checkRegisters(KernelOp kernel, const GpuTargetModel &model) {
       kernel.emitError("expects at most ")
       << limit << " registers per thread on " << model.chip << " with " << warps
       << " warps, but a loop carries values in " << most << ": ";
+  if (std::optional<std::string> hint = getHint(kernel)) {
+    return error << *hint;
+  }
   // Warps have equal parts of the rows, and of the columns where there are more
   // of them than blocks of rows. More of them may have fewer registers each.
   for (int64_t more = 2 * warps; more <= kGpuMostWarps; more *= 2) {
@@ -156,9 +172,11 @@ LogicalResult checkKernel(KernelOp kernel, const GpuTargetModel &model) {
                             "sm-allocate-shared gives them");
   }
   if (shared.getInt() > model.sharedBytesPerCta) {
-    SharedUse use = SharedUse::of(kernel);
+    std::optional<std::string> hint = getHint(kernel);
     return kernel.emitError(model.checkCta({0, 0, shared.getInt()}))
-           << ": " << use.suggest(model.sharedBytesPerCta);
+           << ": "
+           << (hint ? *hint
+                    : SharedUse::of(kernel).suggest(model.sharedBytesPerCta));
   }
   return checkRegisters(kernel, model);
 }

@@ -65,6 +65,9 @@ uint64_t extentOf(const attnrt_tensor &tensor, int64_t number) {
   return (last + 1) * elementBytes(tensor.dtype);
 }
 
+/// Bytes that are copied at a time.
+constexpr uint64_t kBlock = 1 << 16;
+
 /// Device memory that is given back at the end of a run.
 class Memory {
 public:
@@ -77,20 +80,22 @@ public:
   Memory(const Memory &) = delete;
   Memory &operator=(const Memory &) = delete;
 
-  DevicePointer allocate(uint64_t bytes, const std::string &name) {
-    // An empty tensor has an address too.
-    pointers.push_back(take(device.allocate(bytes ? bytes : 1, name)));
-    return pointers.back();
-  }
   /// Of `bytes` the first `written` count as written.
   DevicePointer copy(const void *data, uint64_t bytes, uint64_t written,
                      const std::string &name) {
-    DevicePointer pointer = allocate(bytes, name);
-    if (bytes) {
-      take(device.preset(pointer, data, bytes));
-      take(device.copyIn(pointer, data, written));
+    // An empty tensor has an address too.
+    uint64_t size = bytes ? bytes : 1;
+    if (bytes && bytes == written) {
+      pointers.push_back(take(device.allocateZero(size, name)));
+      copyBlocks(pointers.back(), static_cast<const std::byte *>(data), bytes);
+      return pointers.back();
     }
-    return pointer;
+    pointers.push_back(take(device.allocate(size, name)));
+    if (bytes) {
+      take(device.preset(pointers.back(), data, bytes));
+      take(device.copyIn(pointers.back(), data, written));
+    }
+    return pointers.back();
   }
   DevicePointer copy(const void *data, uint64_t bytes,
                      const std::string &name) {
@@ -98,6 +103,18 @@ public:
   }
 
 private:
+  /// Most pages of a pool may never have been touched: those take no memory
+  /// here either.
+  void copyBlocks(DevicePointer to, const std::byte *data, uint64_t bytes) {
+    static const std::byte zero[kBlock] = {};
+    for (uint64_t at = 0; at < bytes; at += kBlock) {
+      uint64_t size = std::min(kBlock, bytes - at);
+      if (std::memcmp(data + at, zero, size) != 0) {
+        take(device.copyIn(to + at, data + at, size));
+      }
+    }
+  }
+
   ptxsim::Device &device;
   std::vector<DevicePointer> pointers;
 };
@@ -111,10 +128,14 @@ struct Copy {
 /// Only what differs is written: arguments that no kernel writes may lie in
 /// memory that is read-only.
 void copyBack(ptxsim::Device &device, const Copy &copy, void *host) {
-  std::vector<std::byte> now(copy.bytes);
-  take(device.copyOut(now.data(), copy.at, copy.bytes));
-  if (std::memcmp(now.data(), host, copy.bytes) != 0) {
-    std::memcpy(host, now.data(), copy.bytes);
+  std::vector<std::byte> now(std::min(kBlock, copy.bytes));
+  for (uint64_t at = 0; at < copy.bytes; at += kBlock) {
+    uint64_t size = std::min(kBlock, copy.bytes - at);
+    std::byte *to = static_cast<std::byte *>(host) + at;
+    take(device.copyOut(now.data(), copy.at + at, size));
+    if (std::memcmp(now.data(), to, size) != 0) {
+      std::memcpy(to, now.data(), size);
+    }
   }
 }
 
