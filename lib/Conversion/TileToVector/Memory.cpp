@@ -7,6 +7,8 @@
 #include "KernelLowering.h"
 
 #include "attn/Dialect/Tile/IR/Tables.h"
+#include <map>
+#include <utility>
 
 using namespace attn;
 using namespace attn::tile;
@@ -278,42 +280,56 @@ KernelLowering::withAddress(const Access &access, ArrayRef<Value> idx,
   // Whether what tables say is inside of what they lead into; null: they say
   // nothing. A negative index is a large one.
   Value isInside;
+  auto both = [&](Value x, Value y) {
+    return x && y ? b.createOrFold<arith::AndIOp>(x, y) : x ? x : y;
+  };
   auto check = [&](AffineExpr e, Value at, Value memory, int64_t axis) {
     int64_t size = cast<MemRefType>(memory.getType()).getDimSize(axis);
     if (!canTablesLeave(view, e, size)) {
-      return false;
+      return;
     }
     Value fits =
         arith::CmpIOp::create(b, arith::CmpIPredicate::ult, at,
                               memref::DimOp::create(b, memrefOf(memory), axis));
-    isInside = isInside ? b.createOrFold<arith::AndIOp>(isInside, fits) : fits;
-    return true;
+    isInside = both(isInside, fits);
+  };
+  // Where in its table a symbol is; what it needs is known.
+  std::map<unsigned, SmallVector<Value>> places;
+  auto findPlace = [&](unsigned s) {
+    auto [it, isNew] = places.try_emplace(s);
+    AffineMap map = cast<AffineMapAttr>(view.getSymbolMaps()[s]).getValue();
+    if (isNew) {
+      for (AffineExpr e : map.getResults()) {
+        it->second.push_back(expand(e, dims, symbols));
+        check(e, it->second.back(), view.getSymbols()[s],
+              it->second.size() - 1);
+      }
+    }
   };
   std::function<void(unsigned)> lookUp = [&](unsigned s) {
     Value operand = view.getSymbols()[s];
     AffineMap map = cast<AffineMapAttr>(view.getSymbolMaps()[s]).getValue();
     Value v;
-    if (isa<MemRefType>(operand.getType())) {
-      SmallVector<Value> where;
-      bool isNested = false;
-      for (AffineExpr e : map.getResults()) {
-        for (unsigned other = 0; other < map.getNumSymbols(); ++other) {
-          if (e.isFunctionOfSymbol(other) && !symbols[other]) {
-            lookUp(other);
-          }
+    if (auto table = dyn_cast<MemRefType>(operand.getType())) {
+      for (unsigned other = 0; other < map.getNumSymbols(); ++other) {
+        if (!symbols[other] && llvm::any_of(map.getResults(), [&](auto e) {
+              return e.isFunctionOfSymbol(other);
+            })) {
+          lookUp(other);
         }
-        where.push_back(expand(e, dims, symbols));
-        isNested |= check(e, where.back(), operand, where.size() - 1);
       }
+      Value before = std::exchange(isInside, Value());
+      findPlace(s);
       auto load = [&]() -> SmallVector<Value> {
-        return {memref::LoadOp::create(b, memrefOf(operand), where)};
+        return {memref::LoadOp::create(b, memrefOf(operand), places.at(s))};
       };
-      Type entry = cast<MemRefType>(operand.getType()).getElementType();
-      v = isNested ? branch(isInside, entry, load,
+      Type entry = table.getElementType();
+      v = isInside ? branch(isInside, entry, load,
                             [&]() -> SmallVector<Value> {
                               return {constant(b.getZeroAttr(entry))};
                             })[0]
                    : load()[0];
+      isInside = both(before, isInside);
     } else {
       v = scalar(operand);
     }
@@ -362,6 +378,14 @@ KernelLowering::withAddress(const Access &access, ArrayRef<Value> idx,
       }
       any = any ? b.createOrFold<arith::OrIOp>(any, all) : all;
     }
+    // One question for the domain and for entries that no other table leads to.
+    for (unsigned n = 0; n < symbols.size(); ++n) {
+      AffineMap map = cast<AffineMapAttr>(view.getSymbolMaps()[n]).getValue();
+      if (!symbols[n] && map.getNumSymbols() == 0) {
+        findPlace(n);
+      }
+    }
+    any = both(any, std::exchange(isInside, Value()));
     return any ? branch(any, types, inDomain, absent) : inDomain();
   };
   if (!checkLive || !access.liveBegin) {
