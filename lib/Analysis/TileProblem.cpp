@@ -8,6 +8,7 @@
 #include "attn/Analysis/CascadeInfo.h"
 #include "attn/Analysis/TileGrid.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -105,6 +106,21 @@ static int64_t countSelectingRows(CascadeOp cascade, EinsumOp einsum,
   return block * std::max<int64_t>(countPoints(cascade, shared), 1);
 }
 
+/// Flags and entries of tables that an einsum looks up at its columns.
+static int64_t countPointReads(EinsumOp einsum, const SmallBitVector &columns) {
+  int64_t count = 0;
+  for (unsigned i = 0; i < einsum.getPresence().size(); ++i) {
+    SmallBitVector ranks = getRanks(einsum.getPresenceMap(i));
+    SmallBitVector others = ranks;
+    others.reset(columns);
+    count += ranks.anyCommon(columns) && others.any();
+  }
+  if (einsum.getIterationRanks().anyCommon(columns)) {
+    einsum.getBody().walk([&](tensor::ExtractOp) { ++count; });
+  }
+  return count;
+}
+
 TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
   SmallVector<EinsumOp> einsums = getWorkingEinsums(cascade);
   SmallBitVector columns = getColumns(cascade, rank);
@@ -125,6 +141,7 @@ TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
   for (EinsumOp einsum : einsums) {
     SmallBitVector result = getRanks(einsum.getResultMap());
     SmallBitVector iterated = einsum.getIterationRanks();
+    problem.pointReads += countPointReads(einsum, columns);
     for (auto [i, input] : llvm::enumerate(einsum.getInputs())) {
       auto type = dyn_cast<RankedTensorType>(input.getType());
       if (type && !isComputed(cascade, input) &&

@@ -28,7 +28,7 @@ constexpr double exchangeOverhead = 400;
 constexpr double sharedSlack = 1.0 / 16;
 /// Registers of a thread for what is no matrix: addresses and row values, and
 /// coordinates and flags where points are masked.
-constexpr double plainRegisters = 84, maskRegisters = 76;
+constexpr double plainRegisters = 84, maskRegisters = 84;
 /// Columns outside the item are masked in every kernel: their coordinates and
 /// bounds.
 constexpr double columnMaskRegisters = 38;
@@ -36,6 +36,8 @@ constexpr double columnMaskRegisters = 38;
 constexpr double manySums = 128;
 /// Where a row selects columns: its list, and how far it has been read.
 constexpr double selectionRegisters = 20;
+/// For each value that a point looks up: addresses of those of a thread.
+constexpr double pointReadRegisters = 8;
 /// And for what operands are computed from.
 constexpr double computingRegisters = 26;
 /// What another CTA on the SM costs: a state more to merge for each.
@@ -96,7 +98,8 @@ static double getRowBytes(int64_t channels, const TileProblem &problem,
 static double getPlainRegisters(const TileProblem &problem) {
   return plainRegisters +
          (problem.masked ? maskRegisters : columnMaskRegisters) +
-         (problem.columnBlock ? selectionRegisters : 0);
+         (problem.columnBlock ? selectionRegisters : 0) +
+         double(problem.pointReads) * pointReadRegisters;
 }
 
 /// What one product takes of the columns, where it is computed.

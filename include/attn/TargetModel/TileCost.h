@@ -64,6 +64,9 @@ struct TileProblem {
   int64_t numScoreDots = 1;
   /// Affine sets decide which points are present.
   bool masked = false;
+  /// Values that each point of rows and columns looks up for itself: flags,
+  /// entries of tables.
+  int64_t pointReads = 0;
 };
 
 /// What `computedParts` is for columns of such elements: matrix units multiply

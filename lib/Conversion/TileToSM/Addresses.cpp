@@ -261,6 +261,25 @@ RowInteger RowLocator::evaluate(AffineExpr e, ArrayRef<RowInteger> dims,
       return apply<arith::AndIOp>(x, constant(size - 1));
     }
   }
+  // Coordinates of rows have 32 bits, and so does what is left of them: to
+  // divide 64 takes several times the registers.
+  if (divisor && x.rows && isa<AffineDimExpr>(binary.getLHS()) &&
+      llvm::isInt<32>(divisor.getValue())) {
+    RankedTensorType narrow = wide.clone(b.getI32Type());
+    Value rows = arith::TruncIOp::create(b, narrow, x.rows);
+    Value by = sm::SplatOp::create(
+        b, narrow, arith::ConstantIntOp::create(b, divisor.getValue(), 32));
+    Value whole = arith::FloorDivSIOp::create(b, rows, by);
+    if (e.getKind() == AffineExprKind::FloorDiv) {
+      return {{}, arith::ExtSIOp::create(b, wide, whole)};
+    }
+    if (e.getKind() == AffineExprKind::Mod) {
+      Value before = arith::MulIOp::create(b, whole, by);
+      return {{},
+              arith::ExtSIOp::create(
+                  b, wide, arith::SubIOp::create(b, rows, before).getResult())};
+    }
+  }
   RowInteger y = evaluate(binary.getRHS(), dims, symbols);
   switch (e.getKind()) {
   case AffineExprKind::Add:
