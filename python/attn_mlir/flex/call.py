@@ -247,8 +247,11 @@ class Program:
         ranges = Ranges(problem.extents, problem.positions)
         check_indices(self.extracts, ranges)
         check_integers(self.mask, self.score, self.cascade.equal, ranges)
+        # Shared keys are read once for all of their requests, and so is all else that
+        # is read along them: what tensors say of (request, key) would be one request's.
+        own = self.cascade.space.knows_keys_by_request
         with self.lock:
-            self.schedule.update(arguments, prefixes=problem.prefixes)
+            self.schedule.update(arguments, prefixes=None if own else problem.prefixes)
             stats = self.schedule.stats
             stats["one_pass"] = any(l["fold"] for l in self.schedule.launches)
             self.schedule.run([*arguments, *(problem.rows(r) for r in results)])
