@@ -20,7 +20,7 @@ EXPORT Status cuLinkCreate_v2(unsigned, int *, void **, Linking *linking) {
   MAY_FAIL("cuLinkCreate_v2")
   NEEDS_CONTEXT
   ++live;
-  *linking = as<Linking>(new FakeLinking{current(), ""});
+  *linking = as<Linking>(hold(new FakeLinking{current(), ""}));
   return 0;
 }
 EXPORT Status cuLinkAddData_v2(Linking linking, int input, void *data,
@@ -51,7 +51,7 @@ EXPORT Status cuLinkDestroy(Linking linking) {
   auto *old = as<FakeLinking *>(linking);
   NEEDS(useOf(old->context))
   std::fill(old->cubin.begin(), old->cubin.end(), '?');
-  delete old;
+  holdings.release(old);
   --live;
   return 0;
 }
@@ -74,7 +74,7 @@ EXPORT Status cuModuleLoadDataEx(Module *module, const void *image,
   } else if (text.compare(0, elf.size(), elf) != 0) {
     return text.compare(0, kElf.size(), kElf) ? kInvalidImage : kNoBinaryForGpu;
   }
-  auto *made = new FakeModule{current(), {}};
+  auto *made = hold(new FakeModule{current(), {}});
   for (const char *name : {"sums", "sums_merge", "scale_stage"}) {
     made->functions[name] = {name, current()};
   }
@@ -87,7 +87,7 @@ EXPORT Status cuModuleUnload(Module module) {
   auto *old = as<FakeModule *>(module);
   NEEDS(useOf(old->context))
   old->context->drain();
-  delete old;
+  holdings.release(old);
   --live;
   return 0;
 }

@@ -190,6 +190,7 @@ static Status makeBlock(void **memory, size_t bytes) {
   }
   std::memset(block, 0x7b, bytes);
   blocks[reinterpret_cast<Pointer>(block)] = {bytes, current()};
+  holdings.add(block, [block] { std::free(block); });
   ++live;
   *memory = block;
   return 0;
@@ -202,7 +203,7 @@ static Status dropBlock(void *memory) {
   NEEDS(useOf(found->second.context))
   current()->drain();
   blocks.erase(found);
-  std::free(memory);
+  holdings.release(memory);
   --live;
   return 0;
 }
@@ -268,7 +269,7 @@ EXPORT Status cuMemsetD8Async(Pointer to, unsigned char value, size_t bytes,
 EXPORT Status cuEventCreate(Event *event, unsigned) {
   MAY_FAIL("cuEventCreate")
   NEEDS_CONTEXT
-  *event = as<Event>(new FakeEvent{current()});
+  *event = as<Event>(hold(new FakeEvent{current()}));
   ++live;
   return 0;
 }
@@ -276,7 +277,7 @@ EXPORT Status cuEventDestroy_v2(Event event) {
   MAY_FAIL("cuEventDestroy_v2")
   NEEDS(useOf(as<FakeEvent *>(event)->context))
   current()->drain();
-  delete as<FakeEvent *>(event);
+  holdings.release(as<FakeEvent *>(event));
   --live;
   return 0;
 }

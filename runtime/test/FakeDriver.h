@@ -112,6 +112,34 @@ inline int misuses = 0; ///< of what belongs to another context
 inline FakeContext primary[kDevices] = {FakeContext(0), FakeContext(1)};
 inline std::set<FakeContext *> contexts; ///< that may be current
 inline std::map<Pointer, FakeBlock> blocks;
+
+/// What is released when the driver is unloaded at the latest: where a function
+/// that releases fails, nobody else can.
+class Holdings {
+public:
+  ~Holdings() {
+    for (auto &[thing, release] : all) {
+      release();
+    }
+  }
+  void add(void *thing, std::function<void()> release) {
+    all[thing] = std::move(release);
+  }
+  void release(void *thing) {
+    auto found = all.find(thing);
+    found->second();
+    all.erase(found);
+  }
+
+private:
+  std::map<void *, std::function<void()>> all;
+};
+inline Holdings holdings;
+
+template <class T> T *hold(T *made) {
+  holdings.add(made, [made] { delete made; });
+  return made;
+}
 inline bool isCapturing = false;
 inline std::vector<std::pair<FakeContext *, Task>> graph;
 inline thread_local std::vector<FakeContext *> stack;

@@ -16,9 +16,10 @@ target_link_options(attnrt_test_kernel_2 PRIVATE -Wl,-z,nodelete)
 # A driver for the device that stands in for a GPU, with the same kernels.
 add_library(attnrt_fake_cuda SHARED EXCLUDE_FROM_ALL
   ${CMAKE_CURRENT_LIST_DIR}/FakeCode.cpp ${CMAKE_CURRENT_LIST_DIR}/FakeCuda.cpp
-  ${CMAKE_CURRENT_LIST_DIR}/FakeKernels.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/FakeKernels.cpp ${CMAKE_CURRENT_LIST_DIR}/FakeMemory.cpp
   ${CMAKE_CURRENT_LIST_DIR}/TestKernel.c)
 target_compile_definitions(attnrt_fake_cuda PRIVATE FACTOR=1)
+target_link_options(attnrt_fake_cuda PRIVATE -Wl,-Bsymbolic)
 target_link_libraries(attnrt_fake_cuda PRIVATE attnrt_headers attnrt_flags)
 
 set(ATTNRT_OBJECTS ${CMAKE_CURRENT_BINARY_DIR}/objects)
