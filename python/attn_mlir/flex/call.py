@@ -175,7 +175,9 @@ def view(access: Access, problem):
         return Tensor(access.tensor)
     tensor = Tensor(access.tensor)
     if access.coords is None:
-        return tensor
+        if not access.padded:
+            return tensor
+        return tensor.restride(0, [*tensor.shape, 1], [*tensor.strides, 1])
     extents, group = problem.extents, problem.shape.group
     offset = 0
     steps = dict.fromkeys(access.coords, 0)

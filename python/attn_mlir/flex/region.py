@@ -97,10 +97,12 @@ class Region:
             argument = f"%r{len(self.inputs)}"
             self.inputs.append((name + where, kind, element, argument))
             return self._widen(argument, element)
-        name, kind = self.space.whole(value)
+        name, kind, padded = self.space.whole(value)
         element = self.space.accesses[int(name[2:])].element
-        indices = ", ".join(self.value(i) for i in value.args)
-        return self._widen(self._op(f"tensor.extract {name}[{indices}] : {kind}"), element)
+        indices = [self.value(i) for i in value.args]
+        indices += [self._op("arith.constant 0 : index")] if padded else []
+        text = f"tensor.extract {name}[{', '.join(indices)}] : {kind}"
+        return self._widen(self._op(text), element)
 
     def _widen(self, name, element):
         if element in ("i1", "f32"):

@@ -124,14 +124,15 @@ class Space:
         return f"%x{number}", self.map(number), self.type(number)
 
     def whole(self, read):
-        """(name, type) of the tensor itself, for indices that are computed."""
+        """(name, type, padded) of the tensor itself, for indices that are computed."""
         key = (id(read.data), None)
         if key not in self._known:
             element = element_type(read.data.dtype, read.place)
             self._known[key] = len(self.accesses)
-            self.accesses.append(Access(read.data, element, None, (), read.place))
+            padded = not _is_contiguous(read.data)
+            self.accesses.append(Access(read.data, element, None, (), read.place, padded))
         number = self._known[key]
-        return f"%x{number}", self.type(number)
+        return f"%x{number}", self.type(number), self.accesses[number].padded
 
     def map(self, number):
         """Of an operand; "" for a scalar."""
@@ -145,7 +146,7 @@ class Space:
             sizes = ["?"] * len(access.tensor.shape)
         else:
             sizes = [self.shape.size(n) for n in self.rank_names(access.coords)]
-            sizes += ["1"] if access.padded else []
+        sizes += ["1"] if access.padded else []
         return f"tensor<{'x'.join(sizes)}x{access.element}>" if sizes else access.element
 
     def symbol(self, read):
