@@ -61,6 +61,9 @@ def make(rng, batch, heads, rows, keys):
     weight = np.array(0.25, np.float32)
     columns = rng.standard_normal((rows, longest)).astype(np.float32).T
     buckets = rng.standard_normal(5).astype(np.float32)
+    # Last axes of other strides than 1.
+    column, backwards = np.stack([table, -table], 1)[:, 1], slopes[::-1]
+    expanded = np.broadcast_to(slopes[:, None], (heads, longest))
     window, sinks = 9, 3
 
     def neighborhood(b, h, q, kv):
@@ -111,6 +114,16 @@ def make(rng, batch, heads, rows, keys):
         "key_flags": lambda b, h, q, kv: flags[kv],
         "no_key_flags": lambda b, h, q, kv: ~flags[kv] & (q >= kv),
         "query_flags": lambda b, h, q, kv: flags[q] | (kv <= q),
+        "no_query_flags": lambda b, h, q, kv: ~flags[q] & (q >= kv),
+        "no_flags": lambda b, h, q, kv: ~flags[q] & ~flags[kv],
+        "neither": lambda b, h, q, kv: ~(flags[q] | (q < kv)),
+        "where_query_flags": lambda b, h, q, kv: np.where(flags[q], False, q >= kv),
+        "only_query_flags": lambda b, h, q, kv: flags[q],
+        "query_threshold": lambda b, h, q, kv: (slopes[shuffled[b, q] % heads] > 0.3) & (q >= kv),
+        "query_kinds": lambda b, h, q, kv: shuffled[b, q] == h,
+        "strided_queries": lambda b, h, q, kv: (q % width == 0) & (q >= kv),
+        "strided_queries_of_heads": lambda b, h, q, kv: (q % per_head[h] == 0) & (q >= kv),
+        "not_a_head": lambda b, h, q, kv: ~(h == 1) & (q >= kv),
         "heads_differ": lambda b, h, q, kv: np.where(h % 2 == 0, q >= kv, kv >= q),
         "window_per_head": lambda b, h, q, kv: (q >= kv) & (q - kv < per_head[h]),
         "some_heads": lambda b, h, q, kv: (h != 1) & (q >= kv),
@@ -171,6 +184,18 @@ def make(rng, batch, heads, rows, keys):
         "maximum_index": lambda s, b, h, q, kv: s + np.maximum(q - kv, 3) * 0.1,
         "constant": lambda s, b, h, q, kv: 1.5,
         "steps": lambda s, b, h, q, kv: s + buckets[kv % 5],
+        "query_ramp": lambda s, b, h, q, kv: 0.1 * q,
+        "query_alone": lambda s, b, h, q, kv: wide[q],
+        "scalar_alone": lambda s, b, h, q, kv: weight,
+        # Far from all scores: rounding decides nothing.
+        "score_threshold": lambda s, b, h, q, kv: np.where(s > 900.0 * (kv % 2) - 450, s, -np.inf),
+        "causal_threshold": lambda s, b, h, q, kv: np.where(
+            (s > 900.0 * (kv % 2) - 450) & (q >= kv), s, -np.inf
+        ),
+        "column": lambda s, b, h, q, kv: s + column[abs(q - kv)] * column[q],
+        "transposed_distance": lambda s, b, h, q, kv: s + columns[abs(q - kv) // 2, q % 16],
+        "backwards": lambda s, b, h, q, kv: s + backwards[kv % heads] * backwards[h],
+        "expanded": lambda s, b, h, q, kv: s + expanded[h, abs(q - kv)],
     }
     entries = {name: (mask, None) for name, mask in masks.items()}
     entries |= {name: (None, score) for name, score in scores.items()}
