@@ -64,6 +64,7 @@ def make(rng, batch, heads, rows, keys):
     # Last axes of other strides than 1.
     column, backwards = np.stack([table, -table], 1)[:, 1], slopes[::-1]
     expanded = np.broadcast_to(slopes[:, None], (heads, longest))
+    seconds = 1.7e9 + np.cumsum(rng.integers(0, 4, longest)) / 4  # f32 holds every 128th
     window, sinks = 9, 3
 
     def neighborhood(b, h, q, kv):
@@ -103,6 +104,9 @@ def make(rng, batch, heads, rows, keys):
         "not_document": lambda b, h, q, kv: documents[q] != documents[kv],
         "wide_ids": lambda b, h, q, kv: (q >= kv) & (hashes[q] == hashes[kv]),
         "no_window": lambda b, h, q, kv: (q >= kv) & (q - kv < sentinel[h]),
+        "seconds": lambda b, h, q, kv: seconds[q] >= seconds[kv],
+        "seconds_apart": lambda b, h, q, kv: abs(seconds[q] - seconds[kv]) <= 3.5,
+        "minutes": lambda b, h, q, kv: seconds[q] // 5.0 == seconds[kv] // 5.0,
         "blocks": lambda b, h, q, kv: q // 16 == kv // 16,
         "block_causal": lambda b, h, q, kv: q // 16 >= kv // 16,
         "strided": lambda b, h, q, kv: (q - kv) % 4 == 0,
@@ -184,6 +188,10 @@ def make(rng, batch, heads, rows, keys):
         "maximum_index": lambda s, b, h, q, kv: s + np.maximum(q - kv, 3) * 0.1,
         "constant": lambda s, b, h, q, kv: 1.5,
         "steps": lambda s, b, h, q, kv: s + buckets[kv % 5],
+        "decay": lambda s, b, h, q, kv: s - 0.01 * (seconds[q] - seconds[kv]),
+        "threshold_of_seconds": lambda s, b, h, q, kv: np.where(
+            seconds[q] + 0.125 < seconds[kv], s * 0.5, s
+        ),
         "query_ramp": lambda s, b, h, q, kv: 0.1 * q,
         "query_alone": lambda s, b, h, q, kv: wide[q],
         "scalar_alone": lambda s, b, h, q, kv: weight,
