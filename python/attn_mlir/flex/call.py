@@ -211,6 +211,27 @@ def view(access: Access, problem):
     return tensor.restride(offset, sizes, strides)
 
 
+def prefixes_of_heads(prefixes, heads):
+    """(nodes, leaves) where each KV head of a request is a request of the launch.
+
+    Each head has nodes of its own, as it has keys of its own: node n of head g is
+    g * number of nodes + n, request b of head g is b * heads + g.
+    """
+    import numpy as np
+
+    try:
+        nodes, leaves = (Tensor(part).numpy() for part in prefixes)
+    except (Error, TypeError, ValueError):
+        return prefixes  # Schedule.update says what is wrong
+    if nodes.ndim != 2 or nodes.shape[1] != 2 or leaves.ndim != 1:
+        return prefixes
+    moved = (np.arange(heads) * len(nodes)).astype(np.int32)
+    copies = np.tile(nodes.astype(np.int32), (heads, 1))
+    copies[:, 0] += np.where(copies[:, 0] < 0, 0, np.repeat(moved, len(nodes)))
+    own = np.where(leaves[:, None] < 0, leaves[:, None], leaves[:, None] + moved)
+    return copies, np.ascontiguousarray(own.reshape(-1), np.int32)
+
+
 def check_gradients(tensors):
     """Results have no history: who trains must not lose gradients unseen."""
     if any(getattr(t, "requires_grad", False) for t in tensors):
@@ -249,8 +270,11 @@ class Program:
         ranges = Ranges(problem.extents, problem.positions)
         check_indices(self.extracts, ranges)
         check_integers(self.mask, self.score, self.cascade.equal, ranges)
+        prefixes = problem.prefixes
+        if prefixes is not None and self.cascade.heads_differ:
+            prefixes = prefixes_of_heads(prefixes, problem.kv_heads)
         with self.lock:
-            self.schedule.update(arguments, prefixes=problem.prefixes)
+            self.schedule.update(arguments, prefixes=prefixes)
             stats = self.schedule.stats
             stats["one_pass"] = any(l["fold"] for l in self.schedule.launches)
             self.schedule.run([*arguments, *(problem.rows(r) for r in results)])

@@ -58,6 +58,7 @@ class Cascade:
         self.kv_head = g or "h"
         self.lines = []
         self.equal = []  # pairs of reads that are compared as they are
+        self.heads_differ = False  # whether each KV head of a request has its own keys
         self.where, self.where_types = self._where(mask)
         self.traced_score = score
         self.score = self._score(score)
@@ -83,6 +84,7 @@ class Cascade:
             for name, (argument, where, kind) in self.space.symbols.items():
                 if name in used:
                     symbols.append((f"{name} = {argument}{where}", kind))
+                    self.heads_differ |= name != "off" and self.space.names_head(name)
         data = []
         self.equal = parts.equal
         for a, b in parts.equal:

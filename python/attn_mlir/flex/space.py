@@ -160,6 +160,9 @@ class Space:
         self.symbols[name] = found
         return name
 
+    def names_head(self, symbol):
+        """Whether a symbol has a value for each head."""
+        return "h" in self.accesses[int(symbol[1:])].coords
 
     def symbol_values(self, point):
         """Values now of the symbols that {coordinate: number} decides."""
