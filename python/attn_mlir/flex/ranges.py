@@ -9,7 +9,7 @@ so each step has to fit; indices have to lie inside of their tensors.
 from .._errors import Error
 from .._native import Tensor
 from . import expr
-from .affine import coords_of
+from .affine import coords_of, linear
 from .errors import TraceError
 from .masks import conjuncts
 
@@ -75,11 +75,24 @@ class Ranges:
         return None
 
     def _read(self, value):
-        """Of the part of a captured tensor that the box reads."""
-        array = Tensor(value.data).numpy()
-        ends = [self.of(i) for i in value.args]
-        part = array[tuple(slice(None) if e is None else slice(max(e[0], 0), e[1] + 1) for e in ends)]
+        part = self._part(value)
         return (int(part.min()), int(part.max())) if part.size else (0, 0)
+
+    def _part(self, read):
+        """Of a captured tensor, what the box reads."""
+        array = Tensor(read.data).numpy()
+        ends = [self.of(i) for i in read.args]
+        return array[tuple(slice(None) if e is None else slice(max(e[0], 0), e[1] + 1) for e in ends)]
+
+    def is_zero_somewhere(self, value):
+        """Whether an integer is 0 at a point of the box, as far as that is sure."""
+        if value.op == "read":
+            return bool((self._part(value) == 0).any())
+        form, found = linear(value), self.of(value)
+        if form is None or found is None or not found[0] <= 0 <= found[1]:
+            return False
+        factors = [abs(n) for c, n in form.items() if c is not None and n]
+        return min(factors, default=1) == 1 or (len(factors) == 1 and form[None] % factors[0] == 0)
 
 
 def _hull(numbers):
@@ -132,10 +145,28 @@ def check_integers(mask, score, equal, ranges):
     for value in expr.walk(roots):
         if value.kind == expr.INT:
             _check(value, ranges.of(value), ranges)
+            if value.op in ("floordiv", "mod") and ranges.is_zero_somewhere(value.args[1]):
+                raise _bad(value.place, _zero(value, ranges))
         elif value.op in ("lt", "le", "eq", "ne") and value.args[0].kind == expr.INT:
             left, right = (bounds.of(a) for a in value.args)
             if left and right and "kv" in coords_of(value):
                 _check(value, (right[0] - left[1], right[1] - left[0]), ranges)
+
+
+def _zero(value, ranges):
+    by = value.args[1]
+    what = "it is 0"
+    if by.op == "read":
+        shape = ", ".join(str(n) for n in by.data.shape)
+        what = f"the captured tensor {by.name} [{shape}] of {by.data.dtype} holds 0"
+    return (
+        f"expects a divisor other than 0 of {_SIGNS[value.op]}, but {what} somewhere with "
+        f"{_sizes(ranges)}: where(x == 0, 1, x) is never 0"
+    )
+
+
+def _sizes(ranges):
+    return ", ".join(f"{c} {low} to {high}" for c, (low, high) in ranges.box.items())
 
 
 def _check(value, found, ranges):
@@ -154,10 +185,10 @@ def _check(value, found, ranges):
     what = {"abs": "abs(..)", "where": "where(..)"}.get(value.op, f"a {_SIGNS.get(value.op, value.op)} b")
     if value.kind == expr.BOOL:
         what = "the difference of what is compared"
-    sizes = ", ".join(f"{c} {low} to {high}" for c, (low, high) in ranges.box.items())
     raise _bad(
         value.place,
-        f"expects integers {_LIMITS}, but {what} can be {found[0]} to {found[1]} with {sizes}: "
+        f"expects integers {_LIMITS}, but {what} can be {found[0]} to {found[1]} with "
+        f"{_sizes(ranges)}: "
         "convert to float before, as (q_idx - kv_idx) * 1.0",
     )
 
