@@ -65,12 +65,20 @@ class Problem:
             )
         if kv_heads < 1 or heads % kv_heads:
             raise bad(f"expects query heads in groups of {kv_heads} KV heads, but got {heads}")
+        self._check_channels()
         self.kv_heads = kv_heads
         self.extents = {"b": batch, "h": heads, "q": rows, "kv": keys}
         self.shape = Shape(head_dim, self.v.shape[3], heads // kv_heads, self.q.dtype)
         self.out_shape = (batch, heads, rows, self.v.shape[3])
         self.positions = (0, max(rows - 1, 0))  # of queries
         self.tokens = batch * keys
+
+    def _check_channels(self):
+        if not self.q.shape[3] or not self.v.shape[3]:
+            raise bad(
+                "expects q, k and v with channels, but got heads of "
+                f"{self.q.shape[3]} and values of {self.v.shape[3]}"
+            )
 
     def sizes(self):
         return Sizes(self.extents, self.kv_heads, self.tokens, self.shape)
@@ -108,6 +116,9 @@ class PagedProblem(Problem):
                 "expects pools [P, page, Hkv, D] and [P, page, Hkv, Dv], but got "
                 f"{self.k.shape} and {self.v.shape} for q {self.q.shape}"
             )
+        self._check_channels()
+        if page < 1:
+            raise bad(f"expects pools of pages with keys, but got {self.k.shape}")
         if kv_heads < 1 or heads % kv_heads:
             raise bad(f"expects query heads in groups of {kv_heads} KV heads, but got {heads}")
         if self.q.dtype not in ("f16", "bf16", "f32") or not (

@@ -217,6 +217,9 @@ def check_calls():
     frozen = normal(1, 4, 9, 16)
     frozen.flags.writeable = False
     refused(["read-only"], plain, q, k, v, out=frozen)
+    for qk, values in ((0, 8), (8, 0), (0, 0)):
+        none = normal(1, 4, 9, qk), normal(1, 2, 11, qk), normal(1, 2, 11, values)
+        refused([f"with channels, but got heads of {qk} and values of {values}"], plain, *none)
     refused(["stride 1"], plain, q[..., ::2], k[..., ::2], v)
     for scale in (float("nan"), math.inf, "a", "1", [1], 1j, np.ones(2), 10**400):
         refused(["finite number as scale", repr(scale)], attn_mlir.flex, scale=scale)
@@ -306,6 +309,38 @@ def check_integers():
         assert error <= 2e-5, error
 
 
+def check_divisors():
+    """0 divides nothing: what would be computed is any number."""
+    q, k, v = normal(2, 2, 9, 16), normal(2, 2, 12, 16), normal(2, 2, 12, 16)
+    blocks, steps, zero = np.array([4, 0]), np.arange(12) - 5, np.array(0)
+
+    def of_tensor(b, h, i, j):
+        return i // blocks[b] == j // blocks[b]
+
+    refused(
+        [f"{__file__}:{line_in(of_tensor, 1)}", "other than 0 of //", "tensor blocks [2] of int64 holds 0"],
+        attn_mlir.flex(mask_mod=of_tensor), q, k, v,
+    )
+    for mask in (
+        lambda b, h, i, j: i % zero == 0,
+        lambda b, h, i, j: j % i == 0,
+        lambda b, h, i, j: i % (j - 5) == 0,
+        lambda b, h, i, j: i % (2 * j - 6) == 0,
+        lambda b, h, i, j: i // steps[j] > 0,
+    ):
+        refused([__file__, "other than 0", "kv 0 to 11"], attn_mlir.flex(mask_mod=mask), q, k, v)
+    # What is not 0 where it is read is a divisor.
+    for mask in (
+        lambda b, h, i, j: i // blocks[0] == j // blocks[0],
+        lambda b, h, i, j: i % (2 * j - 5) <= 2,
+        lambda b, h, i, j: i % steps[j // 3] <= 0,
+        lambda b, h, i, j: i % np.where(steps[j] == 0, 3, steps[j]) <= 1,
+        lambda b, h, i, j: i % (np.maximum(steps[j], 0) + 1) <= 1,
+    ):
+        error = brute.worst_row(attn_mlir.flex(mask_mod=mask)(q, k, v), brute.attention(q, k, v, mask))
+        assert error <= 2e-5, error
+
+
 def line_in(function, after):
     return inspect.getsourcelines(function)[1] + after
 
@@ -368,6 +403,7 @@ if __name__ == "__main__":
     check_trace()
     check_calls()
     check_integers()
+    check_divisors()
     check_many_keys()
     check_warnings()
     check_effects()

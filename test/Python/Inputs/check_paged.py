@@ -123,6 +123,9 @@ def check_refusals():
         refused(["first of integers of 32 bits", str(first[1])], plain.paged, q, pool, pool, table, lengths, first=first)
     refused(["lengths: expects a tensor"], plain.paged, q, pool, pool, table, None)
     refused(["k_pages: expects a tensor"], plain.paged, q, 7, pool, table, lengths)
+    for shape, words in (((8, PAGE, 2, 0), "with channels"), ((8, 0, 2, 64), "pages with keys")):
+        empty = np.zeros(shape, np.float32)
+        refused([words], plain.paged, q[..., : shape[3]], empty, empty, table, np.int32([0, 0]))
     # Page numbers in front of a length; what is behind one may be anything.
     for page in (8, -1, 10_000_000):
         wrong = np.int32([[0, page, page], [0, 1, page]])
