@@ -280,7 +280,7 @@ class Program:
         arguments += [view(a, problem) for a in self.cascade.space.accesses]
         ranges = Ranges(problem.extents, problem.positions)
         check_indices(self.extracts, ranges)
-        check_integers(self.mask, self.score, self.cascade.equal, ranges)
+        check_integers(self.mask, self.score, self.cascade.space, ranges)
         prefixes = problem.prefixes
         if prefixes is not None and self.cascade.heads_differ:
             prefixes = prefixes_of_heads(prefixes, problem.kv_heads)

@@ -57,7 +57,6 @@ class Cascade:
         self.head = "h" if not g else "g, r"
         self.kv_head = g or "h"
         self.lines = []
-        self.equal = []  # pairs of reads that are compared as they are
         self.heads_differ = False  # whether each KV head of a request has its own keys
         self.where, self.where_types = self._where(mask)
         self.traced_score = score
@@ -86,7 +85,6 @@ class Cascade:
                     symbols.append((f"{name} = {argument}{where}", kind))
                     self.heads_differ |= name != "off" and self.space.names_head(name)
         data = []
-        self.equal = parts.equal
         for a, b in parts.equal:
             (x, xm, xt), (y, ym, yt) = self.space.access(a), self.space.access(b)
             data.append((f"{x}{xm} == {y}{ym}", [xt, yt]))

@@ -11,7 +11,6 @@ from .._native import Tensor
 from . import expr
 from .affine import coords_of, linear
 from .errors import TraceError
-from .masks import conjuncts
 
 LEAST, LARGEST = -(2**31), 2**31 - 1
 _LIMITS = f"from {LEAST} to {LARGEST}, as integers are computed in 32 bits"
@@ -128,26 +127,30 @@ def check_indices(reads, ranges):
                 )
 
 
-def check_integers(mask, score, equal, ranges):
+def check_integers(mask, score, space, ranges):
     """Every integer of a call against 32 bits.
 
-    `equal`: pairs of reads that the cascade compares as they are, of any size.
-    What comes from a float has no known range and is trusted.
+    Of two reads that `space` compares in 64 bits, only the indices count. What comes
+    from a float has no known range and is trusted.
     """
-    roots = [] if score is None else [score]
-    for part in [] if mask is None else conjuncts(mask):
-        if any(part.args is pair for pair in equal):
-            roots += [i for read in part.args for i in read.args]
-        else:
-            roots.append(part)
+    def args_of(value):
+        if space.is_of_64_bits(value):
+            return [i for read in value.args for i in read.args]
+        return value.args
+
     # Bounds of the keys are made from all that is compared with a key.
     bounds = Ranges({**ranges.extents, "kv": 1}, ranges.positions)
-    for value in expr.walk(roots):
+    roots = [root for root in (mask, score) if root is not None]
+    for value in expr.walk(roots, args_of):
         if value.kind == expr.INT:
             _check(value, ranges.of(value), ranges)
             if value.op in ("floordiv", "mod") and ranges.is_zero_somewhere(value.args[1]):
                 raise _bad(value.place, _zero(value, ranges))
-        elif value.op in ("lt", "le", "eq", "ne") and value.args[0].kind == expr.INT:
+        elif (
+            value.op in ("lt", "le", "eq", "ne")
+            and value.args[0].kind == expr.INT
+            and not space.is_of_64_bits(value)
+        ):
             left, right = (bounds.of(a) for a in value.args)
             if left and right and "kv" in coords_of(value):
                 _check(value, (right[0] - left[1], right[1] - left[0]), ranges)
@@ -179,8 +182,8 @@ def _check(value, found, ranges):
         raise _bad(
             value.place,
             f"expects values of the captured tensor {value.name} [{shape}] of {value.data.dtype} "
-            f"{_LIMITS}, but got {far}: clip them or subtract the least (== of two such tensors "
-            "that is joined by & alone takes any value)",
+            f"{_LIMITS}, but got {far}: clip them or subtract the least (two such tensors "
+            "may be compared with one another)",
         )
     what = {"abs": "abs(..)", "where": "where(..)"}.get(value.op, f"a {_SIGNS.get(value.op, value.op)} b")
     if value.kind == expr.BOOL:

@@ -130,19 +130,23 @@ class Region:
         return self._op(f"attn.coord {self.space.coord(value.data)}")
 
     def _read(self, value):
+        return self._widen(*self._read_as_it_is(value))
+
+    def _read_as_it_is(self, value):
+        """(name, element type)."""
         found = self.space.access(value)
         if found is not None:
             name, where, kind = found
             element = self.space.accesses[int(name[2:])].element
             argument = f"%r{len(self.inputs)}"
             self.inputs.append((name + where, kind, element, argument))
-            return self._widen(argument, element)
+            return argument, element
         name, kind, padded = self.space.whole(value)
         element = self.space.accesses[int(name[2:])].element
         indices = [self.value(i) for i in value.args]
         indices += [self._op("arith.constant 0 : index")] if padded else []
         text = f"tensor.extract {name}[{', '.join(indices)}] : {kind}"
-        return self._widen(self._op(text), element)
+        return self._op(text), element
 
     def _widen(self, name, element):
         if element in ("i1", self.float):
@@ -163,6 +167,9 @@ class Region:
         if value.args[0].kind == expr.FLOAT:
             (a, b), kind = self._precisely(value.args)
             return self._op(f"arith.cmpf {_CMPF[value.op]}, {a}, {b} : {kind}")
+        if self.space.is_of_64_bits(value):
+            a, b = (self._read_as_it_is(x)[0] for x in value.args)
+            return self._op(f"arith.cmpi {_CMPI[value.op]}, {a}, {b} : i64")
         a, b = (self.value(x) for x in value.args)
         return self._op(f"arith.cmpi {_CMPI[value.op]}, {a}, {b} : index")
 

@@ -149,13 +149,24 @@ class Space:
         sizes += ["1"] if access.padded else []
         return f"tensor<{'x'.join(sizes)}x{access.element}>" if sizes else access.element
 
+    def is_symbol(self, read):
+        """Whether a read is an integer at the query's side, which sets may name."""
+        return read.kind == expr.INT and "kv" not in coords_of(read) and self.has_view(read)
+
+    def is_of_64_bits(self, value):
+        """Whether a comparison of two reads is made by point in all of their 64 bits."""
+        return (
+            value.op in ("lt", "le", "eq", "ne")
+            and all(a.op == "read" and a.kind == expr.INT for a in value.args)
+            and all(str(a.data.dtype).endswith(("int64", "i64")) for a in value.args)
+            and not all(self.is_symbol(a) for a in value.args)
+        )
+
     def symbol(self, read):
         """A name for an integer that is read at the query's side, or None."""
-        if read.kind != expr.INT or "kv" in coords_of(read):
+        if not self.is_symbol(read):
             return None
         found = self.access(read)
-        if found is None:
-            return None
         name = f"s{found[0][2:]}"
         self.symbols[name] = found
         return name

@@ -275,7 +275,7 @@ def check_integers():
         return (i >= j) & (i - j < window[h])
 
     def of_ids(s, b, h, i, j):
-        return s + np.where(stamps[i] == stamps[j], 1.0, 0.0)
+        return s + np.where(stamps[i] == stamps[j] + 0 * h, 1.0, 0.0)
 
     limits = ["-2147483648 to 2147483647"]
     refused(
@@ -285,9 +285,10 @@ def check_integers():
     )
     refused(["captured tensor stamps", "got 1700000900000"], attn_mlir.flex(of_ids), q, k, v)
     for mask in (
-        lambda b, h, i, j: stamps[j] <= stamps[i],
+        lambda b, h, i, j: stamps[j] - stamps[i] <= 0,
         lambda b, h, i, j: j < far,
-        lambda b, h, i, j: (stamps[i] == stamps[j]) | (j > 3),
+        lambda b, h, i, j: np.minimum(stamps[i], stamps[j]) == stamps[j],
+        lambda b, h, i, j: stamps[i] <= stamps[0],  # of queries alone: a set
         lambda b, h, i, j: j + cells[j] + cells[15] > i,  # of 32 bits, but not its sum
         lambda b, h, i, j: j - i < 2**31 - 1,  # no node leaves, but the bound i + 2**31 - 1
         lambda b, h, i, j: i * 2**28 >= j * 2**28,
@@ -300,6 +301,14 @@ def check_integers():
     one = attn_mlir.flex(mask_mod=lambda b, h, i, j: (i >= j) & (i - j < window[0]))
     window[1] = 2**40
     assert np.isfinite(one(q, k, v)).all()
+    # Two captured tensors are compared in all of their bits, but not in a set.
+    for mask in (
+        lambda b, h, i, j: stamps[j] <= stamps[i],
+        lambda b, h, i, j: (stamps[i] == stamps[j]) | (j > 3),
+        lambda b, h, i, j: (i >= j) & (stamps[abs(i - j)] != stamps[j]),
+    ):
+        error = brute.worst_row(attn_mlir.flex(mask_mod=mask)(q, k, v), brute.attention(q, k, v, mask))
+        assert error <= 2e-5, error
     # As floats, and as a factor of a score, numbers may be large.
     for score in (
         lambda s, b, h, i, j: s + 10**12 * (1e-12 * j),
