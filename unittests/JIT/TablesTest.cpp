@@ -534,6 +534,85 @@ TEST_P(TablesTest, RowsBesideEachOtherWhereATableSays) {
         ATTNRT_UNAVAILABLE);
 }
 
+TEST_P(TablesTest, CountsPastTheirListChooseNoMore) {
+  // Behind the lists stand coordinates that there are; at most K = 4 are taken.
+  const char *text = R"mlir(
+func.func @decode(%q: tensor<?x2x16xf32>, %k: tensor<?x?x2x16xf32>,
+    %v: tensor<?x?x2x16xf32>, %list: tensor<?x?xi32>, %count: tensor<?xi32>,
+    %scale: f32) -> tensor<?x2x16xf32> {
+  %o = attn.cascade ranks(b, g, m, e, f) -> tensor<?x2x16xf32> {
+    %some = attn.select listed %list[b], %count[b] -> [b]
+        : (tensor<?x?xi32>, tensor<?xi32>) -> !attn.coords<4, 4>
+    %qk = attn.einsum %q[b, g, e], %k[b, m, g, e], %scale -> [b, g, m]
+        reduce add(e) at m in %some[b]
+        : (tensor<?x2x16xf32>, tensor<?x?x2x16xf32>, f32, !attn.coords<4, 4>)
+        -> tensor<?x2x?xf32>
+    %gm = attn.einsum %qk[b, g, m] -> [b, g] reduce max(m)
+        : (tensor<?x2x?xf32>) -> tensor<?x2xf32>
+    %sn = attn.einsum %qk[b, g, m], %gm[b, g] -> [b, g, m]
+        : (tensor<?x2x?xf32>, tensor<?x2xf32>) -> tensor<?x2x?xf32> {
+    ^bb0(%s: f32, %x: f32):
+      %d = arith.subf %s, %x : f32
+      %y = math.exp %d : f32
+      attn.yield %y : f32
+    }
+    %sd = attn.einsum %sn[b, g, m] -> [b, g] reduce add(m)
+        : (tensor<?x2x?xf32>) -> tensor<?x2xf32>
+    %a = attn.einsum %sn[b, g, m], %sd[b, g] -> [b, g, m]
+        : (tensor<?x2x?xf32>, tensor<?x2xf32>) -> tensor<?x2x?xf32> {
+    ^bb0(%n: f32, %d: f32):
+      %y = arith.divf %n, %d : f32
+      attn.yield %y : f32
+    }
+    %av = attn.einsum %a[b, g, m], %v[b, m, g, f] -> [b, g, f] reduce add(m)
+        : (tensor<?x2x?xf32>, tensor<?x?x2x16xf32>) -> tensor<?x2x16xf32>
+    attn.yield %av : tensor<?x2x16xf32>
+  }
+  return %o : tensor<?x2x16xf32>
+}
+)mlir";
+  OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
+  ASSERT_TRUE(module);
+  BundleOptions options;
+  options.targets = {"x86-64-v2", "sm_80"};
+  auto bytes = makeBundle(*module, options);
+  ASSERT_TRUE(succeeded(bytes));
+  rt::throwIfFailed(attnrt_sim_enable(nullptr));
+  rt::Context runtime;
+  rt::Bundle bundle(runtime, bytes->data(), bytes->size());
+  rt::Kernel kernel(bundle, "decode", GetParam().device);
+
+  auto run = [&](std::vector<int32_t> list, int64_t columns,
+                 std::vector<int32_t> counts) {
+    // Each list in a row of its own, with a sound coordinate behind them all.
+    list.push_back(5);
+    Tensor tq(q.data(), {kRequests, kHeads, kWidth}, kF32),
+        tk(k.data(), {kRequests, kMost, kHeads, kWidth}, kF32),
+        tv(v.data(), {kRequests, kMost, kHeads, kWidth}, kF32),
+        tlist(list.data(), {kRequests, columns}, kI32),
+        tcount(counts.data(), {kRequests}, kI32), ts(&scale, {}, kF32);
+    std::vector<const DLTensor *> arguments{
+        tq.get(), tk.get(), tv.get(), tlist.get(), tcount.get(), ts.get()};
+    rt::Schedule schedule(kernel);
+    auto step = rt::params<attnrt_step>();
+    step.num_arguments = int32_t(arguments.size());
+    step.arguments = arguments.data();
+    schedule.update(step);
+    std::vector<float> out(q.size(), -1);
+    Tensor to(out.data(), tq.sizes, kF32);
+    arguments.push_back(to.get());
+    schedule.run(arguments);
+    return out;
+  };
+  constexpr int32_t far = std::numeric_limits<int32_t>::max();
+  // Past the list, whose last row ends where the memory does.
+  EXPECT_EQ(run({0, 2, 3, 1, 4, 0}, 2, {2, 2, 2}),
+            run({0, 2, 3, 1, 4, 0}, 2, {3, far, 4}));
+  // Past K, in a list that is longer.
+  EXPECT_EQ(run({0, 2, 3, 1, 5, 3, 1, 4, 0, 5, 4, 5, 3, 2, 1}, 5, {4, 4, 4}),
+            run({0, 2, 3, 1, 5, 3, 1, 4, 0, 5, 4, 5, 3, 2, 1}, 5, {5, far, 5}));
+}
+
 TEST_P(TablesTest, NothingIsWrittenOutsideOfTheCache) {
   const char *text = R"mlir(
 func.func @append(%x: tensor<?x16xf32>, %slots: tensor<?xi32>,

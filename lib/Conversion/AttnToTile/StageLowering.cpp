@@ -230,7 +230,16 @@ LogicalResult attn::emitSelectStage(Program &program, CascadeOp cascade,
     if (failed(count)) {
       return failure();
     }
+    // The count is data of the call, as the list is: no more entries than there
+    // are, and no more than the selection may hold.
+    Value list = s.getInputs()[0];
+    int64_t last = cast<ShapedType>(list.getType()).getRank() - 1;
     Value used = em.t.cast(*count, b.getIndexType()).value;
+    for (Value most :
+         {program.getDim(b, kernel, list, last),
+          constantIndex(b, loc, s.getResult().getType().getMax())}) {
+      used = arith::MinSIOp::create(b, loc, used, most);
+    }
     auto each = scf::ForOp::create(b, loc, zero, used, one);
     b.setInsertionPointToStart(each.getBody());
     SmallVector<Value> index;
@@ -238,8 +247,8 @@ LogicalResult attn::emitSelectStage(Program &program, CascadeOp cascade,
       index.push_back(em.t.affine(e, em.coords, {}).value);
     }
     index.push_back(each.getInductionVar());
-    Value c = memref::LoadOp::create(
-        b, loc, program.getMemory(kernel, s.getInputs()[0]), index);
+    Value c =
+        memref::LoadOp::create(b, loc, program.getMemory(kernel, list), index);
     c = arith::IndexCastOp::create(b, loc, b.getIndexType(), c);
     // One unsigned compare refuses negative coordinates too.
     Value in = arith::CmpIOp::create(b, loc, P::ult, c, n);

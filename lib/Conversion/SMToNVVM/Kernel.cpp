@@ -132,8 +132,10 @@ static void inlineRole(ImplicitLocOpBuilder &b, RolesOp roles) {
 
 FailureOr<LLVM::LLVMFuncOp> sm::createFunction(KernelOp kernel,
                                                KernelState &state) {
-  RolesOp roles = *kernel.getBody().getOps<RolesOp>().begin();
-  bool isAlone = roles.getBodies().size() == 1;
+  // None: of all that it did nothing is left.
+  auto all = kernel.getBody().getOps<RolesOp>();
+  RolesOp roles = all.empty() ? RolesOp() : *all.begin();
+  bool isAlone = roles && roles.getBodies().size() == 1;
   if (isAlone && roles.getNumInstances(0) > 1) {
     return roles.emitOpError("expects one instance of the only role, but got ")
            << roles.getNumInstances(0);
@@ -154,11 +156,12 @@ FailureOr<LLVM::LLVMFuncOp> sm::createFunction(KernelOp kernel,
   kernel.walk([&](GemmAsyncOp) { values.multiplies = true; });
   state.roles.push_back(values);
   if (failed(bindArguments(b, kernel, values)) ||
-      (!isAlone && failed(prepareRoles(b, roles, state)))) {
+      (roles && !isAlone && failed(prepareRoles(b, roles, state)))) {
     // Kernel and function refer to each other by now: both go with the module.
     return failure();
   }
-  if (llvm::any_of(roles.getRegisters(), [](int64_t n) { return n != 0; })) {
+  if (roles &&
+      llvm::any_of(roles.getRegisters(), [](int64_t n) { return n != 0; })) {
     // Else the assembler does not know how many there are to share.
     func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
                   b.getI32IntegerAttr(1));

@@ -282,7 +282,11 @@ class Program:
         check_indices(self.extracts, ranges)
         check_integers(self.mask, self.score, self.cascade.space, ranges)
         prefixes = problem.prefixes
-        if prefixes is not None and self.cascade.heads_differ:
+        if self.cascade.space.knows_keys_by_request:
+            # Shared keys are read once for all of their requests, and so is all else that
+            # is read along them: what tensors say of (request, key) would be one request's.
+            prefixes = None
+        elif prefixes is not None and self.cascade.heads_differ:
             prefixes = prefixes_of_heads(prefixes, problem.kv_heads)
         with self.lock:
             self.schedule.update(arguments, prefixes=prefixes)

@@ -128,7 +128,8 @@ class Flex:
         that leads outside may end the process. Captured tensors that are read
         at q_idx are indexed by position.
         `prefixes`, as of PagePool.prefixes, says which keys requests have in common;
-        they are read once for all of them.
+        they are read once for all of them, but where the function reads a captured
+        tensor by request and key.
         """
         problem = PagedProblem(q, k_pages, v_pages, table, lengths, first, check)
         problem.prefixes = prefixes

@@ -91,6 +91,14 @@ class Space:
             out += ["g", "r"] if both else [{"q": "p", "kv": "m"}.get(c, c)]
         return out
 
+    @property
+    def knows_keys_by_request(self):
+        """Whether a request says something of its keys that is not in the cache."""
+        return any(
+            access.coords and {"b", "kv"} <= set(access.coords) and "q" not in access.coords
+            for access in self.accesses
+        )
+
     def has_view(self, read):
         """Whether a read is an element of a view of its tensor at ranks."""
         # Queries of paged requests begin anywhere: no view has such an index.

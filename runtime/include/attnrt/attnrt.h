@@ -568,8 +568,10 @@ ATTNRT_API attnrt_status attnrt_schedule_validate(
 /// Launches the entry for the step. `tensors` are the arguments and then the
 /// results; sizes must be those of the step, strides may be any with 1 for the
 /// last axis, and memory must be the device's (scalars: the host's). Scalars
-/// that are HOST_READ must have the value of the step. What tables and lengths
-/// hold is trusted here. Results must not overlap arguments.
+/// that are HOST_READ must have the value of the step. Entries of tables that
+/// lead outside of what they index read as 0 and write nothing; that they are
+/// right is what attnrt_schedule_validate looks at. Results must not overlap
+/// arguments.
 ///
 /// Nothing but launches is done, and where a result must start as zeros a fill:
 /// no memory is asked for and nothing is copied to a device, so the stream may

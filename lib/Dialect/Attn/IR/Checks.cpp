@@ -97,12 +97,27 @@ LogicalResult attn::checkArity(Operation *op, ArrayAttr where,
   return success();
 }
 
+/// Coordinates have 32 bits; passes multiply what stands in an index by sizes
+/// of tiles, and the result must fit 64.
+static constexpr int64_t kMostBits = 48;
+
 LogicalResult attn::checkAffineExprs(Operation *op, ArrayRef<AffineExpr> exprs,
                                      const IndexSpace &space) {
   for (AffineExpr expr : exprs) {
     std::string error = checkAffine(expr, space.dims, space.symbols);
     if (!error.empty()) {
       return op->emitOpError() << error;
+    }
+    std::optional<int64_t> large;
+    expr.walk([&](AffineExpr part) {
+      auto constant = dyn_cast<AffineConstantExpr>(part);
+      if (constant && !llvm::isInt<kMostBits>(constant.getValue())) {
+        large = constant.getValue();
+      }
+    });
+    if (large) {
+      return op->emitOpError() << "expects numbers of at most " << kMostBits
+                               << " bits in an index, but got " << *large;
     }
   }
   return success();

@@ -34,8 +34,9 @@ public:
   bool runOnce();
 
 private:
-  /// Whether `x` can stand behind a reduction whose result has `ranks`.
-  bool isClosed(Value x, const einsum::RankSet &ranks);
+  /// Whether `x` of the region of `op` can stand behind a reduction whose
+  /// result has `ranks`.
+  bool isClosed(EinsumOp op, Value x, const einsum::RankSet &ranks);
   bool hasClosedFactor(EinsumOp op, Kind kind, const einsum::RankSet &ranks);
   SmallVector<Factor> getFactors(EinsumOp op, Kind kind);
   void rewrite(EinsumOp op, Kind kind, ArrayRef<Factor> closed,
@@ -73,12 +74,36 @@ SmallVector<Factor> Defer::getFactors(EinsumOp op, Kind kind) {
   return factors;
 }
 
-bool Defer::isClosed(Value x, const einsum::RankSet &ranks) {
+/// Inputs of the region that enter `value`.
+static void collectInputs(Value value, Block *block,
+                          SmallVectorImpl<unsigned> &inputs) {
+  if (auto arg = dyn_cast<BlockArgument>(value)) {
+    if (arg.getOwner() == block) {
+      inputs.push_back(arg.getArgNumber());
+    }
+    return;
+  }
+  Operation *def = value.getDefiningOp();
+  if (def->getBlock() == block) {
+    for (Value x : def->getOperands()) {
+      collectInputs(x, block, inputs);
+    }
+  }
+}
+
+bool Defer::isClosed(EinsumOp op, Value x, const einsum::RankSet &ranks) {
   einsum::Law law = info.getLaw(x);
   if (law.kind != LawKind::COnly) {
     return false;
   }
   einsum::RankSet extra = info.getLeafRanks(law.leaf);
+  // A tensor can be the same along a rank that it has: it has to be computed
+  // in place first.
+  SmallVector<unsigned> inputs;
+  collectInputs(x, &op.getBody().front(), inputs);
+  for (unsigned i : inputs) {
+    extra |= getRanks(op.getInputMap(i));
+  }
   extra.reset(ranks);
   return extra.none();
 }
@@ -96,30 +121,13 @@ static EinsumOp getProducer(EinsumOp op, const Factor &factor) {
 bool Defer::hasClosedFactor(EinsumOp op, Kind kind,
                             const einsum::RankSet &ranks) {
   return llvm::any_of(getFactors(op, kind), [&](const Factor &factor) {
-    if (isClosed(factor.value, ranks)) {
+    if (isClosed(op, factor.value, ranks)) {
       return true;
     }
     EinsumOp producer = getProducer(op, factor);
     return producer && info.iterates(producer) &&
            hasClosedFactor(producer, kind, ranks);
   });
-}
-
-/// Inputs of the region that enter `value`.
-static void collectInputs(Value value, Block *block,
-                          SmallVectorImpl<unsigned> &inputs) {
-  if (auto arg = dyn_cast<BlockArgument>(value)) {
-    if (arg.getOwner() == block) {
-      inputs.push_back(arg.getArgNumber());
-    }
-    return;
-  }
-  Operation *def = value.getDefiningOp();
-  if (def->getBlock() == block) {
-    for (Value x : def->getOperands()) {
-      collectInputs(x, block, inputs);
-    }
-  }
 }
 
 EinsumOp Defer::createRest(EinsumOp op, Kind kind, ArrayRef<Factor> rest) {
@@ -209,7 +217,7 @@ bool Defer::runOnce() {
     }
     SmallVector<Factor> closed, rest;
     for (const Factor &factor : getFactors(op, kind)) {
-      (isClosed(factor.value, ranks) ? closed : rest).push_back(factor);
+      (isClosed(op, factor.value, ranks) ? closed : rest).push_back(factor);
     }
     if (!closed.empty() && !rest.empty()) {
       rewrite(op, kind, closed, rest);

@@ -194,6 +194,19 @@ func.func @einsum_c4_constant(%x: tensor<4xf32>) {
 
 // -----
 
+// Passes multiply it by the size of a tile.
+func.func @einsum_c4_large(%x: tensor<4xf32>, %n: index) {
+  attn.cascade ranks(m) {
+    // expected-error @below {{'attn.einsum' op expects numbers of at most 48 bits in an index, but got 140737488355328}}
+    %y = attn.einsum %x[m] -> [m] symbols(n = %n) where (m * 140737488355328 + n >= 0)
+         : (tensor<4xf32>, index) -> tensor<4xf32>
+    attn.yield
+  }
+  return
+}
+
+// -----
+
 func.func @einsum_c4_generic(%x: tensor<4xf32>, %n: index) {
   attn.cascade ranks(p, m) {
     // expected-error @below {{'attn.einsum' op expects an affine expression, but got 'p * s'}}

@@ -199,3 +199,19 @@ func.func @nothing(%s: tensor<3x20xf32>, %v: tensor<20x4xf32>) -> tensor<3x4xf32
   return %o : tensor<3x4xf32>
 }
 
+
+// A tensor that is the same along m and yet has the rank stays in the sum until
+// what it is made of stands there in its place.
+// CHECK-LABEL: func.func @same_along_the_rank
+// CHECK:       [[D:%.+]] = attn.einsum %arg0[p, m] -> [p] reduce add(m)
+// CHECK:       [[W:%.+]] = attn.einsum %arg0[p, p], %arg1[m, f] -> [p, f] reduce add(m)
+// CHECK:       attn.einsum [[W]][p, f], [[D]][p] -> [p, f]
+func.func @same_along_the_rank(%x: tensor<3x?xf32>, %v: tensor<?x4xf32>) -> tensor<3x4xf32> {
+  %o = attn.cascade ranks(p, m, f) -> tensor<3x4xf32> {
+    %d = attn.einsum %x[p, m] -> [p] reduce add(m) : (tensor<3x?xf32>) -> tensor<3xf32>
+    %y = attn.einsum %x[p, p], %d[p] -> [p, m] : (tensor<3x?xf32>, tensor<3xf32>) -> tensor<3x?xf32>
+    %w = attn.einsum %y[p, m], %v[m, f] -> [p, f] reduce add(m) : (tensor<3x?xf32>, tensor<?x4xf32>) -> tensor<3x4xf32>
+    attn.yield %w : tensor<3x4xf32>
+  }
+  return %o : tensor<3x4xf32>
+}
