@@ -169,7 +169,14 @@ def parse(arguments):
     add("--seed", type=int, default=0, help="of weights and requests (default: %(default)s)")
     add("--plot", metavar="FILE.svg", help="draw the plan of one step over the workers; the head size is added to the name")
     add("--no-sdpa", action="store_true", help="leave the comparison with SDPA out")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    least = {"requests": 1, "layers": 1, "pages": 2, "page": 1, "batch": 1, "chunk": 1,
+             "step_tokens": 1, "drafts": 0, "share": 0, "workers": 0, "seed": 0}
+    for name, low in least.items():
+        if getattr(options, name) < low:
+            given = getattr(options, name)
+            parser.error(f"expects --{name.replace('_', '-')} of {low} or more, but got {given}")
+    return options
 
 
 def main(arguments=None):

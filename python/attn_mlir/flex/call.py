@@ -65,12 +65,20 @@ class Problem:
             )
         if kv_heads < 1 or heads % kv_heads:
             raise bad(f"expects query heads in groups of {kv_heads} KV heads, but got {heads}")
+        self._check_channels()
         self.kv_heads = kv_heads
         self.extents = {"b": batch, "h": heads, "q": rows, "kv": keys}
         self.shape = Shape(head_dim, self.v.shape[3], heads // kv_heads, self.q.dtype)
         self.out_shape = (batch, heads, rows, self.v.shape[3])
         self.positions = (0, max(rows - 1, 0))  # of queries
         self.tokens = batch * keys
+
+    def _check_channels(self):
+        if not self.q.shape[3] or not self.v.shape[3]:
+            raise bad(
+                "expects q, k and v with channels, but got heads of "
+                f"{self.q.shape[3]} and values of {self.v.shape[3]}"
+            )
 
     def sizes(self):
         return Sizes(self.extents, self.kv_heads, self.tokens, self.shape)
@@ -108,6 +116,9 @@ class PagedProblem(Problem):
                 "expects pools [P, page, Hkv, D] and [P, page, Hkv, Dv], but got "
                 f"{self.k.shape} and {self.v.shape} for q {self.q.shape}"
             )
+        self._check_channels()
+        if page < 1:
+            raise bad(f"expects pools of pages with keys, but got {self.k.shape}")
         if kv_heads < 1 or heads % kv_heads:
             raise bad(f"expects query heads in groups of {kv_heads} KV heads, but got {heads}")
         if self.q.dtype not in ("f16", "bf16", "f32") or not (
@@ -175,7 +186,9 @@ def view(access: Access, problem):
         return Tensor(access.tensor)
     tensor = Tensor(access.tensor)
     if access.coords is None:
-        return tensor
+        if not access.padded:
+            return tensor
+        return tensor.restride(0, [*tensor.shape, 1], [*tensor.strides, 1])
     extents, group = problem.extents, problem.shape.group
     offset = 0
     steps = dict.fromkeys(access.coords, 0)
@@ -207,6 +220,27 @@ def view(access: Access, problem):
         sizes.append(1)
         strides.append(1)
     return tensor.restride(offset, sizes, strides)
+
+
+def prefixes_of_heads(prefixes, heads):
+    """(nodes, leaves) where each KV head of a request is a request of the launch.
+
+    Each head has nodes of its own, as it has keys of its own: node n of head g is
+    g * number of nodes + n, request b of head g is b * heads + g.
+    """
+    import numpy as np
+
+    try:
+        nodes, leaves = (Tensor(part).numpy() for part in prefixes)
+    except (Error, TypeError, ValueError):
+        return prefixes  # Schedule.update says what is wrong
+    if nodes.ndim != 2 or nodes.shape[1] != 2 or leaves.ndim != 1:
+        return prefixes
+    moved = (np.arange(heads) * len(nodes)).astype(np.int32)
+    copies = np.tile(nodes.astype(np.int32), (heads, 1))
+    copies[:, 0] += np.where(copies[:, 0] < 0, 0, np.repeat(moved, len(nodes)))
+    own = np.where(leaves[:, None] < 0, leaves[:, None], leaves[:, None] + moved)
+    return copies, np.ascontiguousarray(own.reshape(-1), np.int32)
 
 
 def check_gradients(tensors):
@@ -246,12 +280,16 @@ class Program:
         arguments += [view(a, problem) for a in self.cascade.space.accesses]
         ranges = Ranges(problem.extents, problem.positions)
         check_indices(self.extracts, ranges)
-        check_integers(self.mask, self.score, self.cascade.equal, ranges)
-        # Shared keys are read once for all of their requests, and so is all else that
-        # is read along them: what tensors say of (request, key) would be one request's.
-        own = self.cascade.space.knows_keys_by_request
+        check_integers(self.mask, self.score, self.cascade.space, ranges)
+        prefixes = problem.prefixes
+        if self.cascade.space.knows_keys_by_request:
+            # Shared keys are read once for all of their requests, and so is all else that
+            # is read along them: what tensors say of (request, key) would be one request's.
+            prefixes = None
+        elif prefixes is not None and self.cascade.heads_differ:
+            prefixes = prefixes_of_heads(prefixes, problem.kv_heads)
         with self.lock:
-            self.schedule.update(arguments, prefixes=None if own else problem.prefixes)
+            self.schedule.update(arguments, prefixes=prefixes)
             stats = self.schedule.stats
             stats["one_pass"] = any(l["fold"] for l in self.schedule.launches)
             self.schedule.run([*arguments, *(problem.rows(r) for r in results)])

@@ -57,7 +57,7 @@ class Cascade:
         self.head = "h" if not g else "g, r"
         self.kv_head = g or "h"
         self.lines = []
-        self.equal = []  # pairs of reads that are compared as they are
+        self.heads_differ = False  # whether each KV head of a request has its own keys
         self.where, self.where_types = self._where(mask)
         self.traced_score = score
         self.score = self._score(score)
@@ -83,8 +83,8 @@ class Cascade:
             for name, (argument, where, kind) in self.space.symbols.items():
                 if name in used:
                     symbols.append((f"{name} = {argument}{where}", kind))
+                    self.heads_differ |= name != "off" and self.space.names_head(name)
         data = []
-        self.equal = parts.equal
         for a, b in parts.equal:
             (x, xm, xt), (y, ym, yt) = self.space.access(a), self.space.access(b)
             data.append((f"{x}{xm} == {y}{ym}", [xt, yt]))
@@ -108,13 +108,14 @@ class Cascade:
         coords = coords_of(condition)
         if self.shape.page and "q" in coords and "b" not in coords:
             coords = ("b", *coords)
-        if self.shape.lse and "kv" not in coords:
+        # A flag is computed with the keys of a tile: what names a row alone too.
+        if "kv" not in coords:
             coords = (*coords, "kv")
         names = ", ".join(self.space.rank_names(coords))
         name = f"%flag{sum('%flag' in line for line in self.lines)}"
         region = Region(self.space)
         result = region.value(condition)
-        kind = self.tensor(names, "i1") if coords else "tensor<i1>"
+        kind = self.tensor(names, "i1")
         self.lines.append(region.einsum(name, names, kind, [], result, "i1"))
         return f"{name}[{names}]", [kind]
 
@@ -125,9 +126,9 @@ class Cascade:
         kind = self.tensor(names, "f32")
         region = Region(self.space)
         region.take_score()
-        if not any(v.op in ("score", "coord", "read") for v in expr.walk([score])):
-            # A number is nothing along the ranks: one that positions choose is, and
-            # no two of them are that far apart.
+        if "kv" not in coords_of(score) and not any(v.op == "score" for v in expr.walk([score])):
+            # What is the same for all keys is nothing along them: what positions
+            # choose is, and no two of them are that far apart.
             apart = expr.Value("coord", (), expr.INT, "kv") - expr.Value("coord", (), expr.INT, "q")
             score = ops.where(-(2**30) < apart, score, 0.0)
         result = region.value(ops.convert(score, expr.FLOAT))

@@ -241,7 +241,7 @@ class Value:
         return functions.call_function(name, "__call__", inputs, options or {})
 
 
-def walk(roots):
+def walk(roots, args_of=lambda value: value.args):
     """Every node once, operands first: the innermost fault is the cause."""
     seen = set()
 
@@ -249,7 +249,7 @@ def walk(roots):
         if id(value) in seen:
             return
         seen.add(id(value))
-        for arg in value.args:
+        for arg in args_of(value):
             yield from go(arg)
         yield value
 

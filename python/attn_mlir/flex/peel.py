@@ -5,11 +5,17 @@
 A score of -inf has the weight exp(-inf) = 0, as an absent point has; but absent
 points let the compiler leave out tiles. So `where(c, score, -inf)` is a mask. -inf passes
 through sums with finite terms and through products with positive numbers.
+
+A condition that reads the score is no mask, which is there before the score: what
+it decides stays a score of -inf.
 """
 
+import functools
 import math
+import operator
 
-from . import ops
+from . import expr, ops
+from .masks import conjuncts
 
 _TRUE = None
 
@@ -30,6 +36,20 @@ def peel(score):
     return go(score, -math.inf)
 
 
+def _without_score(keep, remade, score, infinity):
+    """(keep, remade), or what is left if parts of keep read the score."""
+    of_score, rest = [], []
+    for part in conjuncts(keep):
+        reads = any(value.op == "score" for value in expr.walk([part]))
+        (of_score if reads else rest).append(part)
+    if not of_score:
+        return keep, remade
+    if not rest:
+        return _TRUE, score
+    kept = ops.where(functools.reduce(operator.and_, of_score), remade, infinity)
+    return functools.reduce(operator.and_, rest), kept
+
+
 def _peel(score, infinity, peel):
     if score.op == "const" and score.data == infinity:
         return ops.lift(False), ops.lift(0.0)
@@ -42,10 +62,12 @@ def _peel(score, infinity, peel):
         keep_b = ops.lift(True) if keep_b is _TRUE else keep_b
         keep = (condition & keep_a) | (~condition & keep_b)
         if ops.is_const(keep_b, False):
-            return keep, a2
-        if ops.is_const(keep_a, False):
-            return keep, b2
-        return keep, ops.where(condition, a2, b2)
+            remade = a2
+        elif ops.is_const(keep_a, False):
+            remade = b2
+        else:
+            remade = ops.where(condition, a2, b2)
+        return _without_score(keep, remade, score, infinity)
     if score.op in ("add", "sub"):
         # What is subtracted is absent at the other infinity.
         of_b = infinity if score.op == "add" else -infinity

@@ -9,9 +9,8 @@ so each step has to fit; indices have to lie inside of their tensors.
 from .._errors import Error
 from .._native import Tensor
 from . import expr
-from .affine import coords_of
+from .affine import coords_of, linear
 from .errors import TraceError
-from .masks import conjuncts
 
 LEAST, LARGEST = -(2**31), 2**31 - 1
 _LIMITS = f"from {LEAST} to {LARGEST}, as integers are computed in 32 bits"
@@ -75,11 +74,24 @@ class Ranges:
         return None
 
     def _read(self, value):
-        """Of the part of a captured tensor that the box reads."""
-        array = Tensor(value.data).numpy()
-        ends = [self.of(i) for i in value.args]
-        part = array[tuple(slice(None) if e is None else slice(max(e[0], 0), e[1] + 1) for e in ends)]
+        part = self._part(value)
         return (int(part.min()), int(part.max())) if part.size else (0, 0)
+
+    def _part(self, read):
+        """Of a captured tensor, what the box reads."""
+        array = Tensor(read.data).numpy()
+        ends = [self.of(i) for i in read.args]
+        return array[tuple(slice(None) if e is None else slice(max(e[0], 0), e[1] + 1) for e in ends)]
+
+    def is_zero_somewhere(self, value):
+        """Whether an integer is 0 at a point of the box, as far as that is sure."""
+        if value.op == "read":
+            return bool((self._part(value) == 0).any())
+        form, found = linear(value), self.of(value)
+        if form is None or found is None or not found[0] <= 0 <= found[1]:
+            return False
+        factors = [abs(n) for c, n in form.items() if c is not None and n]
+        return min(factors, default=1) == 1 or (len(factors) == 1 and form[None] % factors[0] == 0)
 
 
 def _hull(numbers):
@@ -115,27 +127,49 @@ def check_indices(reads, ranges):
                 )
 
 
-def check_integers(mask, score, equal, ranges):
+def check_integers(mask, score, space, ranges):
     """Every integer of a call against 32 bits.
 
-    `equal`: pairs of reads that the cascade compares as they are, of any size.
-    What comes from a float has no known range and is trusted.
+    Of two reads that `space` compares in 64 bits, only the indices count. What comes
+    from a float has no known range and is trusted.
     """
-    roots = [] if score is None else [score]
-    for part in [] if mask is None else conjuncts(mask):
-        if any(part.args is pair for pair in equal):
-            roots += [i for read in part.args for i in read.args]
-        else:
-            roots.append(part)
+    def args_of(value):
+        if space.is_of_64_bits(value):
+            return [i for read in value.args for i in read.args]
+        return value.args
+
     # Bounds of the keys are made from all that is compared with a key.
     bounds = Ranges({**ranges.extents, "kv": 1}, ranges.positions)
-    for value in expr.walk(roots):
+    roots = [root for root in (mask, score) if root is not None]
+    for value in expr.walk(roots, args_of):
         if value.kind == expr.INT:
             _check(value, ranges.of(value), ranges)
-        elif value.op in ("lt", "le", "eq", "ne") and value.args[0].kind == expr.INT:
+            if value.op in ("floordiv", "mod") and ranges.is_zero_somewhere(value.args[1]):
+                raise _bad(value.place, _zero(value, ranges))
+        elif (
+            value.op in ("lt", "le", "eq", "ne")
+            and value.args[0].kind == expr.INT
+            and not space.is_of_64_bits(value)
+        ):
             left, right = (bounds.of(a) for a in value.args)
             if left and right and "kv" in coords_of(value):
                 _check(value, (right[0] - left[1], right[1] - left[0]), ranges)
+
+
+def _zero(value, ranges):
+    by = value.args[1]
+    what = "it is 0"
+    if by.op == "read":
+        shape = ", ".join(str(n) for n in by.data.shape)
+        what = f"the captured tensor {by.name} [{shape}] of {by.data.dtype} holds 0"
+    return (
+        f"expects a divisor other than 0 of {_SIGNS[value.op]}, but {what} somewhere with "
+        f"{_sizes(ranges)}: where(x == 0, 1, x) is never 0"
+    )
+
+
+def _sizes(ranges):
+    return ", ".join(f"{c} {low} to {high}" for c, (low, high) in ranges.box.items())
 
 
 def _check(value, found, ranges):
@@ -148,16 +182,16 @@ def _check(value, found, ranges):
         raise _bad(
             value.place,
             f"expects values of the captured tensor {value.name} [{shape}] of {value.data.dtype} "
-            f"{_LIMITS}, but got {far}: clip them or subtract the least (== of two such tensors "
-            "that is joined by & alone takes any value)",
+            f"{_LIMITS}, but got {far}: clip them or subtract the least (two such tensors "
+            "may be compared with one another)",
         )
     what = {"abs": "abs(..)", "where": "where(..)"}.get(value.op, f"a {_SIGNS.get(value.op, value.op)} b")
     if value.kind == expr.BOOL:
         what = "the difference of what is compared"
-    sizes = ", ".join(f"{c} {low} to {high}" for c, (low, high) in ranges.box.items())
     raise _bad(
         value.place,
-        f"expects integers {_LIMITS}, but {what} can be {found[0]} to {found[1]} with {sizes}: "
+        f"expects integers {_LIMITS}, but {what} can be {found[0]} to {found[1]} with "
+        f"{_sizes(ranges)}: "
         "convert to float before, as (q_idx - kv_idx) * 1.0",
     )
 

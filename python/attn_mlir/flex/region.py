@@ -1,12 +1,16 @@
 # Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Expressions as the region of an einsum: integers are of type index, floats f32."""
+"""Expressions as the region of an einsum: integers are of type index, floats f32.
+
+What is made of captured tensors of f64 is computed in f64 up to where it meets the
+score, comparisons with the score included: as f32, seconds since 1970 are minutes.
+Functions such as exp stay of f32.
+"""
 
 import math
 
 from . import expr, ops
 
-_TYPES = {expr.INT: "index", expr.FLOAT: "f32", expr.BOOL: "i1"}
 _INT = {"add": "addi", "sub": "subi", "mul": "muli", "floordiv": "floordivsi",
         "min": "minsi", "max": "maxsi"}
 _FLOAT = {"add": "addf", "sub": "subf", "mul": "mulf", "div": "divf",
@@ -20,8 +24,9 @@ class Region:
     def __init__(self, space):
         self.space = space
         self.ops, self.inputs, self.done = [], [], {}
-        self.numbers, self.known = {}, {}
+        self.numbers, self.known, self.held = {}, {}, {}
         self.score = None
+        self.float = "f32"  # the type of floats where we are
 
     def take_score(self):
         self.score = "%score"
@@ -48,10 +53,45 @@ class Region:
 
     def value(self, value):
         """The name that holds an expression; equal ones are computed once."""
-        number = self._number(value)
-        if number not in self.done:
-            self.done[number] = getattr(self, f"_{value.op}", self._plain)(value)
-        return self.done[number]
+        key = (self._number(value), self.float)
+        if key not in self.done:
+            made, kind = self._in_own_type(value)
+            self.done[key] = made if value.kind != expr.FLOAT else self._widen(made, kind)
+        return self.done[key]
+
+    def _in_own_type(self, value):
+        """(name, type): of f64 where no score makes it one of f32."""
+        has_f64, has_score = self._holds(value)
+        make = getattr(self, f"_{value.op}", self._plain)
+        if value.kind == expr.FLOAT and has_f64 and not has_score and value.op != "read":
+            return self._with(lambda: make(value), "f64")
+        return make(value), self.float
+
+    def _with(self, make, kind):
+        """(what `make` gives while floats are of type `kind`, kind)."""
+        outer, self.float = self.float, kind
+        out = make()
+        self.float = outer
+        return out, kind
+
+    def _precisely(self, values):
+        """(names, type) of floats that decide something."""
+        kind = "f64" if any(self._holds(v)[0] for v in values) else "f32"
+        return self._with(lambda: [self.value(v) for v in values], kind)
+
+    def _holds(self, value):
+        """Whether a tensor of f64 and whether the score is part of an expression."""
+        if id(value) not in self.held:
+            parts = [self._holds(a) for a in value.args if value.op != "read"]
+            has_f64 = value.op == "read" and str(value.data.dtype).endswith(("float64", "f64"))
+            has_score = value.op == "score"
+            self.held[id(value)] = (value, (
+                has_f64 or any(p[0] for p in parts), has_score or any(p[1] for p in parts)
+            ))
+        return self.held[id(value)][1]
+
+    def _type(self, kind):
+        return {expr.INT: "index", expr.FLOAT: self.float, expr.BOOL: "i1"}[kind]
 
     def _number(self, value):
         """Equal for equal expressions; each node is looked at once."""
@@ -63,7 +103,7 @@ class Region:
         return self.numbers[id(value)][1]
 
     def _score(self, value):
-        return self.score
+        return self._widen(self.score, "f32")
 
     def _const(self, value):
         if value.kind == expr.BOOL:
@@ -72,8 +112,8 @@ class Region:
             return self._op(f"arith.constant {value.data} : index")
         if math.isinf(value.data) or math.isnan(value.data):
             bits = {math.inf: "0x7F800000", -math.inf: "0xFF800000"}.get(value.data, "0x7FC00000")
-            return self._op(f"arith.constant {bits} : f32")
-        return self._op(f"arith.constant {number(value.data)} : f32")
+            return self._widen(self._op(f"arith.constant {bits} : f32"), "f32")
+        return self._op(f"arith.constant {number(value.data)} : {self.float}")
 
     def _coord(self, value):
         if value.data == "q" and self.space.shape.page:
@@ -90,25 +130,31 @@ class Region:
         return self._op(f"attn.coord {self.space.coord(value.data)}")
 
     def _read(self, value):
+        return self._widen(*self._read_as_it_is(value))
+
+    def _read_as_it_is(self, value):
+        """(name, element type)."""
         found = self.space.access(value)
         if found is not None:
             name, where, kind = found
             element = self.space.accesses[int(name[2:])].element
             argument = f"%r{len(self.inputs)}"
             self.inputs.append((name + where, kind, element, argument))
-            return self._widen(argument, element)
-        name, kind = self.space.whole(value)
+            return argument, element
+        name, kind, padded = self.space.whole(value)
         element = self.space.accesses[int(name[2:])].element
-        indices = ", ".join(self.value(i) for i in value.args)
-        return self._widen(self._op(f"tensor.extract {name}[{indices}] : {kind}"), element)
+        indices = [self.value(i) for i in value.args]
+        indices += [self._op("arith.constant 0 : index")] if padded else []
+        text = f"tensor.extract {name}[{', '.join(indices)}] : {kind}"
+        return self._op(text), element
 
     def _widen(self, name, element):
-        if element in ("i1", "f32"):
+        if element in ("i1", self.float):
             return name
         if element[0] == "i":
             return self._op(f"arith.index_cast {name} : {element} to index")
         op = "truncf" if element == "f64" else "extf"
-        return self._op(f"arith.{op} {name} : {element} to f32")
+        return self._op(f"arith.{op} {name} : {element} to {self.float}")
 
     def _mod(self, value):
         # Of the divisor's sign: x - (x // y) * y.
@@ -118,9 +164,13 @@ class Region:
         return self._op(f"arith.subi {x}, {back} : index")
 
     def _compare(self, value):
-        a, b = (self.value(x) for x in value.args)
         if value.args[0].kind == expr.FLOAT:
-            return self._op(f"arith.cmpf {_CMPF[value.op]}, {a}, {b} : f32")
+            (a, b), kind = self._precisely(value.args)
+            return self._op(f"arith.cmpf {_CMPF[value.op]}, {a}, {b} : {kind}")
+        if self.space.is_of_64_bits(value):
+            a, b = (self._read_as_it_is(x)[0] for x in value.args)
+            return self._op(f"arith.cmpi {_CMPI[value.op]}, {a}, {b} : i64")
+        a, b = (self.value(x) for x in value.args)
         return self._op(f"arith.cmpi {_CMPI[value.op]}, {a}, {b} : index")
 
     _lt = _le = _eq = _ne = _compare
@@ -137,34 +187,38 @@ class Region:
 
     def _where(self, value):
         c, a, b = (self.value(x) for x in value.args)
-        return self._op(f"arith.select {c}, {a}, {b} : {_TYPES[value.kind]}")
+        return self._op(f"arith.select {c}, {a}, {b} : {self._type(value.kind)}")
 
     def _abs(self, value):
-        x, kind = self.value(value.args[0]), _TYPES[value.kind]
-        return self._op(f"math.{'absf' if kind == 'f32' else 'absi'} {x} : {kind}")
+        x, kind = self.value(value.args[0]), self._type(value.kind)
+        return self._op(f"math.{'absi' if kind == 'index' else 'absf'} {x} : {kind}")
 
     def _convert(self, value):
-        source, x = value.args[0].kind, self.value(value.args[0])
+        source = value.args[0].kind
+        if source == expr.FLOAT:
+            (x,), kind = self._precisely(value.args)
+            cast = self._op(f"arith.fptosi {x} : {kind} to i32")
+            return self._op(f"arith.index_cast {cast} : i32 to index")
+        x = self.value(value.args[0])
         if source == expr.BOOL:
             if value.kind == expr.FLOAT:
-                return self._op(f"arith.uitofp {x} : i1 to f32")
+                return self._op(f"arith.uitofp {x} : i1 to {self.float}")
             one = self._op("arith.constant 1 : index")
             zero = self._op("arith.constant 0 : index")
             return self._op(f"arith.select {x}, {one}, {zero} : index")
-        if value.kind == expr.FLOAT:
-            # Positions and their differences fit 32 bits; products need not.
-            bits = "i64" if _is_large(value.args[0]) else "i32"
-            cast = self._op(f"arith.index_cast {x} : index to {bits}")
-            return self._op(f"arith.sitofp {cast} : {bits} to f32")
-        cast = self._op(f"arith.fptosi {x} : f32 to i32")
-        return self._op(f"arith.index_cast {cast} : i32 to index")
+        # Positions and their differences fit 32 bits; products need not.
+        bits = "i64" if _is_large(value.args[0]) else "i32"
+        cast = self._op(f"arith.index_cast {x} : index to {bits}")
+        return self._op(f"arith.sitofp {cast} : {bits} to {self.float}")
 
     def _plain(self, value):
-        args = ", ".join(self.value(a) for a in value.args)
         if value.op in _MATH:
-            return self._op(f"math.{_MATH[value.op]} {args} : f32")
+            kind = self.float if value.op in ("floor", "sqrt") else "f32"
+            (x,), _ = self._with(lambda: [self.value(value.args[0])], kind)
+            return self._widen(self._op(f"math.{_MATH[value.op]} {x} : {kind}"), kind)
+        args = ", ".join(self.value(a) for a in value.args)
         table = _FLOAT if value.kind == expr.FLOAT else _INT
-        return self._op(f"arith.{table[value.op]} {args} : {_TYPES[value.kind]}")
+        return self._op(f"arith.{table[value.op]} {args} : {self._type(value.kind)}")
 
 
 def _is_large(value):

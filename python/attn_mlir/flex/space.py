@@ -132,14 +132,15 @@ class Space:
         return f"%x{number}", self.map(number), self.type(number)
 
     def whole(self, read):
-        """(name, type) of the tensor itself, for indices that are computed."""
+        """(name, type, padded) of the tensor itself, for indices that are computed."""
         key = (id(read.data), None)
         if key not in self._known:
             element = element_type(read.data.dtype, read.place)
             self._known[key] = len(self.accesses)
-            self.accesses.append(Access(read.data, element, None, (), read.place))
+            padded = not _is_contiguous(read.data)
+            self.accesses.append(Access(read.data, element, None, (), read.place, padded))
         number = self._known[key]
-        return f"%x{number}", self.type(number)
+        return f"%x{number}", self.type(number), self.accesses[number].padded
 
     def map(self, number):
         """Of an operand; "" for a scalar."""
@@ -153,20 +154,34 @@ class Space:
             sizes = ["?"] * len(access.tensor.shape)
         else:
             sizes = [self.shape.size(n) for n in self.rank_names(access.coords)]
-            sizes += ["1"] if access.padded else []
+        sizes += ["1"] if access.padded else []
         return f"tensor<{'x'.join(sizes)}x{access.element}>" if sizes else access.element
+
+    def is_symbol(self, read):
+        """Whether a read is an integer at the query's side, which sets may name."""
+        return read.kind == expr.INT and "kv" not in coords_of(read) and self.has_view(read)
+
+    def is_of_64_bits(self, value):
+        """Whether a comparison of two reads is made by point in all of their 64 bits."""
+        return (
+            value.op in ("lt", "le", "eq", "ne")
+            and all(a.op == "read" and a.kind == expr.INT for a in value.args)
+            and all(str(a.data.dtype).endswith(("int64", "i64")) for a in value.args)
+            and not all(self.is_symbol(a) for a in value.args)
+        )
 
     def symbol(self, read):
         """A name for an integer that is read at the query's side, or None."""
-        if read.kind != expr.INT or "kv" in coords_of(read):
+        if not self.is_symbol(read):
             return None
         found = self.access(read)
-        if found is None:
-            return None
         name = f"s{found[0][2:]}"
         self.symbols[name] = found
         return name
 
+    def names_head(self, symbol):
+        """Whether a symbol has a value for each head."""
+        return "h" in self.accesses[int(symbol[1:])].coords
 
     def symbol_values(self, point):
         """Values now of the symbols that {coordinate: number} decides."""

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+LEAST = float(np.finfo(np.float32).min) / 2
+
 
 def attention(q, k, v, mask_mod=None, score_mod=None, scale=None):
     """q [B, Hq, N, D], k and v [B, Hkv, M, ..]; one row at a time."""
@@ -14,14 +16,17 @@ def attention(q, k, v, mask_mod=None, score_mod=None, scale=None):
         for b, h, row in np.ndindex(batch, heads, rows):
             score = k[b, h // group].astype(np.float64) @ q[b, h, row].astype(np.float64)
             score *= scale
+            # Of NumPy, as ~ of Python's True is -2.
+            at = np.int64(b), np.int64(h), np.int64(row)
             if score_mod is not None:
-                score = np.broadcast_to(score_mod(score, b, h, np.int64(row), kv), kv.shape)
+                score = np.broadcast_to(score_mod(score, *at, kv), kv.shape)
             seen = np.ones(keys, bool)
             if mask_mod is not None:
-                seen &= np.broadcast_to(mask_mod(b, h, np.int64(row), kv), kv.shape)
-            # What weighs nothing is not there: a row of such keys is 0.
+                seen &= np.broadcast_to(mask_mod(*at, kv), kv.shape)
+            # What weighs nothing is not there: a row of such keys is 0, and so is one
+            # that holds nothing above half of the least float (docs/python.md).
             seen &= score > -np.inf
-            if seen.any():
+            if seen.any() and score[seen].max() > LEAST:
                 weight = np.exp(score[seen] - score[seen].max())
                 out[b, h, row] = weight / weight.sum() @ v[b, h // group][seen]
     return out

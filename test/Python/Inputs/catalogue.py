@@ -61,6 +61,10 @@ def make(rng, batch, heads, rows, keys):
     weight = np.array(0.25, np.float32)
     columns = rng.standard_normal((rows, longest)).astype(np.float32).T
     buckets = rng.standard_normal(5).astype(np.float32)
+    # Last axes of other strides than 1.
+    column, backwards = np.stack([table, -table], 1)[:, 1], slopes[::-1]
+    expanded = np.broadcast_to(slopes[:, None], (heads, longest))
+    seconds = 1.7e9 + np.cumsum(rng.integers(0, 4, longest)) / 4  # f32 holds every 128th
     window, sinks = 9, 3
 
     def neighborhood(b, h, q, kv):
@@ -99,7 +103,13 @@ def make(rng, batch, heads, rows, keys):
         "document_order": lambda b, h, q, kv: documents[q] >= documents[kv],
         "not_document": lambda b, h, q, kv: documents[q] != documents[kv],
         "wide_ids": lambda b, h, q, kv: (q >= kv) & (hashes[q] == hashes[kv]),
+        "wide_order": lambda b, h, q, kv: hashes[q] >= hashes[kv],
+        "wide_unequal": lambda b, h, q, kv: (hashes[q] != hashes[kv]) | (q - kv < 3),
+        "wide_distances": lambda b, h, q, kv: (q >= kv) & ~(hashes[abs(q - kv)] == hashes[kv]),
         "no_window": lambda b, h, q, kv: (q >= kv) & (q - kv < sentinel[h]),
+        "seconds": lambda b, h, q, kv: seconds[q] >= seconds[kv],
+        "seconds_apart": lambda b, h, q, kv: abs(seconds[q] - seconds[kv]) <= 3.5,
+        "minutes": lambda b, h, q, kv: seconds[q] // 5.0 == seconds[kv] // 5.0,
         "blocks": lambda b, h, q, kv: q // 16 == kv // 16,
         "block_causal": lambda b, h, q, kv: q // 16 >= kv // 16,
         "strided": lambda b, h, q, kv: (q - kv) % 4 == 0,
@@ -111,6 +121,16 @@ def make(rng, batch, heads, rows, keys):
         "key_flags": lambda b, h, q, kv: flags[kv],
         "no_key_flags": lambda b, h, q, kv: ~flags[kv] & (q >= kv),
         "query_flags": lambda b, h, q, kv: flags[q] | (kv <= q),
+        "no_query_flags": lambda b, h, q, kv: ~flags[q] & (q >= kv),
+        "no_flags": lambda b, h, q, kv: ~flags[q] & ~flags[kv],
+        "neither": lambda b, h, q, kv: ~(flags[q] | (q < kv)),
+        "where_query_flags": lambda b, h, q, kv: np.where(flags[q], False, q >= kv),
+        "only_query_flags": lambda b, h, q, kv: flags[q],
+        "query_threshold": lambda b, h, q, kv: (slopes[shuffled[b, q] % heads] > 0.3) & (q >= kv),
+        "query_kinds": lambda b, h, q, kv: shuffled[b, q] == h,
+        "strided_queries": lambda b, h, q, kv: (q % width == 0) & (q >= kv),
+        "strided_queries_of_heads": lambda b, h, q, kv: (q % per_head[h] == 0) & (q >= kv),
+        "not_a_head": lambda b, h, q, kv: ~(h == 1) & (q >= kv),
         "heads_differ": lambda b, h, q, kv: np.where(h % 2 == 0, q >= kv, kv >= q),
         "window_per_head": lambda b, h, q, kv: (q >= kv) & (q - kv < per_head[h]),
         "some_heads": lambda b, h, q, kv: (h != 1) & (q >= kv),
@@ -171,6 +191,22 @@ def make(rng, batch, heads, rows, keys):
         "maximum_index": lambda s, b, h, q, kv: s + np.maximum(q - kv, 3) * 0.1,
         "constant": lambda s, b, h, q, kv: 1.5,
         "steps": lambda s, b, h, q, kv: s + buckets[kv % 5],
+        "decay": lambda s, b, h, q, kv: s - 0.01 * (seconds[q] - seconds[kv]),
+        "threshold_of_seconds": lambda s, b, h, q, kv: np.where(
+            seconds[q] + 0.125 < seconds[kv], s * 0.5, s
+        ),
+        "query_ramp": lambda s, b, h, q, kv: 0.1 * q,
+        "query_alone": lambda s, b, h, q, kv: wide[q],
+        "scalar_alone": lambda s, b, h, q, kv: weight,
+        # Far from all scores: rounding decides nothing.
+        "score_threshold": lambda s, b, h, q, kv: np.where(s > 900.0 * (kv % 2) - 450, s, -np.inf),
+        "causal_threshold": lambda s, b, h, q, kv: np.where(
+            (s > 900.0 * (kv % 2) - 450) & (q >= kv), s, -np.inf
+        ),
+        "column": lambda s, b, h, q, kv: s + column[abs(q - kv)] * column[q],
+        "transposed_distance": lambda s, b, h, q, kv: s + columns[abs(q - kv) // 2, q % 16],
+        "backwards": lambda s, b, h, q, kv: s + backwards[kv % heads] * backwards[h],
+        "expanded": lambda s, b, h, q, kv: s + expanded[h, abs(q - kv)],
     }
     entries = {name: (mask, None) for name, mask in masks.items()}
     entries |= {name: (None, score) for name, score in scores.items()}

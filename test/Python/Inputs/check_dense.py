@@ -108,6 +108,26 @@ def check_lse():
         assert attention.last.stats["one_pass"]
 
 
+def check_thresholds():
+    """A condition that reads the score is no mask, the rest of it is."""
+    q, k, v = normal(np.float32, 2, 4, 30, 32), *(normal(np.float32, 2, 2, 41, 32) for _ in "kv")
+    scores = {
+        "s > 0": lambda s, b, h, q, kv: np.where(s > 0, s, -np.inf),
+        "and causal": lambda s, b, h, q, kv: np.where((s > 0) & (q >= kv), s, -np.inf),
+        "not or": lambda s, b, h, q, kv: 2 * np.where(~((s < 0.5) | (q < kv)), s, -np.inf),
+        "nested": lambda s, b, h, q, kv: np.where(
+            s < 0.5, -np.inf, np.where(q >= kv, s, -np.inf)
+        ),
+        "subtracted": lambda s, b, h, q, kv: s - np.where((s < 0.5) | (q < kv), np.inf, 0),
+    }
+    for name, chosen in scores.items():
+        attention = attn_mlir.flex(chosen)
+        out = attention(q, k, v)
+        close(out, brute.attention(q, k, v, None, chosen), 2e-5, f"threshold, {name}")
+        assert attention.last.stats["one_pass"], name
+        assert ("where (" in attention.text) == (name != "s > 0"), name
+
+
 def check_threads():
     attention = attn_mlir.flex(score, mask)
     inputs = [[normal(np.float32, 1, 2, n, 64) for _ in range(3)] for n in (20, 50, 90, 120)]
@@ -127,5 +147,5 @@ def check_threads():
 
 
 if __name__ == "__main__":
-    for check in (check_types, check_strides, check_lengths, check_lse, check_threads):
+    for check in (check_types, check_strides, check_lengths, check_lse, check_thresholds, check_threads):
         check()

@@ -217,6 +217,9 @@ def check_calls():
     frozen = normal(1, 4, 9, 16)
     frozen.flags.writeable = False
     refused(["read-only"], plain, q, k, v, out=frozen)
+    for qk, values in ((0, 8), (8, 0), (0, 0)):
+        none = normal(1, 4, 9, qk), normal(1, 2, 11, qk), normal(1, 2, 11, values)
+        refused([f"with channels, but got heads of {qk} and values of {values}"], plain, *none)
     refused(["stride 1"], plain, q[..., ::2], k[..., ::2], v)
     for scale in (float("nan"), math.inf, "a", "1", [1], 1j, np.ones(2), 10**400):
         refused(["finite number as scale", repr(scale)], attn_mlir.flex, scale=scale)
@@ -272,7 +275,7 @@ def check_integers():
         return (i >= j) & (i - j < window[h])
 
     def of_ids(s, b, h, i, j):
-        return s + np.where(stamps[i] == stamps[j], 1.0, 0.0)
+        return s + np.where(stamps[i] == stamps[j] + 0 * h, 1.0, 0.0)
 
     limits = ["-2147483648 to 2147483647"]
     refused(
@@ -282,9 +285,10 @@ def check_integers():
     )
     refused(["captured tensor stamps", "got 1700000900000"], attn_mlir.flex(of_ids), q, k, v)
     for mask in (
-        lambda b, h, i, j: stamps[j] <= stamps[i],
+        lambda b, h, i, j: stamps[j] - stamps[i] <= 0,
         lambda b, h, i, j: j < far,
-        lambda b, h, i, j: (stamps[i] == stamps[j]) | (j > 3),
+        lambda b, h, i, j: np.minimum(stamps[i], stamps[j]) == stamps[j],
+        lambda b, h, i, j: stamps[i] <= stamps[0],  # of queries alone: a set
         lambda b, h, i, j: j + cells[j] + cells[15] > i,  # of 32 bits, but not its sum
         lambda b, h, i, j: j - i < 2**31 - 1,  # no node leaves, but the bound i + 2**31 - 1
         lambda b, h, i, j: i * 2**28 >= j * 2**28,
@@ -297,12 +301,52 @@ def check_integers():
     one = attn_mlir.flex(mask_mod=lambda b, h, i, j: (i >= j) & (i - j < window[0]))
     window[1] = 2**40
     assert np.isfinite(one(q, k, v)).all()
+    # Two captured tensors are compared in all of their bits, but not in a set.
+    for mask in (
+        lambda b, h, i, j: stamps[j] <= stamps[i],
+        lambda b, h, i, j: (stamps[i] == stamps[j]) | (j > 3),
+        lambda b, h, i, j: (i >= j) & (stamps[abs(i - j)] != stamps[j]),
+    ):
+        error = brute.worst_row(attn_mlir.flex(mask_mod=mask)(q, k, v), brute.attention(q, k, v, mask))
+        assert error <= 2e-5, error
     # As floats, and as a factor of a score, numbers may be large.
     for score in (
         lambda s, b, h, i, j: s + 10**12 * (1e-12 * j),
         lambda s, b, h, i, j: s + (i - j) * 1.0 * 2**33 / 2**33,
     ):
         error = brute.worst_row(attn_mlir.flex(score)(q, k, v), brute.attention(q, k, v, None, score))
+        assert error <= 2e-5, error
+
+
+def check_divisors():
+    """0 divides nothing: what would be computed is any number."""
+    q, k, v = normal(2, 2, 9, 16), normal(2, 2, 12, 16), normal(2, 2, 12, 16)
+    blocks, steps, zero = np.array([4, 0]), np.arange(12) - 5, np.array(0)
+
+    def of_tensor(b, h, i, j):
+        return i // blocks[b] == j // blocks[b]
+
+    refused(
+        [f"{__file__}:{line_in(of_tensor, 1)}", "other than 0 of //", "tensor blocks [2] of int64 holds 0"],
+        attn_mlir.flex(mask_mod=of_tensor), q, k, v,
+    )
+    for mask in (
+        lambda b, h, i, j: i % zero == 0,
+        lambda b, h, i, j: j % i == 0,
+        lambda b, h, i, j: i % (j - 5) == 0,
+        lambda b, h, i, j: i % (2 * j - 6) == 0,
+        lambda b, h, i, j: i // steps[j] > 0,
+    ):
+        refused([__file__, "other than 0", "kv 0 to 11"], attn_mlir.flex(mask_mod=mask), q, k, v)
+    # What is not 0 where it is read is a divisor.
+    for mask in (
+        lambda b, h, i, j: i // blocks[0] == j // blocks[0],
+        lambda b, h, i, j: i % (2 * j - 5) <= 2,
+        lambda b, h, i, j: i % steps[j // 3] <= 0,
+        lambda b, h, i, j: i % np.where(steps[j] == 0, 3, steps[j]) <= 1,
+        lambda b, h, i, j: i % (np.maximum(steps[j], 0) + 1) <= 1,
+    ):
+        error = brute.worst_row(attn_mlir.flex(mask_mod=mask)(q, k, v), brute.attention(q, k, v, mask))
         assert error <= 2e-5, error
 
 
@@ -368,6 +412,7 @@ if __name__ == "__main__":
     check_trace()
     check_calls()
     check_integers()
+    check_divisors()
     check_many_keys()
     check_warnings()
     check_effects()

@@ -35,6 +35,9 @@ def check(rows, keys, at_end):
     table, few, flags = normal(rows + keys - 1), normal(4), put(RNG.random(keys) < 0.5)
     tree = put(RNG.random((rows, keys)) < 0.5)
     far, odd = normal(max(rows, keys)), put(RNG.random(max(rows, keys)) < 0.7)
+    # Of strides, of 64 bits, and at the query's side alone.
+    column, seconds = normal(max(rows, keys), 2)[:, 1], put(RNG.random(max(rows, keys)))
+    backwards, stamps = far[::-1], put(RNG.integers(0, 2**60, max(rows, keys)))
     q, k, v = normal(1, 2, rows, 64), normal(1, 2, keys, 64), normal(1, 2, keys, 64)
 
     def score(s, b, h, i, j):
@@ -46,14 +49,19 @@ def check(rows, keys, at_end):
         return (ids[i] <= key_ids[j]) & flags[j] & tree[i, j] & lookup & odd[abs(j - i)]
 
     assert np.isfinite(attn_mlir.flex(score, mask)(q, k, v)).all()
+    strided = attn_mlir.flex(
+        lambda s, b, h, i, j: s + column[abs(i - j)] * backwards[abs(i - j)],
+        lambda b, h, i, j: (seconds[abs(i - j)] < seconds[j]) | (stamps[i] < stamps[j]) & ~odd[i],
+    )
+    assert np.isfinite(strided(q, k, v)).all()
     if rows > keys:
         return
     kinds, bias = put(RNG.integers(0, 4, keys).astype(np.int32)), normal(keys)
     pool = normal(-(-keys // 16), 16, 2, 64)
     pages = put(np.arange(len(pool), dtype=np.int32)[None])
     paged = attn_mlir.flex(
-        lambda s, b, h, i, j: s * bias[i] + bias[j] + bias[abs(i - j)],
-        lambda b, h, i, j: (i >= j) & (kinds[i] == kinds[j]),
+        lambda s, b, h, i, j: s * bias[i] + bias[j] + bias[abs(i - j)] + column[i],
+        lambda b, h, i, j: (i >= j) & (kinds[i] == kinds[j]) & (stamps[i] != stamps[j // 2]),
     )
     assert np.isfinite(paged.paged(q, pool, pool, pages, np.int32([keys]))).all()
 

@@ -56,6 +56,50 @@ def check(rng, name, mask, score, rows, first=None):
     assert set(items[:, 2]) == set(range(batch)) and set(items[:, 3]) == set(range(kv_heads))
 
 
+def check_prefixes(rng):
+    """What requests share is read once, also where each head has a mask of its own."""
+    batch, page, dim = 6, 16, 64
+    pool = attn_mlir.PagePool(200, page)
+    sequences = [pool.create()[0]]
+    pool.append(sequences[0], list(range(700)))
+    sequences += [pool.fork(sequences[0]) for _ in range(batch - 1)]
+    for i, sequence in enumerate(sequences):
+        pool.append(sequence, [i] * (i + 1))
+    pages = attn_mlir.PageTable(pool, batch, 60)
+    for i, sequence in enumerate(sequences):
+        pages.bind(i, sequence)
+    pages.update()
+    lengths = np.int32([pool.length(s) for s in sequences])
+    shared = pool.prefixes(sequences, min_shared=1)
+    widths = np.int32([505, 590, 570, 530])
+    masks = {
+        "by head": lambda b, h, q, kv: (q >= kv) & (q - kv < widths[h]),
+        "ends by head": lambda b, h, q, kv: kv < widths[h],
+        "heads by number": lambda b, h, q, kv: (q >= kv) & ((h != 1) | (kv < 600)),
+        "flags by head": lambda b, h, q, kv: (q >= kv) & (kv % widths[h] != 1),
+    }
+    for heads, kv_heads in ((4, 2), (2, 2), (4, 1)):
+        q = rng.standard_normal((batch, heads, 1, dim)).astype(np.float32)
+        pools = [rng.standard_normal((200, page, kv_heads, dim)).astype(np.float32) for _ in "kv"]
+        for name, mask in masks.items():
+            attention = attn_mlir.flex(mask_mod=mask)
+            want = attention.paged(q, *pools, pages.array, lengths)
+            alone = attention.last.stats["keys_read"]
+            got = attention.paged(q, *pools, pages.array, lengths, prefixes=shared)
+            attention.last.schedule.verify()
+            together = attention.last.stats["keys_read"]
+            worst = np.abs(got - want).max()
+            print(f"prefixes, {name}, {heads}:{kv_heads}: {worst:.1e}, {together} of {alone} keys")
+            assert worst <= 1e-6 and together * 3 < alone, name
+    attention = attn_mlir.flex(mask_mod=masks["by head"])
+    call = (attention.paged, q[:, :2], *(np.tile(p, (1, 1, 2, 1)) for p in pools),
+            pages.array, lengths)
+    nodes, leaves = shared
+    refused(["(nodes, leaves), but got 5"], *call, prefixes=5)
+    refused(["each of 12 requests", "10"], *call, prefixes=(nodes, leaves[1:]))
+    refused(["node", "-1"], *call, prefixes=(nodes, leaves + len(nodes)))
+
+
 def refused(words, call, *args, **options):
     try:
         call(*args, **options)
@@ -79,6 +123,9 @@ def check_refusals():
         refused(["first of integers of 32 bits", str(first[1])], plain.paged, q, pool, pool, table, lengths, first=first)
     refused(["lengths: expects a tensor"], plain.paged, q, pool, pool, table, None)
     refused(["k_pages: expects a tensor"], plain.paged, q, 7, pool, table, lengths)
+    for shape, words in (((8, PAGE, 2, 0), "with channels"), ((8, 0, 2, 64), "pages with keys")):
+        empty = np.zeros(shape, np.float32)
+        refused([words], plain.paged, q[..., : shape[3]], empty, empty, table, np.int32([0, 0]))
     # Page numbers in front of a length; what is behind one may be anything.
     for page in (8, -1, 10_000_000):
         wrong = np.int32([[0, page, page], [0, 1, page]])
@@ -119,6 +166,7 @@ def main():
         check(rng, name, mask, score, 13)
     check(rng, "first", causal, None, 9, first=[0, 3, 100])
     check_refusals()
+    check_prefixes(rng)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ HEADS, BATCH = 3, 2
 def classes(mask, rows, keys, height, width, b=0, h=0):
     """By every point of every tile, with the user's function."""
     present = np.broadcast_to(
-        mask(b, h, np.arange(rows)[:, None], np.arange(keys)[None, :]), (rows, keys)
+        mask(np.int64(b), np.int64(h), np.arange(rows)[:, None], np.arange(keys)[None, :]),
+        (rows, keys),
     )
     out = np.zeros((-(-rows // height), -(-keys // width)), int)
     for i, j in np.ndindex(*out.shape):
