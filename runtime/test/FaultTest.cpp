@@ -9,10 +9,14 @@
 #include "TestBundle.h"
 #include "attnrt/plan.h"
 
+#include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <dirent.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdexcept>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -398,6 +402,101 @@ TEST(Fault, RunsInAChildOfFork) {
   batch.y.assign(3, -1);
   EXPECT_EQ("", loaded.run(batch));
   EXPECT_EQ(batch.expected(), batch.y);
+}
+
+namespace {
+/// Runs `body` in a child of fork() and waits for it; 0 if it returned true
+/// within 20 seconds.
+template <class F> int inChild(F body) {
+  pid_t child = fork();
+  if (child == 0) {
+    enterChild();
+    alarm(20); // what hangs ends
+    _exit(body() ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(child, waitpid(child, &status, 0));
+  return status;
+}
+} // namespace
+
+TEST(Fault, RunsInAChildWhileAnotherThreadLoads) {
+  // A driver that is a pipe without a writer: whoever opens it waits there,
+  // with what it holds of the context.
+  std::string pipe =
+      testing::TempDir() + "attnrt-pipe-" + std::to_string(getpid());
+  ASSERT_EQ(0, mkfifo(pipe.c_str(), 0600));
+  attnrt_context_params params{};
+  params.struct_size = sizeof(params);
+  params.cpu_threads = 2;
+  params.cuda_library = pipe.c_str();
+  Loaded loaded(&params);
+  Batch batch({30, 17, 30}, 30);
+  ASSERT_EQ("", loaded.run(batch));
+  std::thread loader([&] {
+    attnrt_kernel *kernel = nullptr;
+    EXPECT_EQ(ATTNRT_UNAVAILABLE,
+              attnrt_kernel_load(loaded.bundle, "sums", {kDLCUDA, 0}, nullptr,
+                                 &kernel));
+  });
+  // Opens as soon as there is a reader; the reader gets on when it is closed.
+  int writer = -1;
+  while ((writer = open(pipe.c_str(), O_WRONLY | O_NONBLOCK)) < 0) {
+    ASSERT_EQ(ENXIO, errno);
+    std::this_thread::yield();
+  }
+  Batch planned({30, 17, 30}, 30), larger(std::vector<int32_t>(3000, 9), 30);
+  auto all = planned.all();
+  EXPECT_EQ(0, inChild([&] {
+              // The step that the parent planned, and one of its own.
+              return attnrt_run(loaded.schedule, all.data(), 5, nullptr) ==
+                         ATTNRT_OK &&
+                     planned.y == planned.expected() &&
+                     loaded.run(larger).empty() &&
+                     larger.y == larger.expected();
+            }));
+  close(writer);
+  loader.join();
+  unlink(pipe.c_str());
+}
+
+TEST(Fault, RunsInChildrenWhileOtherThreadsRun) {
+  attnrt_context_params params{};
+  params.struct_size = sizeof(params);
+  params.cpu_threads = 2;
+  Loaded loaded(&params);
+  Batch batch({30, 17, 30}, 30);
+  ASSERT_EQ("", loaded.run(batch));
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      attnrt_schedule *schedule = nullptr;
+      EXPECT_EQ(ATTNRT_OK,
+                attnrt_schedule_create(loaded.kernel, nullptr, &schedule));
+      Batch own({3}, 9);
+      attnrt_step step = own.step();
+      auto all = own.all();
+      while (!stop) {
+        EXPECT_EQ(ATTNRT_OK, attnrt_schedule_update(schedule, &step, nullptr));
+        EXPECT_EQ(ATTNRT_OK, attnrt_run(schedule, all.data(), 5, nullptr));
+      }
+      attnrt_schedule_release(schedule);
+    });
+  }
+  auto all = batch.all();
+  for (int round = 0; round < 300 && !HasFailure(); ++round) {
+    EXPECT_EQ(0, inChild([&] {
+                return attnrt_run(loaded.schedule, all.data(), 5, nullptr) ==
+                           ATTNRT_OK &&
+                       loaded.run(batch).empty();
+              }))
+        << round;
+  }
+  stop = true;
+  for (std::thread &thread : threads) {
+    thread.join();
+  }
 }
 
 TEST(Fault, BundlesInTurnNeverMix) {

@@ -33,6 +33,10 @@
 //     Null is allowed in release.
 //   * Contexts, bundles and kernels may be used by several threads at once. A
 //     schedule belongs to one thread at a time.
+//   * A child of fork() may update, bind and run schedules for the CPU that it
+//     has from its parent, whatever other threads of that did at the fork, and
+//     makes threads of its own. Loading, and GPUs, only if none of them was
+//     loading; the child of a process that used a GPU must not use it (CUDA).
 //   * Callbacks must not call the runtime on the same handle. An exception that
 //     a callback of a C++ engine throws passes through the runtime, which is
 //     left as after a failed call; from `parallel_for` it may only be thrown

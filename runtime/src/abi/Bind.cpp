@@ -131,7 +131,7 @@ Room Schedule::measure(const attnrt_step &largest) {
 void Schedule::bind(const attnrt_step &largest, void *workspace, uint64_t bytes,
                     void *stream) {
   Room room = measure(largest);
-  Memory fresh(kernel->context(), kernel->device);
+  Memory fresh(kernel->context(), kernel->device, kernel->where);
   if (workspace) {
     if (bytes < room.workspaceBytes ||
         reinterpret_cast<uintptr_t>(workspace) % kWorkspaceAlignment) {

@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------===//
 #include "Context.h"
 
-#include <atomic>
 #include <sched.h>
 #include <utility>
 
@@ -58,12 +57,17 @@ Context::~Context() {
 }
 
 attnrt_pool *Context::pool() {
-  std::lock_guard<std::mutex> lock(mutex);
-  if (!threadPool) {
+  attnrt_pool *now = threadPool.load();
+  if (!now) {
     attnrt_pool_options options{numThreads, params.cpu_pin};
-    check(attnrt_pool_create(&options, &threadPool));
+    attnrt_pool *fresh = nullptr;
+    check(attnrt_pool_create(&options, &fresh));
+    if (threadPool.compare_exchange_strong(now, fresh)) {
+      return fresh;
+    }
+    attnrt_pool_destroy(fresh); // another thread was faster
   }
-  return threadPool;
+  return now;
 }
 
 Device &Context::device(DLDevice which) {
@@ -125,7 +129,8 @@ void Memory::reserve(uint64_t wanted, void *newStream) {
             static_cast<unsigned long long>(wanted));
     }
   } else {
-    fresh = context.device(device).allocate(wanted, kAlignment);
+    where = where ? where : &context.device(device);
+    fresh = where->allocate(wanted, kAlignment);
   }
   // The engine's free may throw: what it got is no longer held then, and what
   // took its place is.
@@ -138,6 +143,7 @@ void Memory::borrow(void *data, uint64_t bytes) {
 }
 
 void Memory::take(Memory &other) {
+  where = where ? where : other.where;
   Block old = std::exchange(block, std::exchange(other.block, Block()));
   giveBack(old);
 }
@@ -149,7 +155,7 @@ void Memory::giveBack(const Block &old) {
   if (const attnrt_allocator *own = context.params.allocator) {
     own->free(own->self, device, old.data, old.bytes, old.stream);
   } else {
-    context.device(device).free(old.data, old.bytes);
+    where->free(old.data, old.bytes);
   }
 }
 

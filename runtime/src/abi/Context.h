@@ -11,6 +11,7 @@
 #include "../device/Device.h"
 #include "attnrt/cpu.h"
 
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -64,8 +65,10 @@ public:
   Context(const Context &) = delete;
   Context &operator=(const Context &) = delete;
 
+  /// Made when it is first asked for, under a lock: not for updates and runs,
+  /// which a child of fork() may do while a thread of its parent holds it.
   Device &device(DLDevice which);
-  /// The pool of threads, made when it is first asked for.
+  /// The pool of threads, made when it is first asked for. Takes no lock.
   attnrt_pool *pool();
   int32_t threads() const { return numThreads; }
 
@@ -82,16 +85,17 @@ private:
   std::string cacheDir, cudaLibrary;
   attnrt_allocator allocator{};
   int32_t numThreads;
-  std::mutex mutex;
-  attnrt_pool *threadPool = nullptr;
+  std::atomic<attnrt_pool *> threadPool{nullptr};
+  std::mutex mutex; ///< of `devices`
   std::map<std::pair<int32_t, int32_t>, std::unique_ptr<Device>> devices;
 };
 
-/// A block for states and workspaces, from the engine if it has an allocator.
+/// A block for states and workspaces, from the engine if it has an allocator,
+/// else from the context's device: `where`, or asked for when it is needed.
 class Memory {
 public:
-  Memory(Context &context, DLDevice device)
-      : context(context), device(device) {}
+  Memory(Context &context, DLDevice device, Device *where = nullptr)
+      : context(context), device(device), where(where) {}
   ~Memory() { giveBack(block); }
   Memory(const Memory &) = delete;
   Memory &operator=(const Memory &) = delete;
@@ -117,6 +121,7 @@ private:
 
   Context &context;
   DLDevice device;
+  Device *where;
   Block block;
 };
 

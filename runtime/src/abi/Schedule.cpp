@@ -20,7 +20,7 @@ void attnrt::checkCount(const attnrt_step &step, size_t arguments) {
 
 Schedule::Schedule(std::shared_ptr<Kernel> given, const attnrt_schedule_caps &c)
     : kernel(std::move(given)), caps(c),
-      memory(kernel->context(), kernel->device) {
+      memory(kernel->context(), kernel->device, kernel->where) {
   const int64_t most[] = {caps.max_segments, caps.max_rows,
                           caps.max_items,    caps.max_merges,
                           caps.max_slots,    caps.max_workspace_bytes};
