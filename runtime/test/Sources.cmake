@@ -3,6 +3,7 @@
 set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/AbiTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/Allocations.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/BindFaultTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/BindTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/BundleTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/ConformanceTest.cpp
