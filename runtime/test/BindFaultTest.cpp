@@ -39,8 +39,7 @@ struct Bounded {
   void expectSame() {
     small.y.assign(2, -1);
     auto all = small.all();
-    EXPECT_EQ(ATTNRT_OK,
-              attnrt_run(loaded.schedule, all.data(), 5, nullptr));
+    EXPECT_EQ(ATTNRT_OK, attnrt_run(loaded.schedule, all.data(), 5, nullptr));
     EXPECT_EQ(small.expected(), small.y);
     EXPECT_EQ(ATTNRT_OK, attnrt_schedule_verify(loaded.schedule));
   }

@@ -179,8 +179,8 @@ static int64_t mostBodies(const LaunchWork &work, int32_t threads) {
 
 static uint64_t roundUp(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-/// Threads and scratch, so that runs ask for none. Only the first run in a child
-/// of fork() does, whose threads are new.
+/// Threads and scratch, so that runs ask for none. Only the first run in a
+/// child of fork() does, whose threads are new.
 void CpuSession::reserveScratch(uint64_t bytesOfEngineLoop) {
   uint64_t bytes = kernel.mostScratch;
   bool isThere;
@@ -203,9 +203,8 @@ void CpuSession::reserve(const PlanRoom &room) {
   for (size_t l = 0; l < kernel.launches.size(); ++l) {
     const CpuLaunch &launch = kernel.launches[l];
     int64_t bodies =
-        launch.merge
-            ? room.workers
-            : bodiesOfPoints(room.points[l], kernel.context.threads());
+        launch.merge ? room.workers
+                     : bodiesOfPoints(room.points[l], kernel.context.threads());
     // Variants of a fold are run in one loop.
     uint64_t each = launch.merge ? kernel.mostScratch : launch.scratch;
     bytes = std::max(bytes, roundUp(each) * uint64_t(bodies));

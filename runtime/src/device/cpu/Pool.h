@@ -95,7 +95,7 @@ private:
   uint32_t waitForJob(uint32_t seen);
   void waitForEnd();
 
-  std::mutex turn; ///< held by the caller whose job runs
+  std::mutex turn;                   ///< held by the caller whose job runs
   std::atomic<uint64_t> reserved{0}; ///< scratch that all members have
   std::vector<std::unique_ptr<Member>> members; ///< [0] stands for the caller
 
