@@ -16,6 +16,7 @@
 
 #include "Status.h"
 
+#include <cxxabi.h>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -38,7 +39,16 @@ inline void check(attnrt_status status) {
   }
 }
 
+/// Has the standard library make what it keeps of exceptions for this thread.
+/// Where libstdc++ came by dlopen(), in a program in C, glibc makes it at the
+/// first touch and aborts if there is no memory: better at a thread's first
+/// call than when that has run out.
+inline void prepareToThrow() {
+  asm volatile("" : : "r"(abi::__cxa_get_globals()));
+}
+
 template <class F> attnrt_status guard(F f) {
+  prepareToThrow();
   try {
     f();
     return ATTNRT_OK;

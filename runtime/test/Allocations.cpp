@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Allocations.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <new>
@@ -16,7 +17,14 @@ static thread_local bool hasFiles = true;
 long &attnrt_test::allocationsLeft() { return left; }
 bool &attnrt_test::hasAnonymousFiles() { return hasFiles; }
 
-static bool mayAllocate() { return left < 0 || left-- > 0; }
+static std::atomic<long> made{0}, blocks{0};
+long attnrt_test::allocationsMade() { return made.load(); }
+long attnrt_test::blocksMade() { return blocks.load(); }
+
+static bool mayAllocate() {
+  made.fetch_add(1, std::memory_order_relaxed);
+  return left < 0 || left-- > 0;
+}
 
 void *operator new(size_t size) {
   void *block = mayAllocate() ? std::malloc(size ? size : 1) : nullptr;
@@ -34,6 +42,7 @@ void operator delete(void *block, size_t) noexcept { std::free(block); }
 // The linker hands calls of these to the functions here (--wrap).
 extern "C" void *__real_aligned_alloc(size_t alignment, size_t size);
 extern "C" void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+  blocks.fetch_add(1, std::memory_order_relaxed);
   return mayAllocate() ? __real_aligned_alloc(alignment, size) : nullptr;
 }
 

@@ -17,6 +17,11 @@ namespace attnrt_test {
 /// the runtime); negative: all.
 long &allocationsLeft();
 
+/// Allocations of the whole process so far, and those of them that were blocks
+/// for kernels (aligned_alloc of the runtime).
+long allocationsMade();
+long blocksMade();
+
 /// Whether this thread gets anonymous files.
 bool &hasAnonymousFiles();
 

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Allocations.h"
 #include "FakeCuda.h"
 #include "TestBundle.h"
 #include "attnrt/attnrt.hpp"
@@ -145,6 +146,41 @@ TEST_F(Bind, NoStepAsksForAnything) {
     }
   }
   EXPECT_EQ(0, allocator.asked);
+}
+
+TEST_F(Bind, NoRunAllocates) {
+  auto loop = [](void *, int64_t n, void (*body)(void *, int64_t), void *ctx) {
+    for (int64_t i = 0; i < n; ++i) {
+      body(ctx, i);
+    }
+  };
+  for (bool isEngineLoop : {false, true}) {
+    params.parallel_for = isEngineLoop ? +loop : nullptr;
+    params.cpu_threads = 3;
+    Loaded loaded(&params, kCpu, 1, &caps);
+    Batch largest(std::vector<int32_t>(40, kKeys), kKeys);
+    Workspace workspace(measure(loaded, largest).workspace_bytes);
+    const long atFirst = blocksMade();
+    ASSERT_EQ("", bind(loaded, largest, workspace.data, workspace.bytes));
+    // Scratch of each thread, or of all of them.
+    EXPECT_EQ(isEngineLoop ? 1 : 3, blocksMade() - atFirst);
+    std::mt19937 random(5);
+    for (int s = 0; s < 30; ++s) {
+      // The largest one first: its run is the first one as well.
+      Batch batch(s ? randomLengths(random, 1 + random() % 40) : largest.len,
+                  kKeys);
+      attnrt_step step = batch.step();
+      auto all = batch.all();
+      ASSERT_EQ(ATTNRT_OK,
+                attnrt_schedule_update(loaded.schedule, &step, nullptr));
+      const long before = allocationsMade();
+      attnrt_status status =
+          attnrt_run(loaded.schedule, all.data(), 5, nullptr);
+      EXPECT_EQ(before, allocationsMade()) << s;
+      ASSERT_EQ(ATTNRT_OK, status);
+      EXPECT_EQ(batch.expected(), batch.y) << s;
+    }
+  }
 }
 
 TEST_F(Bind, ACapturedLayoutStays) {

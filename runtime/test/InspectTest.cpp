@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Allocations.h"
 #include "TestBundle.h"
 
 #include "attnrt/plan_format.h"
@@ -92,6 +93,22 @@ TEST(Inspect, TilesAreCountedOncePerRunOfRows) {
   int64_t counts[3] = {7, 7, 7};
   ASSERT_EQ(ATTNRT_OK, attnrt_schedule_count_tiles(silent.schedule, counts));
   EXPECT_EQ(0, counts[0] + counts[1] + counts[2]);
+}
+
+TEST(Inspect, EveryAllocationOfCounting) {
+  Batch batch({9, 30, 0, 16}, 30);
+  auto all = batch.all();
+  Counting counting(true, 3);
+  counting.plan(batch);
+  ASSERT_EQ(ATTNRT_OK, attnrt_run(counting.schedule, all.data(), 5, nullptr));
+  int64_t counts[3] = {7, 7, 7};
+  EXPECT_GT(failEach(
+                [&] {
+                  return attnrt_schedule_count_tiles(counting.schedule, counts);
+                },
+                [&] { EXPECT_EQ(21, counts[0] + counts[1] + counts[2]); }),
+            0);
+  EXPECT_EQ(24, counts[0] + counts[1] + counts[2]);
 }
 
 TEST(Inspect, LaunchesOfAStep) {

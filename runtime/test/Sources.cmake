@@ -3,6 +3,7 @@
 set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/AbiTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/Allocations.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/BindFaultTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/BindTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/BundleTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/ConformanceTest.cpp
@@ -36,6 +37,7 @@ set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/ProblemTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/RunTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/TestBundle.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/TilesTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/ValidateTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/VerifyForestTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/VerifyTest.cpp

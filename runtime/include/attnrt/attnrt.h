@@ -33,6 +33,9 @@
 //     Null is allowed in release.
 //   * Contexts, bundles and kernels may be used by several threads at once. A
 //     schedule belongs to one thread at a time.
+//   * attnrt_run on a CPU leaves a thread's modes as they were (floating-point
+//     control, configuration of AMX tiles). What is in tiles is lost: none
+//     survives a call in the System V ABI.
 //   * A child of fork() may update, bind and run schedules for the CPU that it
 //     has from its parent, whatever other threads of that did at the fork, and
 //     makes threads of its own. Loading, and GPUs, only if none of them was

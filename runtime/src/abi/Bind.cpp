@@ -76,9 +76,11 @@ Room Schedule::Updater::measure() {
     }
   }
   Room room;
+  room.plans.workers = schedule.workers;
   beginPlans();
   for (size_t number = 0; number < program.launches.size(); ++number) {
     room.plans.plans.push_back(mostBytes(number));
+    room.plans.points.push_back(step.works[number].points);
   }
   uint64_t end = 0;
   for (size_t n = 0; n < program.buffers.size(); ++n) {

@@ -54,6 +54,18 @@ std::string attnrt::missingOnThisCpu(const Target &target) {
 #endif
 }
 
+bool attnrt::usesTiles(const Target &target) {
+  for (const std::string &feature : target.features) {
+#define X(tiles)                                                               \
+  if (feature == tiles) {                                                      \
+    return true;                                                               \
+  }
+    ATTNRT_CPU_TILE_FEATURES(X)
+#undef X
+  }
+  return false;
+}
+
 int attnrt::levelOf(const Target &target) {
   int level = 0, number = 0;
 #define X(name)                                                                \

@@ -14,6 +14,9 @@ namespace attnrt {
 /// What the target asks for and this CPU has not, in words; empty if it fits.
 std::string missingOnThisCpu(const Target &target);
 
+/// Whether code for the target computes with tiles of AMX.
+bool usesTiles(const Target &target);
+
 /// To choose among targets that fit: more is better.
 int levelOf(const Target &target);
 

@@ -89,10 +89,12 @@ struct RunInput {
   }
 };
 
-/// Most bytes of what an update hands to a device.
+/// The most that an update hands to a device.
 struct PlanRoom {
-  std::vector<uint64_t> plans; ///< by launch
-  uint64_t carried = 0;
+  std::vector<uint64_t> plans; ///< bytes, by launch
+  uint64_t carried = 0;        ///< bytes
+  int32_t workers = 0;         ///< of the plan of a fold
+  std::vector<int64_t> points; ///< by launch; 0 for folds
 };
 
 /// Of one schedule: what the device keeps between steps.

@@ -9,6 +9,7 @@
 #include "Memory.h"
 #include "Pool.h"
 #include "Run.h"
+#include "Tiles.h"
 
 #include <atomic>
 
@@ -39,7 +40,8 @@ struct CpuKernel : LoadedKernel {
 
   Context &context;
   std::vector<CpuLaunch> launches;
-  uint64_t mostScratch = 0;
+  uint64_t mostScratch = 0; ///< of a body of any launch
+  bool usesTiles = false;   ///< of AMX
 };
 
 /// A loop over bodies, each with scratch of its own.
@@ -51,12 +53,14 @@ struct Loop {
   uint64_t stride;
   // Of the pool: one for each of its threads.
   ThreadTeam *team;
+  bool usesTiles = false;
 };
 
 class CpuSession : public Session {
 public:
   explicit CpuSession(const CpuKernel &kernel)
       : kernel(kernel), variants(kernel.launches.size()) {}
+  void reserve(const PlanRoom &room) override;
   void update(const std::vector<LaunchWork> &works, const void *, uint64_t,
               void *stream) override;
   void zero(const attnrt_tensor &tensor, void *) override {
@@ -70,6 +74,7 @@ private:
   void runPoints(const CpuLaunch &launch, int64_t points,
                  const attnrt_args &args);
   void loop(int64_t n, uint64_t scratchBytes, Loop loop);
+  void reserveScratch(uint64_t bytesOfEngineLoop);
 
   const CpuKernel &kernel;
   Scratch scratch; ///< for an engine's loop
@@ -115,6 +120,7 @@ CpuDevice::load(const std::vector<PartCode> &parts) {
   auto loaded = std::make_unique<CpuKernel>(context);
   for (const PartCode &part : parts) {
     const Program &program = *part.program;
+    loaded->usesTiles |= usesTiles(part.bundle->targets[program.target]);
     auto find = [&](uint32_t number) {
       void *found = part.host->find(program.kernels[number].symbol);
       if (!found) {
@@ -160,37 +166,66 @@ std::unique_ptr<Session> CpuKernel::makeSession(int32_t, bool) {
 // Loops
 //===----------------------------------------------------------------------===//
 
+/// Most bodies of a loop over points: runs of them.
+static int64_t bodiesOfPoints(int64_t points, int32_t threads) {
+  return std::min<int64_t>(points, int64_t(threads) * 16);
+}
+
 /// Most bodies of one loop: workers of a plan, or runs of points.
 static int64_t mostBodies(const LaunchWork &work, int32_t threads) {
-  if (work.plan) {
-    return attnrt_plan_stages(work.plan)[0].workers;
-  }
-  return std::min<int64_t>(work.points, int64_t(threads) * 16);
+  return work.plan ? attnrt_plan_stages(work.plan)[0].workers
+                   : bodiesOfPoints(work.points, threads);
 }
 
 static uint64_t roundUp(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-/// Memory for an engine's loop, so that runs ask for none.
+/// Threads and scratch, so that runs ask for none. Only the first run in a
+/// child of fork() does, whose threads are new.
+void CpuSession::reserveScratch(uint64_t bytesOfEngineLoop) {
+  uint64_t bytes = kernel.mostScratch;
+  bool isThere;
+  if (kernel.context.params.parallel_for) {
+    bytes = bytesOfEngineLoop;
+    isThere = scratch.reserve(bytes);
+  } else {
+    ThreadTeam *team = kernel.context.pool()->current();
+    isThere = team && team->reserve(bytes);
+  }
+  if (!isThere) {
+    raise(ATTNRT_RESOURCE_EXHAUSTED,
+          "no threads, or no memory for %llu scratch bytes",
+          static_cast<unsigned long long>(bytes));
+  }
+}
+
+void CpuSession::reserve(const PlanRoom &room) {
+  uint64_t bytes = 0;
+  for (size_t l = 0; l < kernel.launches.size(); ++l) {
+    const CpuLaunch &launch = kernel.launches[l];
+    int64_t bodies =
+        launch.merge ? room.workers
+                     : bodiesOfPoints(room.points[l], kernel.context.threads());
+    // Variants of a fold are run in one loop.
+    uint64_t each = launch.merge ? kernel.mostScratch : launch.scratch;
+    bytes = std::max(bytes, roundUp(each) * uint64_t(bodies));
+  }
+  reserveScratch(bytes);
+}
+
 void CpuSession::update(const std::vector<LaunchWork> &works, const void *,
                         uint64_t, void *) {
-  if (!kernel.context.params.parallel_for) {
-    kernel.context.pool();
-    return;
-  }
   uint64_t bytes = 0;
   for (size_t l = 0; l < works.size(); ++l) {
     uint64_t bodies = uint64_t(mostBodies(works[l], kernel.context.threads()));
     bytes = std::max(bytes, roundUp(scratchOf(kernel, l, works[l])) * bodies);
   }
-  if (!scratch.reserve(bytes)) {
-    raise(ATTNRT_RESOURCE_EXHAUSTED, "no memory for %llu scratch bytes",
-          static_cast<unsigned long long>(bytes));
-  }
+  reserveScratch(bytes);
 }
 
 static void engineBody(void *ctx, int64_t i) {
   const Loop &loop = *static_cast<const Loop *>(ctx);
   KernelMode mode;
+  TileConfig tiles(loop.usesTiles);
   loop.body(loop.ctx, i, loop.scratch + loop.stride * uint64_t(i));
 }
 
@@ -204,6 +239,7 @@ void CpuSession::loop(int64_t n, uint64_t scratchBytes, Loop l) {
   if (params.parallel_for) {
     l.scratch = static_cast<char *>(scratch.data());
     l.stride = roundUp(scratchBytes);
+    l.usesTiles = kernel.usesTiles;
     params.parallel_for(params.parallel_self, n, engineBody, &l);
     return;
   }
@@ -289,8 +325,7 @@ void CpuSession::runPoints(const CpuLaunch &launch, int64_t points,
   if (!points) {
     return;
   }
-  int64_t bodies = mostBodies(LaunchWork{nullptr, points, 1, nullptr},
-                              kernel.context.threads());
+  int64_t bodies = bodiesOfPoints(points, kernel.context.threads());
   Points work{launch, args, points, (points + bodies - 1) / bodies};
   bodies = (points + work.run - 1) / work.run;
   loop(bodies, launch.scratch,
@@ -307,6 +342,7 @@ void CpuSession::runPoints(const CpuLaunch &launch, int64_t points,
 
 void CpuSession::run(const std::vector<LaunchWork> &works,
                      const RunInput &input, void *) {
+  TileConfig tiles(kernel.usesTiles);
   for (size_t l = 0; l < works.size(); ++l) {
     input.enter(l);
     if (works[l].plan) {

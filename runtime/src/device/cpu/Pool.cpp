@@ -226,6 +226,30 @@ void ThreadTeam::waitForEnd() {
   callerSleeps.store(false);
 }
 
+bool ThreadTeam::reserveInTurn(uint64_t scratchBytes) {
+  if (scratchBytes <= reserved.load()) {
+    return true;
+  }
+  for (auto &member : members) {
+    if (!member->scratch.reserve(scratchBytes)) {
+      return false;
+    }
+  }
+  reserved.store(scratchBytes);
+  return true;
+}
+
+bool ThreadTeam::reserve(uint64_t scratchBytes) {
+  if (scratchBytes <= reserved.load()) {
+    return true;
+  }
+  if (inside.team == this) {
+    return true; // this thread's turn lasts: what it runs reserves its own
+  }
+  std::lock_guard<std::mutex> lock(turn);
+  return reserveInTurn(scratchBytes);
+}
+
 bool ThreadTeam::run(int64_t n, attnrt_body_fn newBody, void *newCtx,
                      uint64_t scratchBytes) {
   if (inside.team == this) {
@@ -238,10 +262,8 @@ bool ThreadTeam::run(int64_t n, attnrt_body_fn newBody, void *newCtx,
     return true;
   }
   std::lock_guard<std::mutex> lock(turn);
-  for (auto &member : members) {
-    if (!member->scratch.reserve(scratchBytes)) {
-      return false;
-    }
+  if (!reserveInTurn(scratchBytes)) {
+    return false;
   }
   KernelMode mode;
   Inside here(this, 0);

@@ -62,6 +62,11 @@ public:
   static ThreadTeam *start(int32_t threads, bool pin, bool all);
   ~ThreadTeam();
 
+  /// Makes room for runs with so many bytes of scratch for each thread: these
+  /// ask for no memory then. Waits for the run that has its turn if there is
+  /// not the room yet. False if there is no memory.
+  bool reserve(uint64_t scratchBytes);
+
   /// Runs on the team, or on this thread alone where `thread` of the team is
   /// already inside a body. False if there is no memory for scratch.
   bool run(int64_t n, attnrt_body_fn body, void *ctx, uint64_t scratchBytes);
@@ -83,13 +88,15 @@ private:
 
   explicit ThreadTeam(pid_t process) : process(process) {}
   bool startMembers(int32_t threads, bool pin, bool all);
+  bool reserveInTurn(uint64_t scratchBytes);
   static void *threadMain(void *member);
   void serve(int32_t thread);
   void claim(uint32_t job, int32_t thread);
   uint32_t waitForJob(uint32_t seen);
   void waitForEnd();
 
-  std::mutex turn; ///< held by the caller whose job runs
+  std::mutex turn;                   ///< held by the caller whose job runs
+  std::atomic<uint64_t> reserved{0}; ///< scratch that all members have
   std::vector<std::unique_ptr<Member>> members; ///< [0] stands for the caller
 
   // Written by the caller while the ticket is closed.
