@@ -9,7 +9,11 @@
 // CHECK:           scf.for %[[N:[^ ]+]] = %{{.+}} to %[[BLOCKS:.+]] step
 // CHECK-NEXT:        memref.store %[[NO]], %[[TABLE:.+]][%[[T]], %[[N]]] : memref<?x?xi1
 // CHECK:           %[[COUNT:.+]] = tile.load %{{.+}}[%[[T]]]
-// CHECK:           %[[END:.+]] = arith.index_cast %[[COUNT]]
+// CHECK:           %[[SAID:.+]] = arith.index_cast %[[COUNT]]
+// No more than the list has, and than the selection may hold.
+// CHECK:           %[[LISTED:.+]] = memref.dim %{{.+}}, %c1
+// CHECK:           %[[THERE:.+]] = arith.minsi %[[SAID]], %[[LISTED]]
+// CHECK:           %[[END:.+]] = arith.minsi %[[THERE]], %c32
 // CHECK:           scf.for %[[I:[^ ]+]] = %{{.+}} to %[[END]] step
 // CHECK:             memref.load %{{.+}}[%[[T]], %[[I]]] : memref<?x?xi32
 // CHECK:             %[[C:.+]] = arith.index_cast
