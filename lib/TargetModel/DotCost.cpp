@@ -48,6 +48,7 @@ double attn::getDotCost(const DotProblem &problem, DotForm form, int64_t rows) {
     return operands * (blocks * (load + change) + rows);
   }
   case DotForm::tiles:
+  case DotForm::turnedTiles:
     break;
   case DotForm::rowLanes: {
     double copy = problem.converts ? load + 1 + storeOperation : 0;
@@ -69,7 +70,12 @@ DotForm attn::chooseManyRows(const DotProblem &problem) {
 FewRows attn::chooseFewRows(const DotProblem &problem, int64_t mostRows,
                             int64_t rowStep) {
   if (chooseManyRows(problem) == DotForm::tiles) {
-    return {};
+    if (!problem.columnsLieAlongDepth) {
+      return {};
+    }
+    // Squares of words are turned: the sums of each group of rows, or B once.
+    int64_t groups = std::max<int64_t>(problem.depth / kMatrixDepth - 1, 1);
+    return {DotForm::turnedTiles, std::min(groups * kMatrixRows, mostRows)};
   }
   FewRows few;
   few.form = problem.columnsLieAlongDepth ? DotForm::rowLanes : DotForm::direct;

@@ -20,6 +20,7 @@ TARGETS = ["x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4+avx512bf16",
 POINTS = [
     "dtype=bf16,head=128,gqa=4,phase=decode,split=3",
     "dtype=bf16,head=96,gqa=7,page=24,phase=spec4,mask=window",
+    "dtype=bf16,head=64,gqa=16,page=1,phase=spec4,split=3",
     "dtype=bf16,head=24,page=none,phase=prefill,data=needle",
     "dtype=bf16,head=256,gqa=5,page=24,phase=chunk,mask=window,split=3",
     "dtype=bf16,head=64,gqa=1,phase=prefill,mask=blocks,data=needle",

@@ -36,7 +36,19 @@ TEST(DotCost, AMatrixUnitTakesAllRowsThatFitItsTiles) {
   EXPECT_EQ(chooseManyRows(problem), DotForm::packed);
   problem.hasMatrixUnit = true;
   EXPECT_EQ(chooseManyRows(problem), DotForm::tiles);
-  EXPECT_EQ(chooseFewRows(problem, 120, 4).rows, 0);
+  // Few rows are turned instead of columns that lie along the depth; others
+  // are packed whatever the rows are.
+  FewRows few = chooseFewRows(problem, 120, 4);
+  EXPECT_EQ(few.form, DotForm::turnedTiles);
+  EXPECT_EQ(few.rows, 48);
+  EXPECT_EQ(chooseFewRows(problem, 8, 4).rows, 8);
+  DotProblem shallow = problem;
+  shallow.depth = 32;
+  EXPECT_EQ(chooseFewRows(shallow, 120, 4).rows, 16);
+  DotProblem weighted = values(true);
+  weighted.hasMatrixUnit = true;
+  EXPECT_EQ(chooseManyRows(weighted), DotForm::tiles);
+  EXPECT_EQ(chooseFewRows(weighted, 120, 4).rows, 0);
   for (auto [columns, depth] : {std::pair{56, 128}, std::pair{64, 112}}) {
     problem.columns = columns;
     problem.depth = depth;

@@ -43,7 +43,9 @@ constexpr int64_t kMatrixRowsOfPacking = 64;
 /// rows and sums.
 constexpr int64_t kMatrixPanelBytes = 16 * 1024;
 
-enum class DotForm { packed, direct, rowLanes, tiles };
+/// turnedTiles: of few rows on a matrix unit, where B's columns lie along the
+/// depth. They are its rows as they lie, and the sums are turned.
+enum class DotForm { packed, direct, rowLanes, tiles, turnedTiles };
 
 struct DotProblem {
   /// Columns and the contracted extent; rows are asked about one by one.

@@ -340,9 +340,15 @@ void KernelLowering::lowerRows(RowsOp op) {
     sym = makeBuffer({size}, b.getI32Type());
     buffers[op.getSym()] = sym;
   }
+  // Of live rows in whole blocks, those of a matrix unit too; nothing reads
+  // more.
   int64_t padded = cast<MemRefType>(coord.memref.getType()).getDimSize(0);
+  Value end =
+      arith::CeilDivUIOp::create(b, counts[op].second, index(kMatrixRows));
+  end = arith::MulIOp::create(b, end, index(kMatrixRows));
+  end = arith::MinUIOp::create(b, end, index(padded));
   nest([&] {
-    loop(index(0), index(padded), 1, [&](Value i) {
+    loop(index(0), end, 1, [&](Value i) {
       Value r = arith::AddIOp::create(b, first, i);
       r = arith::MinSIOp::create(b, r, last);
       Value q = arith::DivUIOp::create(b, r, group);

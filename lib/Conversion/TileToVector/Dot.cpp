@@ -134,9 +134,8 @@ Value KernelLowering::multiplyAdd(const DotPlan &plan, Value x, Value y,
       .getResult(0);
 }
 
-/// x[0], y[0], x[1], y[1], .. from element `first` on, of `count` each.
-static Value interleave(ImplicitLocOpBuilder &b, Value x, Value y,
-                        int64_t first, int64_t count) {
+Value tile::interleave(ImplicitLocOpBuilder &b, Value x, Value y, int64_t first,
+                       int64_t count) {
   int64_t size = cast<VectorType>(x.getType()).getDimSize(0);
   SmallVector<int64_t> order;
   for (int64_t i = first; i < first + count; ++i) {
@@ -281,6 +280,9 @@ void KernelLowering::lowerDot(DotOp op, const Buffer &c, bool accumulate) {
           return lanesAlongColumns(op, DotForm::direct, c, accumulate);
         }
         packRows(op);
+        if (planOf(op).few.form == DotForm::turnedTiles) {
+          return turnedTiles(op, c, accumulate);
+        }
         lanesAlongRows(op, c, accumulate);
       },
       [&] {
@@ -308,10 +310,10 @@ void KernelLowering::prepareDots(Value v) {
     byRows(
         dot,
         [&] {
-          if (planOf(dot).few.form == DotForm::rowLanes) {
-            packRows(dot);
-          } else {
+          if (planOf(dot).few.form == DotForm::direct) {
             prepare();
+          } else {
+            packRows(dot);
           }
         },
         prepare);

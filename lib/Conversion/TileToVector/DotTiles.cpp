@@ -17,91 +17,15 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KernelLowering.h"
+#include "MatrixUnit.h"
 
 using namespace attn;
 using namespace attn::tile;
 
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /// Steps along the depth that are written out; more are a loop of these.
 static constexpr int64_t mostUnrolled = 8;
-
-namespace {
-/// The instructions, on tiles of `rows` rows.
-class TileUnit {
-public:
-  TileUnit(ImplicitLocOpBuilder &b, int64_t rows)
-      : b(b), type(LLVM::LLVMX86AMXType::get(b.getContext())),
-        rows(constant(16, rows)), bytes(constant(16, kMatrixRowBytes)) {}
-
-  Value zero() { return call("tilezero", type, {rows, bytes}); }
-  Value load(Value address, int64_t stride) {
-    return call("tileloadd64", type,
-                {rows, bytes, address, constant(64, stride)});
-  }
-  /// Of B: a row for each pair along the depth, whatever the rows of A are.
-  Value loadPairs(Value address) {
-    return call("tileloadd64", type,
-                {constant(16, kMatrixDepth / 2), bytes, address,
-                 constant(64, kMatrixRowBytes)});
-  }
-  Value multiplyAdd(Value sum, Value x, Value y) {
-    return call("tdpbf16ps", type, {rows, bytes, bytes, sum, x, y});
-  }
-  void store(Value v, Value address, int64_t stride) {
-    call("tilestored64", Type(),
-         {rows, bytes, address, constant(64, stride), v});
-  }
-
-private:
-  Value constant(unsigned bits, int64_t v) {
-    return LLVM::ConstantOp::create(b, b.getIntegerType(bits), v);
-  }
-  Value call(StringRef name, Type result, ValueRange operands) {
-    auto attr = b.getStringAttr("llvm.x86." + name + ".internal");
-    if (!result) {
-      LLVM::CallIntrinsicOp::create(b, attr, operands);
-      return Value();
-    }
-    return LLVM::CallIntrinsicOp::create(b, result, attr, operands)
-        .getResult(0);
-  }
-
-  ImplicitLocOpBuilder &b;
-  Type type;
-  Value rows, bytes;
-};
-
-/// A row-major buffer whose addresses are computed in bytes.
-struct Plane {
-  Value base; // index
-  int64_t rowBytes, elementBytes;
-};
-} // namespace
-
-static Plane planeOf(ImplicitLocOpBuilder &b, Value memref) {
-  auto type = cast<MemRefType>(memref.getType());
-  int64_t bytes = type.getElementTypeBitWidth() / 8;
-  return {memref::ExtractAlignedPointerAsIndexOp::create(b, memref),
-          type.getShape().back() * bytes, bytes};
-}
-
-/// base + row * rowBytes + column * elementBytes + offset, as a pointer.
-static Value addressOf(ImplicitLocOpBuilder &b, const Plane &plane, Value row,
-                       Value column, int64_t offset) {
-  auto plus = [&](Value sum, Value n, int64_t each) -> Value {
-    Value step = arith::ConstantIndexOp::create(b, each);
-    Value bytes = arith::MulIOp::create(b, n, step);
-    return arith::AddIOp::create(b, sum, bytes);
-  };
-  Value at = plus(plane.base, row, plane.rowBytes);
-  at = plus(at, column, plane.elementBytes);
-  if (offset) {
-    at =
-        arith::AddIOp::create(b, at, arith::ConstantIndexOp::create(b, offset));
-  }
-  at = arith::IndexCastOp::create(b, b.getI64Type(), at);
-  return LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()),
-                                  at);
-}
 
 Value KernelLowering::packsLonger(DotOp op) {
   Value rows = rowCount(op.getResult(), /*rounded=*/false);
@@ -122,13 +46,23 @@ void KernelLowering::inMatrixTiles(DotOp op, const Buffer &c, bool accumulate) {
   while (steps % unroll) {
     --unroll;
   }
-  Plane left = planeOf(b, rowMajor(plan.a, plan.element).memref);
-  Plane right = planeOf(b, packs[op].memref), sums = planeOf(b, c.memref);
   int64_t panelBytes = depth / 2 * kMatrixRowBytes;
+  int64_t panels = columns / kMatrixColumns;
+  // Panels that stay in the first level: packed one group after the other.
+  int64_t stay = std::max<int64_t>(kMatrixPanelBytes / panelBytes / 2 * 2, 2);
+  stay = std::min(stay, panels);
+  auto known = packs.find(op);
+  bool isPacked = known != packs.end();
+  Pack pack = isPacked ? known->second : makePack(op, stay);
+  Plane left = planeOf(b, rowMajor(plan.a, plan.element).memref);
+  Plane right = planeOf(b, pack.memref), sums = planeOf(b, c.memref);
   TileUnit unit(b, height);
 
-  // `high` x `wide` tiles of sums from row i and panel p on.
-  auto block = [&](Value i, Value p, int64_t high, int64_t wide) {
+  using Fetch = function_ref<void()>;
+  // `high` x `wide` tiles of sums from row i and panel p on, which is the
+  // panel `at` of those packed. Calls `fetch` with the number of each step.
+  auto block = [&](Value i, Value p, Value at, int64_t high, int64_t wide,
+                   Fetch fetch) {
     Value j = arith::MulIOp::create(b, p, index(kMatrixColumns));
     SmallVector<Value> accs, places;
     for (int64_t r = 0; r < high; ++r) {
@@ -147,7 +81,7 @@ void KernelLowering::inMatrixTiles(DotOp op, const Buffer &c, bool accumulate) {
           Plane panel{right.base, panelBytes, kMatrixRowBytes / 2};
           int64_t offset =
               n * panelBytes + u * (kMatrixDepth / 2) * kMatrixRowBytes;
-          ys.push_back(unit.loadPairs(addressOf(b, panel, p, first, offset)));
+          ys.push_back(unit.loadPairs(addressOf(b, panel, at, first, offset)));
         }
         for (int64_t r = 0; r < high; ++r) {
           int64_t offset =
@@ -158,6 +92,9 @@ void KernelLowering::inMatrixTiles(DotOp op, const Buffer &c, bool accumulate) {
             Value &sum = accs[r * wide + n];
             sum = unit.multiplyAdd(sum, x, ys[n]);
           }
+        }
+        if (u == 0) {
+          fetch();
         }
       }
       return accs;
@@ -172,54 +109,54 @@ void KernelLowering::inMatrixTiles(DotOp op, const Buffer &c, bool accumulate) {
       unit.store(sum, place, sums.rowBytes);
     }
   };
-  int64_t panels = columns / kMatrixColumns, pairs = panels / 2 * 2;
-  Value packs = packsLonger(op);
-  Value fetches =
-      arith::XOrIOp::create(b, packs, constant(b.getBoolAttr(true)));
-  int64_t rowTrips = (type.getDimSize(0) + 2 * height - 1) / (2 * height);
-  auto fetch = [&](Value i, Value p) {
-    auto share = [&] {
+
+  Value isFew = packsLonger(op);
+  Value live = arith::CeilDivUIOp::create(b, liveRowsOf(op), index(height));
+  Value rowTrips = arith::CeilDivUIOp::create(b, live, index(2));
+  Value whole = arith::DivUIOp::create(b, live, index(2));
+  whole = arith::MulIOp::create(b, whole, index(2 * height));
+  Value end = arith::MulIOp::create(b, live, index(height));
+  int64_t pairs = panels / 2;
+  // Rows from .. to meet `count` panels from `first` on, which are panels from
+  // `at` on of those packed.
+  auto meet = [&](Value from, Value to, int64_t high, Value first, Value at,
+                  int64_t count) {
+    loop(from, to, high * height, [&](Value i) {
       Value row = arith::DivUIOp::create(b, i, index(2 * height));
-      Value trip = arith::MulIOp::create(b, row, index(pairs / 2));
-      Value panel = arith::DivUIOp::create(b, p, index(2));
-      prefetchShare(op.getB(), arith::AddIOp::create(b, trip, panel),
-                    rowTrips * pairs / 2);
-      return SmallVector<Value>();
-    };
-    branch(fetches, {}, share, nullptr);
-  };
-  // All rows meet the panels that stay in the first level, then the next ones.
-  int64_t stay = std::max<int64_t>(kMatrixPanelBytes / panelBytes / 2 * 2, 2);
-  auto rows = [&](Value from, Value to, int64_t high) {
-    auto meet = [&](Value first, int64_t count) {
-      loop(from, to, high * height, [&](Value i) {
-        Value last = addIndex(first, count);
-        loop(first, last, 2, [&](Value p) {
-          fetch(i, p);
-          block(i, p, high, 2);
+      Value trips = arith::MulIOp::create(b, rowTrips, index(pairs));
+      loop(index(0), index(count / 2 * 2), 2, [&](Value n) {
+        Value p = arith::AddIOp::create(b, first, n);
+        Value trip = arith::MulIOp::create(b, row, index(pairs));
+        trip = arith::AddIOp::create(b, trip,
+                                     arith::DivUIOp::create(b, p, index(2)));
+        block(i, p, arith::AddIOp::create(b, at, n), high, 2, [&] {
+          prefetchSite({op, /*inPack=*/false}, isFew, trip, trips);
         });
       });
-    };
-    int64_t even = pairs / stay * stay;
-    if (even) {
-      loop(index(0), index(even), stay, [&](Value p) { meet(p, stay); });
-    }
-    if (even < pairs) {
-      meet(index(even), pairs - even);
-    }
-    if (pairs < panels) {
-      loop(from, to, high * height,
-           [&](Value i) { block(i, index(pairs), high, 1); });
-    }
+      if (count % 2) {
+        block(i, addIndex(first, count - 1), addIndex(at, count - 1), high, 1,
+              [] {});
+      }
+    });
   };
-  Value end = arith::CeilDivUIOp::create(b, liveRowsOf(op), index(height));
-  Value whole = arith::DivUIOp::create(b, end, index(2));
-  whole = arith::MulIOp::create(b, whole, index(2 * height));
-  end = arith::MulIOp::create(b, end, index(height));
-  nest([&] {
-    if (type.getDimSize(0) > height) {
-      rows(index(0), whole, 2);
+  auto group = [&](Value first, int64_t count) {
+    if (!isPacked) {
+      packPanels(op, pack, first, count, count * kMatrixColumns);
     }
-    rows(whole, end, 1);
-  });
+    Value at = isPacked ? first : index(0);
+    nest([&] {
+      if (type.getDimSize(0) > height) {
+        meet(index(0), whole, 2, first, at, count);
+      }
+      meet(whole, end, 1, first, at, count);
+    });
+  };
+  int64_t even = panels / stay * stay;
+  std::vector<Level> outer;
+  outer.swap(levels);
+  loop(index(0), index(even), stay, [&](Value p) { group(p, stay); });
+  if (even < panels) {
+    group(index(even), panels - even);
+  }
+  levels.swap(outer);
 }

@@ -101,6 +101,9 @@ struct DotPlan {
 /// their number clear, and q's in the places between; and the other lanes.
 std::pair<SmallVector<int64_t>, SmallVector<int64_t>> getExchange(int64_t w,
                                                                   int64_t h);
+/// x[0], y[0], x[1], y[1], .. from element `first` on, of `count` each.
+Value interleave(ImplicitLocOpBuilder &b, Value x, Value y, int64_t first,
+                 int64_t count);
 /// What users' memory holds: LLVM has no types for 8-bit floats, and a bit has
 /// a byte of its own.
 Type storedType(Type element);
@@ -252,6 +255,9 @@ private:
   //===--- Operands of dots (DotPack.cpp) --------------------------------===//
   void packB(DotOp op);
   void packPanels(DotOp op);
+  void packPanels(DotOp op, const Pack &pack, Value first, int64_t panels,
+                  int64_t n);
+  Pack makePack(DotOp op, int64_t panels);
   void packRows(DotOp op);
   Value pairLane(Value pair, int64_t lanes);
 
@@ -265,6 +271,10 @@ private:
   /// Whether packing B takes longer than multiplying it. The next tile's
   /// columns are fetched meanwhile, in whichever takes longer.
   Value packsLonger(DotOp op);
+
+  //===--- Dots of few rows on a matrix unit (DotTurned.cpp) -------------===//
+  void turnedTiles(DotOp op, const Buffer &c, bool accumulate);
+  std::pair<Value, Value> columnsAsRows(DotOp op, Value first, Value copy);
 
   //===--- Addresses of the next tile (Lookahead.cpp) --------------------===//
   /// Loads of a step whose addresses depend on the number of the tile alone.
@@ -282,10 +292,19 @@ private:
   /// Finds, in front of the step of `tile`, what is not known yet of it and the
   /// next one before `end`.
   void lookAhead(FoldOp op, const Ahead &ahead, Value tile, Value end);
+  /// Where a dot on a matrix unit fetches of the next tile: while it
+  /// packs B, or multiplies.
+  struct FetchSite {
+    DotOp dot;
+    bool inPack;
+  };
+  void findFetchingDots(FoldOp op);
   bool isFetchedByDots(LoadOp load);
   /// Fetches of the block `v` of the next tile what falls to trip number `trip`
   /// of `trips`, in the order of memory.
   void prefetchShare(Value v, Value trip, int64_t trips);
+  void prefetchSite(FetchSite site, Value isFew, Value trip, Value trips);
+  void prefetchRows(LoadOp load, Value from, Value to, Value trip, Value trips);
   void prefetch(Value p, int64_t bytes, bool ahead);
 
   //===--- Regions (Regions.cpp) -----------------------------------------===//
@@ -325,6 +344,7 @@ private:
   DenseMap<std::pair<Value, Type>, Buffer> converted; // operands of dots
   DenseMap<Operation *, Buffer> tables;               // addresses of a load
   DenseMap<Operation *, Buffer> nextTables; // the same of the next tile
+  SmallVector<DotOp> fetchingDots;          // of the step, on a matrix unit
   DenseMap<Operation *, bool> decided;      // scf.if -> the arm taken
   DenseMap<Value, Operation *> rowSource;
   DenseMap<Operation *, std::pair<Value, Value>> counts; // exact, rounded

@@ -156,13 +156,85 @@ bool KernelLowering::isFetchedByDots(LoadOp load) {
   return true;
 }
 
-void KernelLowering::prefetchShare(Value v, Value trip, int64_t trips) {
+static LoadOp getLoadOf(Value v) {
   if (auto extension = v.getDefiningOp<arith::ExtFOp>()) {
     v = extension.getIn();
   }
-  auto load = v.getDefiningOp<LoadOp>();
-  auto it = nextTables.find(load);
-  if (!load || it == nextTables.end()) {
+  return v.getDefiningOp<LoadOp>();
+}
+
+static int64_t getRows(LoadOp load) {
+  return cast<VectorType>(load.getResult().getType()).getDimSize(0);
+}
+
+void KernelLowering::findFetchingDots(FoldOp op) {
+  fetchingDots.clear();
+  op.getStep().walk([&](DotOp dot) {
+    LoadOp load = getLoadOf(dot.getB());
+    if (load && nextTables.count(load) && planOf(dot).many == DotForm::tiles) {
+      fetchingDots.push_back(dot);
+    }
+  });
+}
+
+/// Memory is busy all the time if each place fetches for as long as it works,
+/// whichever block is next: with few rows the blocks are cut into as many parts
+/// as there are places, which take about as long as each other. With many the
+/// products take the time, and each fetches its own.
+void KernelLowering::prefetchSite(FetchSite site, Value isFew, Value trip,
+                                  Value trips) {
+  if (!llvm::is_contained(fetchingDots, site.dot)) {
+    return;
+  }
+  int64_t sites = 0, number = 0, all = 0;
+  for (DotOp dot : fetchingDots) {
+    bool packs = planOf(dot).few.form != DotForm::turnedTiles;
+    if (dot == site.dot) {
+      number = sites + (packs && !site.inPack);
+    }
+    sites += 1 + packs;
+    all += getRows(getLoadOf(dot.getB()));
+  }
+  int64_t begin = all * number / sites, end = all * (number + 1) / sites;
+  int64_t before = 0;
+  for (DotOp dot : fetchingDots) {
+    LoadOp load = getLoadOf(dot.getB());
+    int64_t size = getRows(load);
+    int64_t from = std::clamp(begin - before, int64_t(0), size);
+    int64_t to = std::clamp(end - before, int64_t(0), size);
+    before += size;
+    bool isOwn = dot == site.dot && !site.inPack;
+    if (from == to && !isOwn) {
+      continue;
+    }
+    auto either = [&](int64_t few, int64_t many) {
+      return b.createOrFold<arith::SelectOp>(isFew, index(few), index(many));
+    };
+    prefetchRows(load, either(from, 0), either(to, isOwn ? size : 0), trip,
+                 trips);
+  }
+}
+
+/// Rows of the next tile: those of one of `trips` from `from` to `to`.
+void KernelLowering::prefetchRows(LoadOp load, Value from, Value to, Value trip,
+                                  Value trips) {
+  auto type = cast<VectorType>(load.getResult().getType());
+  int64_t rowBytes = type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
+  Value count = arith::SubIOp::create(b, to, from);
+  Value share = arith::CeilDivUIOp::create(b, count, trips);
+  from = arith::AddIOp::create(b, from, arith::MulIOp::create(b, trip, share));
+  to = arith::MinUIOp::create(b, to, arith::AddIOp::create(b, from, share));
+  auto ptr = LLVM::LLVMPointerType::get(b.getContext());
+  loop(from, to, 1, [&](Value row) {
+    Value p = LLVM::IntToPtrOp::create(
+        b, ptr, loadBuffer(nextTables[load], Point{{row}}));
+    prefetch(p, rowBytes, /*ahead=*/true);
+  });
+}
+
+void KernelLowering::prefetchShare(Value v, Value trip, int64_t trips) {
+  LoadOp load = getLoadOf(v);
+  if (!load || !nextTables.count(load)) {
     return;
   }
   auto type = cast<VectorType>(load.getResult().getType());
@@ -186,8 +258,8 @@ void KernelLowering::prefetchShare(Value v, Value trip, int64_t trips) {
     Value row = arith::DivUIOp::create(b, here, index(inRow));
     Value byte = arith::MulIOp::create(
         b, arith::RemUIOp::create(b, here, index(inRow)), index(lineBytes));
-    Value p =
-        LLVM::IntToPtrOp::create(b, ptr, loadBuffer(it->second, Point{{row}}));
+    Value p = LLVM::IntToPtrOp::create(
+        b, ptr, loadBuffer(nextTables[load], Point{{row}}));
     p = LLVM::GEPOp::create(b, ptr, b.getI8Type(), p,
                             ArrayRef<LLVM::GEPArg>{toI64(byte)});
     prefetch(p, std::min(share, inRow) * lineBytes, /*ahead=*/true);

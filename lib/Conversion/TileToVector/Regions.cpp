@@ -308,6 +308,7 @@ void KernelLowering::lowerFold(FoldOp op) {
   for (LoadOp load : ahead.loads) {
     nextTables[load] = Buffer();
   }
+  findFetchingDots(op);
   auto tile = [&](Value k, Value end) {
     scalars.map(cls.getArgument(0), k);
     lowerBlock(cls);

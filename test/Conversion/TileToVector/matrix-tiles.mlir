@@ -1,18 +1,28 @@
 // RUN: attn-opt %s -convert-tile-to-vector="dots-bf16=true tiles-bf16=true" | FileCheck %s
 // RUN: attn-opt %s -convert-tile-to-vector="tiles-bf16=true" | FileCheck %s --check-prefix=ALONE
-// A matrix unit multiplies both dots of bf16, with as many live rows as there are: the keys and values are packed always, and the next ones fetched in what takes longer, packing or multiplying. Sums of the second dot start from the state.
+// A matrix unit multiplies both dots of bf16. With few live rows keys are its rows where they lie, if they have one distance, and the sums are turned; with many, keys are packed part by part, where they are multiplied. Values are packed that way always. Whatever works fetches of the next tile. Sums of the second dot start from the state.
 
 // CHECK-LABEL: func.func @prefill(
 // CHECK-NOT: dpbf16ps
-// CHECK: "llvm.intr.prefetch"{{.*}}hint = 2
+// Few rows: addresses decide whether columns of the first operand are copied.
+// CHECK: %[[DIFFERS:.*]] = vector.reduction <or>
+// CHECK: %[[REGULAR:.*]] = arith.cmpi eq, %[[DIFFERS]]
+// CHECK: %[[PLACE:.*]]:2 = scf.if %[[REGULAR]] -> (i64, i64)
 // CHECK: call_intrinsic "llvm.x86.tilezero.internal"
-// CHECK: call_intrinsic "llvm.x86.tileloadd64.internal"
+// CHECK: call_intrinsic "llvm.x86.tileloadd64.internal"(%{{.*}}, %{{.*}}, %{{.*}}, %[[PLACE]]#1)
 // CHECK: call_intrinsic "llvm.x86.tdpbf16ps.internal"
+// CHECK: "llvm.intr.prefetch"{{.*}}hint = 2
 // CHECK: call_intrinsic "llvm.x86.tilestored64.internal"
+// CHECK: vector.shuffle
+// Many: packed in the same loop that multiplies.
+// CHECK: } else {
+// CHECK: scf.for
+// CHECK: vector.shuffle
+// CHECK: call_intrinsic "llvm.x86.tilezero.internal"
+// CHECK: call_intrinsic "llvm.x86.tdpbf16ps.internal"
 // The sums of the second dot are read.
 // CHECK: memref.extract_aligned_pointer_as_index
-// CHECK: memref.extract_aligned_pointer_as_index
-// CHECK: memref.extract_aligned_pointer_as_index
+// CHECK: "llvm.intr.prefetch"{{.*}}hint = 2
 // CHECK-NOT: call_intrinsic "llvm.x86.tilezero.internal"
 // CHECK: call_intrinsic "llvm.x86.tdpbf16ps.internal"
 // CHECK: return
