@@ -12,6 +12,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -25,8 +26,8 @@ import machine  # noqa: E402
 import programs  # noqa: E402
 
 # From benchmarks/gpu, and from benchmarks/cpu what both use.
-SCRIPTS = ["run.py", "attnrt.py", "cases.py", "devices.py", "peers.py", "checks.py", "programs.py",
-           "report.py"]
+SCRIPTS = ["run.py", "attnrt.py", "byhand.py", "cases.py", "checks.py", "devices.py", "driver.py",
+           "peers.py", "plans.py", "programs.py", "report.py"]
 SHARED = ["plot.py", "machine.py"]
 # The runtime, and a driver on the simulator for --dry-run.
 LIBRARIES = ["libattnrt.so", "libattnrt_sim_driver.so"]
@@ -43,18 +44,57 @@ def compile_one(translate, folder, program, chips):
     return program.name, done.stderr.strip() if done.returncode else None
 
 
+def read_facts(lowered):
+    """What the host must know of the one function in text that is lowered: the
+    attributes that convert-sm-to-nvvm writes."""
+    maps = re.search(r"sm\.tensor_maps = \[(.*?)\]", lowered).group(1)
+    recipe = (r"\{box = array<i64: ([0-9, ]+)>, element = (\w+), swizzle = (\d+) : i64, "
+              r"tensor = (\d+) : i64\}")
+    found = [{"box": [int(n) for n in box.split(",")], "element": element, "swizzle": int(swizzle),
+              "tensor": int(tensor)} for box, element, swizzle, tensor in re.findall(recipe, maps)]
+    if len(found) != maps.count("{"):
+        raise ValueError(f"expects recipes of tensor maps, but got {maps}")
+    return {"name": re.search(r"llvm\.func @(\w+)", lowered).group(1),
+            "threads": int(re.search(r"nvvm\.reqntid = array<i32: (\d+)>", lowered).group(1)),
+            "shared_bytes": int(re.search(r"sm\.shared_bytes = (\d+)", lowered).group(1)),
+            "tensor_maps": found}
+
+
+def lower_by_hand(binaries, folder, program):
+    """PTX of a kernel in `sm`, and the facts of its launch."""
+    lowered = subprocess.run(
+        [binaries / "attn-opt", ROOT / program.by_hand, "--sm-allocate-shared", "--sm-place-waits",
+         "--convert-sm-to-nvvm", "--cse"], capture_output=True, text=True, check=False)
+    if lowered.returncode:
+        return program.name, lowered.stderr.strip()
+    out = folder / "kernels" / f"{program.name}.ptx"
+    done = subprocess.run([binaries / "attn-translate", "--emit=ptx", "--chip=sm_90a", "-", "-o", out],
+                          input=lowered.stdout, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return program.name, done.stderr.strip()
+    out.with_suffix(".json").write_text(json.dumps(read_facts(lowered.stdout)) + "\n", encoding="utf-8")
+    return program.name, None
+
+
+def make_one(binaries, folder, program, chips):
+    """(name, what went wrong)"""
+    if program.by_hand:
+        return lower_by_hand(binaries, folder, program)
+    return compile_one(binaries / "attn-translate", folder, program, chips)
+
+
 def make(build, folder, chips, names=None):
     """Fills the folder; returns the programs that could not be compiled."""
     build = pathlib.Path(build).resolve()
     shutil.rmtree(folder, ignore_errors=True)
-    for part in ("programs", "bundles"):
+    for part in ("programs", "bundles", "kernels"):
         (folder / part).mkdir(parents=True)
     wanted = [p for p in programs.all_programs() if not names or p.name in names]
     if not wanted:
         sys.exit("expects programs of " + ", ".join(p.name for p in programs.all_programs()))
-    jobs = [(build / "bin/attn-translate", folder, p, chips) for p in wanted]
+    jobs = [(build / "bin", folder, p, chips) for p in wanted]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = list(pool.map(lambda job: compile_one(*job), jobs))
+        done = list(pool.map(lambda job: make_one(*job), jobs))
     failed = [(name, error) for name, error in done if error is not None]
     for name in SCRIPTS:
         shutil.copy(HERE / name, folder)

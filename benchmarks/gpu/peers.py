@@ -101,7 +101,7 @@ def flashinfer(device, setting):
     program, case = setting.program, setting.case
     workspace = torch.empty(256 << 20, dtype=torch.uint8, device=device.place)
     counts = torch.arange(case.batch + 1, dtype=torch.int32, device=device.place)
-    if program.kind == "prefill":
+    if program.kind == "prefill" and not program.page:
         wrapper = fi.BatchPrefillWithRaggedKVCacheWrapper(workspace, "NHD")
         wrapper.plan(counts * case.queries, counts * case.keys, program.heads, program.heads,
                      program.channels, causal=program.causal, sm_scale=setting.scale,
@@ -112,9 +112,15 @@ def flashinfer(device, setting):
                 for k, v in setting.sets]
     if not program.page:
         raise Missing("decode of a batch is over pages")
-    q = setting.q.keep.view(case.batch, program.heads * program.group, program.channels)
+    q = setting.q.keep.view(-1, program.heads * program.group, program.channels)
     pools = tuple(array.keep for array in setting.pool_view())
     last = torch.full((case.batch,), (case.keys - 1) % program.page + 1, dtype=torch.int32, device=device.place)
+    if program.kind == "prefill":
+        wrapper = fi.BatchPrefillWithPagedKVCacheWrapper(workspace, "NHD")
+        wrapper.plan(counts * case.queries, counts * setting.pages, setting.sets[0].keep.reshape(-1), last,
+                     program.heads, program.heads, program.channels, program.page, causal=program.causal,
+                     sm_scale=setting.scale, q_data_type=torch.bfloat16)
+        return [lambda: wrapper.run(q, pools)]
     calls = []
     for table in setting.sets:
         # A plan belongs to its table: one wrapper, with a workspace, for each.

@@ -21,9 +21,12 @@ class Program:
     group: int
     causal: bool = False
     page: int = 0  # 0: contiguous
+    by_hand: str = ""  # a kernel in `sm`, for sm_90a only; else it is a cascade
 
     @property
     def name(self):
+        if self.by_hand:
+            return f"{self.kind}_hd{self.channels}_page{self.page}_hopper"
         if self.kind == "prefill":
             return f"prefill_hd{self.channels}_{'causal' if self.causal else 'full'}"
         page = f"page{self.page}" if self.page else "contiguous"
@@ -38,6 +41,8 @@ def all_programs():
     for channels in (64, 128):
         for causal in (False, True):
             yield Program("prefill", channels, 2048 // channels, 1, causal)
+    yield Program("prefill", 128, 16, 1, causal=True, page=16,
+                  by_hand="test/Conversion/SMToNVVM/hopper-prefill.mlir")
     for group in (1, 4, 8):
         for page in (0, 1, 16, 64):
             yield Program("decode", 128, KV_HEADS, group, page=page)

@@ -35,6 +35,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(1, str(HERE.parent / "cpu"))
 
 import attnrt  # noqa: E402
+import byhand  # noqa: E402
 import cases  # noqa: E402
 import checks  # noqa: E402
 import devices  # noqa: E402
@@ -110,13 +111,17 @@ class Setting:
         return [self.device.view(pool, 0, shape) for pool in self.pools]
 
     def arguments(self, number, lengths=None):
-        if self.program.kind == "prefill":
+        if self.program.kind == "prefill" and not self.program.page:
             return [self.q, *self.sets[number], self.scale]
         length = np.full(self.case.batch, self.case.keys, dtype=np.int32) if lengths is None else lengths
         length = self.device.put(length)
         if not self.program.page:
             return [self.q, *self.sets[number], length, self.scale]
         return [self.q, *self.pool_view(), self.sets[number], length, self.scale]
+
+    def row_starts(self):
+        """The row of each request's first token."""
+        return (np.arange(self.case.batch) * self.case.queries).astype(np.int32)
 
     def place(self, request, token, head):
         """The array index of a key in the first set."""
@@ -167,7 +172,12 @@ class Benchmark:
         self.say(f"copy {self.copy:.0f} GB/s, product of 8192 x 8192 {self.matmul:.0f} TFLOP/s")
 
     def load(self, program):
-        if program.name not in self.loaded:
+        if program.name not in self.loaded and program.by_hand:
+            text = self.folder / "kernels" / f"{program.name}.ptx"
+            if not text.exists() or not byhand.fits(self.device.info):
+                return None
+            self.loaded[program.name] = byhand.Kernel(self.runtime, text, self.device.info.sms)
+        elif program.name not in self.loaded:
             bundle = self.folder / "bundles" / f"{program.name}.attnb"
             if not bundle.exists():
                 return None
@@ -192,6 +202,8 @@ class Benchmark:
         return case.batch * tokens * program.heads * program.channels <= int(np.prod(self.pools[0].shape))
 
     def prepare(self, compiled, setting, number, lengths=None):
+        if setting.program.by_hand:
+            return compiled.prepare(setting, number, lengths, self.device)
         return compiled.prepare(setting.arguments(number, lengths), self.device.empty)
 
     def launch_and_check(self, setting, call):
@@ -201,6 +213,8 @@ class Benchmark:
 
     def run_case(self, program, case):
         compiled = self.load(program)
+        if compiled is None and program.by_hand and not byhand.fits(self.device.info):
+            return self.say(f"{case.name}: left out, its kernel runs on compute capability 9.0 only")
         if compiled is None:
             return self.say(f"{case.name}: not in the pack for {self.chip}")
         if not self.fits(program, case):
@@ -234,7 +248,7 @@ class Benchmark:
         compiled = self.load(program)
         setting = Setting(self.device, program, case, self.pools)
         setting.place_needles()
-        if program.kind == "prefill":
+        if program.kind == "prefill" and not program.page:
             whole = setting.sets[0]
             setting.sets[0] = [self.device.shorten(array) for array in whole]
             call = self.prepare(compiled, setting, 0)

@@ -36,6 +36,7 @@ set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/PoolTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/ProblemTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/RunTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/TensorMapTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/TestBundle.cpp
   ${CMAKE_CURRENT_LIST_DIR}/TilesTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/ValidateTest.cpp

@@ -7,6 +7,7 @@
 #include "attnrt/cpu.h"
 #include "attnrt/plan.h"
 #include "attnrt/pool.h"
+#include "attnrt/tensor_map.h"
 
 /* Called by nobody: it has to compile and link as C. */
 int attnrt_headers_are_c(void) {

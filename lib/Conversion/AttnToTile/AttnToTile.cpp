@@ -436,10 +436,50 @@ LogicalResult FunctionLowering::declareResults() {
   return success();
 }
 
+/// Whether an array has elements that loads and stores have; i1 takes a byte.
+static bool hasWholeBytes(Type type) {
+  auto shaped = dyn_cast<ShapedType>(type);
+  if (!shaped || !shaped.getElementType().isIntOrFloat()) {
+    return true;
+  }
+  unsigned bits = shaped.getElementType().getIntOrFloatBitWidth();
+  return bits == 1 || bits == 8 || bits == 16 || bits == 32 || bits == 64;
+}
+
+/// Packed elements (i4) are known to the reference interpreter only.
+static LogicalResult checkElements(func::FuncOp func) {
+  auto refuse = [](InFlightDiagnostic error, Type type) -> LogicalResult {
+    return error << "expects elements of 8, 16, 32 or 64 bits, or i1, where it "
+                    "is compiled, but got "
+                 << cast<ShapedType>(type).getElementType()
+                 << ": elements of i8 can hold several, which a region takes "
+                    "apart";
+  };
+  for (Type type : func.getArgumentTypes()) {
+    if (!hasWholeBytes(type)) {
+      return refuse(func.emitError(), type);
+    }
+  }
+  LogicalResult result = success();
+  func.walk([&](Operation *op) {
+    for (Type type : op->getResultTypes()) {
+      if (!hasWholeBytes(type)) {
+        result = refuse(op->emitOpError(), type);
+        return WalkResult::interrupt();
+      }
+    }
+    return WalkResult::advance();
+  });
+  return result;
+}
+
 LogicalResult FunctionLowering::run() {
   if (!llvm::hasSingleElement(func.getBody())) {
     return func.emitError("expects one block, but got ")
            << func.getBody().getBlocks().size();
+  }
+  if (failed(checkElements(func))) {
+    return failure();
   }
   if (failed(declareResults())) {
     return failure();

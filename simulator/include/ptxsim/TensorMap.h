@@ -70,6 +70,14 @@ struct alignas(64) TensorMap {
   std::byte bytes[128];
 };
 
+/// The arguments of cuTensorMapEncodeTiled as they are: strides from dimension
+/// 1 on, and the driver's numbers. An error where one means nothing here.
+Result<TensorMapDesc> describeTiled(int type, uint32_t rank, uint64_t base,
+                                    const uint64_t *dim, const uint64_t *stride,
+                                    const uint32_t *box,
+                                    const uint32_t *elementStride,
+                                    int interleave, int swizzle, int fill);
+
 /// Refuses what the driver would, with the value and the rule.
 Result<TensorMap> encodeTensorMap(const TensorMapDesc &description);
 /// The description of an encoded map; an error for other bytes.

@@ -112,6 +112,42 @@ static std::optional<Error> check(const TensorMapDesc &map) {
   return std::nullopt;
 }
 
+Result<TensorMapDesc>
+ptxsim::describeTiled(int type, uint32_t rank, uint64_t base,
+                      const uint64_t *dim, const uint64_t *stride,
+                      const uint32_t *box, const uint32_t *elementStride,
+                      int interleave, int swizzle, int fill) {
+  // 10 and 12 are kinds of f32 and tf32 that flush, 11 is tf32.
+  if (type < 0 || type == 10 || type > 11) {
+    return refuse("a type from 0 to 9, or 11", uint64_t(type));
+  }
+  if (interleave != 0) {
+    return refuse("no interleaved layout (0)", uint64_t(interleave));
+  }
+  if (swizzle < 0 || swizzle > 3) {
+    return refuse("a swizzle from 0 to 3", uint64_t(swizzle));
+  }
+  if (fill < 0 || fill > 1) {
+    return refuse("a fill of 0 or 1", uint64_t(fill));
+  }
+  if (rank < 1 || rank > 5) {
+    return refuse("a rank from 1 to 5", rank);
+  }
+  TensorMapDesc map;
+  map.element = type == 11 ? Element::TF32 : Element(type);
+  map.rank = rank;
+  map.base = base;
+  for (uint32_t d = 0; d < rank; ++d) {
+    map.dim[d] = dim[d];
+    map.stride[d] = d ? stride[d - 1] : 0;
+    map.box[d] = box[d];
+    map.elementStride[d] = elementStride[d];
+  }
+  map.swizzle = Swizzle(swizzle);
+  map.fill = TensorMapDesc::Fill(fill);
+  return map;
+}
+
 Result<TensorMap> ptxsim::encodeTensorMap(const TensorMapDesc &map) {
   if (std::optional<Error> error = check(map)) {
     return *error;

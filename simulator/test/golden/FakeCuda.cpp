@@ -166,23 +166,13 @@ Status cuLaunchKernel(void *function, unsigned gridX, unsigned gridY,
 Status cuTensorMapEncodeTiled(void *to, int type, uint32_t rank, void *base,
                               const uint64_t *dim, const uint64_t *stride,
                               const uint32_t *box,
-                              const uint32_t *elementStride, int, int swizzle,
-                              int, int fill) {
-  TensorMapDesc map;
-  // 10 and 12 are kinds of f32 and tf32 that flush, 11 is tf32.
-  map.element = TensorMapDesc::Element(type == 11 ? 10 : type);
-  map.rank = rank;
-  map.base = reinterpret_cast<uint64_t>(base);
-  for (uint32_t d = 0; d < rank; ++d) {
-    map.dim[d] = dim[d];
-    map.stride[d] = d ? stride[d - 1] : 0;
-    map.box[d] = box[d];
-    map.elementStride[d] = elementStride[d];
-  }
-  map.swizzle = TensorMapDesc::Swizzle(swizzle);
-  map.fill = TensorMapDesc::Fill(fill);
-  auto encoded = encodeTensorMap(map);
-  if (!encoded || type == 10 || type > 11) {
+                              const uint32_t *elementStride, int interleave,
+                              int swizzle, int, int fill) {
+  auto map =
+      describeTiled(type, rank, reinterpret_cast<uint64_t>(base), dim, stride,
+                    box, elementStride, interleave, swizzle, fill);
+  auto encoded = map ? encodeTensorMap(*map) : Result<TensorMap>(map.error());
+  if (!encoded) {
     return kInvalid;
   }
   std::memcpy(to, &*encoded, sizeof *encoded);

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 #include <random>
 
@@ -290,5 +291,40 @@ TEST(TensorMapTest, NaNs) {
     } else {
       expectRefused(map, "fill", "NaN");
     }
+  }
+}
+
+TEST(TensorMapTest, NumbersOfTheDriver) {
+  const uint64_t dim[] = {100, 10, 7}, stride[] = {208, 2080};
+  const uint32_t box[] = {64, 8, 2}, step[] = {1, 2, 3};
+  auto describe = [&](int type, uint32_t rank, int interleave, int swizzle,
+                      int fill) {
+    return describeTiled(type, rank, 0x10000, dim, stride, box, step,
+                         interleave, swizzle, fill);
+  };
+  auto map = describe(9, 3, 0, 3, 1);
+  ASSERT_TRUE(bool(map)) << map.message();
+  EXPECT_EQ(E::BF16, map->element);
+  EXPECT_EQ(0x10000u, map->base);
+  EXPECT_EQ(7u, map->dim[2]);
+  EXPECT_EQ(208u, map->stride[1]);
+  EXPECT_EQ(2080u, map->stride[2]);
+  EXPECT_EQ(8u, map->box[1]);
+  EXPECT_EQ(3u, map->elementStride[2]);
+  EXPECT_EQ(Swizzle::B128, map->swizzle);
+  EXPECT_EQ(Fill::NaN, map->fill);
+  // 10 and 12 are kinds that flush subnormals.
+  EXPECT_EQ(E::TF32, describe(11, 3, 0, 0, 0)->element);
+  for (auto [type, rank, interleave, swizzle, fill] :
+       {std::array{10, 3, 0, 0, 0},
+        {12, 3, 0, 0, 0},
+        {-1, 3, 0, 0, 0},
+        {9, 0, 0, 0, 0},
+        {9, 6, 0, 0, 0},
+        {9, 3, 1, 0, 0},
+        {9, 3, 0, 4, 0},
+        {9, 3, 0, 0, 2}}) {
+    EXPECT_FALSE(
+        bool(describe(type, uint32_t(rank), interleave, swizzle, fill)));
   }
 }

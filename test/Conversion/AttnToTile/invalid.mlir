@@ -188,3 +188,34 @@ func.func @written_while_read(%pool: memref<?x4xf32>, %to: tensor<?xi32>) {
       : (tensor<?x4xf32>, memref<?x4xf32>, tensor<?xi32>) -> ()
   return
 }
+
+// -----
+
+// Packed elements: the reference has them, loads of kernels do not.
+// expected-error @+1 {{expects elements of 8, 16, 32 or 64 bits, or i1, where it is compiled, but got 'i4': elements of i8 can hold several, which a region takes apart}}
+func.func @packed_argument(%codes: tensor<6x64xi4>) -> tensor<64xf32> {
+  %o = attn.cascade ranks(m, e) -> tensor<64xf32> {
+    %y = attn.einsum %codes[m, e] -> [e] reduce add(m) : (tensor<6x64xi4>) -> tensor<64xf32> {
+    ^bb0(%x: i4):
+      %r = arith.sitofp %x : i4 to f32
+      attn.yield %r : f32
+    }
+    attn.yield %y : tensor<64xf32>
+  }
+  return %o : tensor<64xf32>
+}
+
+// -----
+
+func.func @packed_result(%x: tensor<4xf32>) -> tensor<4xi4> {
+  %o = attn.cascade ranks(p) -> tensor<4xi4> {
+    // expected-error @+1 {{expects elements of 8, 16, 32 or 64 bits, or i1, where it is compiled, but got 'i4'}}
+    %y = attn.einsum %x[p] -> [p] : (tensor<4xf32>) -> tensor<4xi4> {
+    ^bb0(%a: f32):
+      %r = arith.fptosi %a : f32 to i4
+      attn.yield %r : i4
+    }
+    attn.yield %y : tensor<4xi4>
+  }
+  return %o : tensor<4xi4>
+}

@@ -1,13 +1,15 @@
 """Runs points of the matrix on every device and compares row by row.
 
-    run_matrix.py --seed=N [--slice=I/N] [--part=I/N] [--seeds=K]
-        [--point=TEXT ..] [--devices=reference,cpu,sim] [--cpu=TARGET]
+    run_matrix.py --seed=N [--ways=W | --product=K] [--slice=I/N] [--part=I/N]
+        [--seeds=K] [--point=TEXT ..] [--devices=reference,cpu,sim] [--cpu=TARGET]
         [--keep=FOLDER] [--list] [--gate]
 
-The points are a cover of all pairs of values (points.py, cover.py), which is
-another one for each seed, or those of --point. --slice takes a part of it that
-moves with the seed; then the cover changes when all slices had their turn. --part
-cuts what is left for tests that run side by side. --seeds runs each point with K
+The points are a cover of all pairs of values (points.py, cover.py), or with
+--ways=3 of all three values, which is another one for each seed; or those of
+--point. --slice takes a part of it that moves with the seed; then the cover
+changes when all slices had their turn. --product takes K points of the product of
+all axes, others for each seed: all of them have been there when the seed has moved
+by its size over K. --part cuts what is left for tests that run side by side. --seeds runs each point with K
 seeds from N on: data, schedule and completion of the simulator.
 
 The reference is compared with NumPy, the other devices with the reference. What
@@ -35,7 +37,7 @@ sys.path[:0] = [str(FOLDER), str(FOLDER.parent)]
 import cascade
 import points
 import refusals
-from cover import cover
+from cover import cover, of_product
 from draw import Draw
 from inputs import draw_point
 from rows import REFERENCE_TOLERANCE, TOLERANCE, worst_row
@@ -120,8 +122,11 @@ def choose(options):
     rng = np.random.default_rng(options.seed // slices)
     possible = refusals.runs if "sim" in options.devices else points.possible
     axes = points.GATE_AXES if options.gate else points.AXES
-    found = cover(axes, possible, rng)
-    found = found[options.seed % slices :: slices]
+    if options.product:
+        found = of_product(axes, possible, options.product, options.seed)
+    else:
+        found = cover(axes, possible, rng, options.ways)
+        found = found[options.seed % slices :: slices]
     if "sim" in options.devices:
         found += [x.draw(rng) for x in refusals.SIM]
     i, n = options.part
@@ -132,6 +137,8 @@ def parse_options():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--ways", type=int, default=2)
+    parser.add_argument("--product", type=int, default=0)
     parser.add_argument("--slice", type=fraction, default=(0, 1))
     parser.add_argument("--part", type=fraction, default=(0, 1))
     parser.add_argument("--point", type=points.parse, action="append")

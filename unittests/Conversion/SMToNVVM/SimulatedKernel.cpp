@@ -41,12 +41,13 @@ static std::vector<TestTensorMap> readMaps(mlir::LLVM::LLVMFuncOp func) {
     auto number = [&](llvm::StringRef name) {
       return recipe.getAs<mlir::IntegerAttr>(name).getInt();
     };
-    auto box = recipe.getAs<mlir::DenseI64ArrayAttr>("box").asArrayRef();
+    TestTensorMap map = {number("tensor"), {}};
     mlir::Type element = recipe.getAs<mlir::TypeAttr>("element").getValue();
-    maps.push_back({number("tensor"),
-                    {box.begin(), box.end()},
-                    element.isF16(),
-                    number("swizzle")});
+    map.recipe.dtype = element.isF16() ? ATTNRT_F16 : ATTNRT_BF16;
+    map.recipe.swizzle = uint32_t(number("swizzle"));
+    llvm::copy(recipe.getAs<mlir::DenseI64ArrayAttr>("box").asArrayRef(),
+               map.recipe.box);
+    maps.push_back(map);
   }
   return maps;
 }
@@ -206,8 +207,7 @@ public:
     arguments.addBytes(args.data(), args.size(), 8);
     arguments.add(planAt).add(int32_t(1));
     for (const TestTensorMap &map : compiled.maps) {
-      auto encoded =
-          ptxsim::encodeTensorMap(describe(map, records[map.tensor]));
+      auto encoded = encode(map.recipe, records[map.tensor]);
       if (!encoded) {
         return {encoded.message()};
       }
@@ -265,25 +265,18 @@ private:
     return record;
   }
 
-  /// What docs/rationale/sm.md says of a map.
-  static ptxsim::TensorMapDesc describe(const TestTensorMap &map,
-                                        const attnrt_tensor &tensor) {
-    using Desc = ptxsim::TensorMapDesc;
-    Desc desc;
-    desc.element = map.isHalf ? Desc::Element::F16 : Desc::Element::BF16;
-    desc.rank = tensor.rank;
-    desc.base = reinterpret_cast<uint64_t>(tensor.data);
-    for (uint32_t axis = 0; axis < tensor.rank; ++axis) {
-      uint32_t from = tensor.rank - 1 - axis;
-      desc.dim[axis] = uint64_t(tensor.shape[from]);
-      desc.stride[axis] = uint64_t(tensor.stride[from]) * 2;
-      desc.box[axis] = uint32_t(map.box[from]);
+  /// As a GPU's driver would get it.
+  static ptxsim::Result<ptxsim::TensorMap>
+  encode(const attnrt_map_recipe &recipe, const attnrt_tensor &tensor) {
+    attnrt_map map;
+    if (attnrt_describe_map(&recipe, &tensor, &map) != ATTNRT_OK) {
+      return ptxsim::Error{attnrt_last_message()};
     }
-    desc.swizzle = map.swizzle == 128  ? Desc::Swizzle::B128
-                   : map.swizzle == 64 ? Desc::Swizzle::B64
-                   : map.swizzle == 32 ? Desc::Swizzle::B32
-                                       : Desc::Swizzle::None;
-    return desc;
+    auto description = ptxsim::describeTiled(
+        map.type, map.rank, map.base, map.dim, map.stride, map.box, map.step,
+        map.interleave, map.swizzle, map.fill);
+    return description ? ptxsim::encodeTensorMap(*description)
+                       : description.error();
   }
 
   std::unique_ptr<ptxsim::Device> device;

@@ -8,6 +8,7 @@
 #define ATTN_UNITTESTS_CONVERSION_SMTONVVM_SIMULATEDKERNEL_H
 
 #include "attnrt/plan_format.h"
+#include "attnrt/tensor_map.h"
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -49,12 +50,10 @@ struct TestPlan {
   static TestPlan get(int items = 1, int rows = 64);
 };
 
-/// What the map of a tensor is made of, as the function says it.
+/// A tensor that the kernel has a map of, and how.
 struct TestTensorMap {
   int64_t tensor;
-  std::vector<int64_t> box;
-  bool isHalf; // f16, else bf16
-  int64_t swizzle;
+  attnrt_map_recipe recipe;
 };
 
 struct CompiledKernel {

@@ -8,13 +8,17 @@
 // What attnrt/cuda.h asks of a driver, and no more, so that a program for a GPU
 // machine can be tried out where there is none: attnrt_cuda_options.library is
 // this file. Launches run at once, with the simulator's checks on; a finding
-// makes the launch fail, and goes to standard error.
+// makes the launch fail, and goes to standard error. The file that the variable
+// ATTNRT_SIM_CALLS names gets a line for each launch, each tensor map and each
+// request for shared memory.
 //
 //===----------------------------------------------------------------------===//
 #include "../cuda/Driver.h"
 
 #include "ptxsim/Device.h"
+#include "ptxsim/TensorMap.h"
 
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -38,6 +42,7 @@ struct Loaded {
 struct Entry {
   ptxsim::Kernel *kernel;
   ptxsim::KernelInfo info;
+  unsigned mostShared = 48 << 10; ///< without a request
 };
 
 ptxsim::Device &simulated() {
@@ -51,6 +56,30 @@ char theContext = 0;
 
 template <class T> T as(const void *pointer) {
   return reinterpret_cast<T>(const_cast<void *>(pointer));
+}
+
+/// A line of the log of calls, if there is one.
+__attribute__((format(printf, 1, 2))) void note(const char *format, ...) {
+  const char *path = std::getenv("ATTNRT_SIM_CALLS");
+  std::FILE *file = path && *path ? std::fopen(path, "a") : nullptr;
+  if (!file) {
+    return;
+  }
+  va_list arguments;
+  va_start(arguments, format);
+  std::vfprintf(file, format, arguments);
+  va_end(arguments);
+  std::fputc('\n', file);
+  std::fclose(file);
+}
+
+/// "128,16,16"
+template <class T> std::string list(const T *values, size_t count) {
+  std::string text;
+  for (size_t i = 0; i < count; ++i) {
+    text += (i ? "," : "") + std::to_string(values[i]);
+  }
+  return text;
 }
 
 } // namespace
@@ -202,7 +231,16 @@ EXPORT Status cuFuncGetAttribute(int *value, int, Function) {
   *value = 0; // registers and local bytes are ptxas's
   return kGood;
 }
-EXPORT Status cuFuncSetAttribute(Function, int, int) { return kGood; }
+EXPORT Status cuFuncSetAttribute(Function function, int attribute, int value) {
+  Entry &entry = *as<Entry *>(function);
+  if (attribute != kMostDynamicShared || value < 0 ||
+      unsigned(value) > simulated().properties().maxSharedBytes) {
+    return kInvalid;
+  }
+  entry.mostShared = unsigned(value);
+  note("cuFuncSetAttribute %s shared=%d", entry.info.name.c_str(), value);
+  return kGood;
+}
 EXPORT Status cuOccupancyMaxActiveBlocksPerMultiprocessor(int *ctas, Function,
                                                           int, size_t) {
   *ctas = 1;
@@ -253,11 +291,42 @@ EXPORT Status cuEventDestroy_v2(Event) { return kGood; }
 EXPORT Status cuEventRecord(Event, Stream) { return kGood; }
 EXPORT Status cuEventSynchronize(Event) { return kGood; }
 
+EXPORT Status cuTensorMapEncodeTiled(
+    void *to, int type, uint32_t rank, void *base, const uint64_t *dim,
+    const uint64_t *stride, const uint32_t *box, const uint32_t *elementStride,
+    int interleave, int swizzle, int promotion, int fill) {
+  // 64 is the alignment of CUtensorMap.
+  auto map = ptxsim::describeTiled(type, rank, reinterpret_cast<uint64_t>(base),
+                                   dim, stride, box, elementStride, interleave,
+                                   swizzle, fill);
+  if (!map || reinterpret_cast<uintptr_t>(to) % 64 || promotion < 0 ||
+      promotion > 3) {
+    return kInvalid;
+  }
+  note("cuTensorMapEncodeTiled type=%d dim=%s stride=%s box=%s step=%s "
+       "interleave=%d swizzle=%d promotion=%d fill=%d",
+       type, list(dim, rank).c_str(), list(stride, rank - 1).c_str(),
+       list(box, rank).c_str(), list(elementStride, rank).c_str(), interleave,
+       swizzle, promotion, fill);
+  auto encoded = ptxsim::encodeTensorMap(*map);
+  if (!encoded) {
+    std::fprintf(stderr, "ptx-sim: %s\n", encoded.message().c_str());
+    return kInvalid;
+  }
+  std::memcpy(to, &*encoded, sizeof(*encoded));
+  return kGood;
+}
+
 EXPORT Status cuLaunchKernel(Function function, unsigned gx, unsigned gy,
                              unsigned gz, unsigned bx, unsigned by, unsigned bz,
                              unsigned sharedBytes, Stream, void **parameters,
                              void **) {
   Entry &entry = *as<Entry *>(function);
+  note("cuLaunchKernel %s grid=%u,%u,%u block=%u,%u,%u shared=%u",
+       entry.info.name.c_str(), gx, gy, gz, bx, by, bz, sharedBytes);
+  if (sharedBytes > entry.mostShared) {
+    return kInvalid;
+  }
   ptxsim::LaunchConfig config;
   config.grid = {gx, gy, gz};
   config.block = {bx, by, bz};
