@@ -241,20 +241,10 @@ TEST_F(CubinCache, WhatFailsIsAsWithoutACache) {
   // A text that no way of the driver takes has its log.
   attnrt::bundle::BundleT made = makeBundle(1, true);
   made.code[1]->text = "no PTX";
-  Bytes bytes = pack(std::move(made));
-  attnrt_context *context = nullptr;
-  attnrt_bundle *bundle = nullptr;
-  attnrt_kernel *kernel = nullptr;
-  ASSERT_EQ(ATTNRT_OK, attnrt_context_create(&params, &context));
-  ASSERT_EQ(ATTNRT_OK,
-            attnrt_bundle_load(context, bytes.data(), bytes.size(), &bundle));
-  EXPECT_EQ(ATTNRT_INTERNAL,
-            attnrt_kernel_load(bundle, "sums", {kDLCUDA, 0}, nullptr, &kernel));
+  EXPECT_EQ(ATTNRT_INTERNAL, tryToLoad(std::move(made), params, {kDLCUDA, 0}));
   EXPECT_STREQ("the driver does not take the code: fake error 200",
                attnrt_last_message());
   EXPECT_TRUE(files().empty());
-  attnrt_bundle_release(bundle);
-  attnrt_context_release(context);
 }
 
 TEST_F(CubinCache, FoldersThatCannotBeWrittenTo) {
