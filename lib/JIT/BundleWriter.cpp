@@ -231,8 +231,9 @@ fb::Offset<format::Entry> Writer::entry(const BundleEntry &entry) {
   auto a = b.CreateVector(arguments);
   auto r = b.CreateVector(results);
   auto v = writeViews(views, b);
+  auto s = writeSelections(func, b);
   auto p = b.CreateVector(programs);
-  return format::CreateEntry(b, name, a, r, v, p);
+  return format::CreateEntry(b, name, a, r, v, p, s);
 }
 
 /// Of all bytes but those of code and its own.

@@ -575,7 +575,7 @@ TEST_P(TablesTest, RowsBesideEachOtherWhereATableSays) {
         {kp.get(), vp.get()},
         {Tensor(begins.data(), {kRequests, kMost}, kI32),
          Tensor(len.data(), {kRequests}, kI32)},
-        {ATTNRT_UNAVAILABLE});
+        {ATTNRT_INVALID_ARGUMENT});
 }
 
 TEST_P(TablesTest, CountsPastTheirListChooseNoMore) {
@@ -626,6 +626,7 @@ func.func @decode(%q: tensor<?x2x16xf32>, %k: tensor<?x?x2x16xf32>,
   rt::Bundle bundle(runtime, bytes->data(), bytes->size());
   rt::Kernel kernel(bundle, "decode", GetParam().device);
 
+  std::string validated;
   auto run = [&](std::vector<int32_t> list, int64_t columns,
                  std::vector<int32_t> counts) {
     // Each list in a row of its own, with a sound coordinate behind them all.
@@ -641,6 +642,9 @@ func.func @decode(%q: tensor<?x2x16xf32>, %k: tensor<?x?x2x16xf32>,
     auto step = rt::params<attnrt_step>();
     step.num_arguments = int32_t(arguments.size());
     step.arguments = arguments.data();
+    validated = attnrt_schedule_validate(schedule.get(), &step)
+                    ? attnrt_last_message()
+                    : "";
     schedule.update(step);
     std::vector<float> out(q.size(), -1);
     Tensor to(out.data(), tq.sizes, kF32);
@@ -650,11 +654,21 @@ func.func @decode(%q: tensor<?x2x16xf32>, %k: tensor<?x?x2x16xf32>,
   };
   constexpr int32_t far = std::numeric_limits<int32_t>::max();
   // Past the list, whose last row ends where the memory does.
-  EXPECT_EQ(run({0, 2, 3, 1, 4, 0}, 2, {2, 2, 2}),
-            run({0, 2, 3, 1, 4, 0}, 2, {3, far, 4}));
+  std::vector<int32_t> list{0, 2, 3, 1, 4, 0};
+  std::vector<float> want = run(list, 2, {2, 2, 2});
+  EXPECT_EQ("", validated);
+  EXPECT_EQ(want, run(list, 2, {3, far, 4}));
+  EXPECT_EQ("the list of argument 3 leads astray at b = 0, place = 2: it goes "
+            "to 2 on axis 1 of the argument, which has 2",
+            validated);
   // Past K, in a list that is longer.
-  EXPECT_EQ(run({0, 2, 3, 1, 5, 3, 1, 4, 0, 5, 4, 5, 3, 2, 1}, 5, {4, 4, 4}),
-            run({0, 2, 3, 1, 5, 3, 1, 4, 0, 5, 4, 5, 3, 2, 1}, 5, {5, far, 5}));
+  list = {0, 2, 3, 1, 5, 3, 1, 4, 0, 5, 4, 5, 3, 2, 1};
+  want = run(list, 5, {4, 4, 4});
+  EXPECT_EQ("", validated);
+  EXPECT_EQ(want, run(list, 5, {5, far, 5}));
+  EXPECT_EQ("the list of argument 3 leads astray at b = 0, place = 0: expects "
+            "0..4 coordinates, but the count (argument 4) is 5",
+            validated);
 }
 
 TEST_P(TablesTest, NothingIsWrittenOutsideOfTheCache) {

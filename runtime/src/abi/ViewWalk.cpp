@@ -27,6 +27,12 @@ ViewWalk::ViewWalk(const View &view, const std::vector<HostValue> &values)
   orderAxes();
 }
 
+ViewWalk::ViewWalk(const Selection &selection,
+                   const std::vector<HostValue> &values)
+    : ViewWalk(selection.list, values) {
+  this->selection = &selection;
+}
+
 /// By its linear form: a stack of constants and factors.
 ViewWalk::Share ViewWalk::shareOf(const Expression &e, size_t axis) const {
   struct Term {
@@ -110,9 +116,12 @@ bool ViewWalk::mayEndByDomain(size_t axis) const {
   return false;
 }
 
-/// The least size of what the axis indexes as itself plus a constant; -1 if
-/// there is none.
+/// Its own size, or the least of what the axis indexes as itself plus a
+/// constant; -1 if there is none.
 int64_t ViewWalk::bareEnd(size_t axis) const {
+  if (view.sizes[axis] >= 0) {
+    return view.sizes[axis];
+  }
   int64_t end = -1;
   auto look = [&](const Expression &e, int64_t size) {
     const auto &s = e.steps;
@@ -190,10 +199,13 @@ void ViewWalk::orderAxes() {
 
 void ViewWalk::requireEnds() const {
   if (!endless.empty()) {
+    const char *name = view.axes[endless[0]].c_str();
     raise(ATTNRT_UNAVAILABLE,
-          "the view of argument %u cannot be checked: no end of its axis "
-          "'%s' is known",
-          view.argument, view.axes[endless[0]].c_str());
+          "the view of argument %u cannot be checked, as its axis '%s' has no "
+          "end: expects a constraint '%s < ..' in each part of its domain, a "
+          "table or storage with '%s' itself as a coordinate, or its size in "
+          "the view's type",
+          view.argument, name, name, name);
   }
 }
 
@@ -211,9 +223,10 @@ std::string ViewWalk::point(size_t but) const {
 
 void ViewWalk::refuse(const std::string &what) {
   raise(ATTNRT_INVALID_ARGUMENT,
-        "the view of argument %u leads astray at %s: "
+        "the %s of argument %u leads astray at %s: "
         "%s",
-        view.argument, point(view.axes.size()).c_str(), what.c_str());
+        selection ? "list" : "view", view.argument,
+        point(view.axes.size()).c_str(), what.c_str());
 }
 
 int64_t ViewWalk::evaluate(const Expression &e) {
@@ -272,6 +285,15 @@ static int64_t readInteger(const void *from, uint32_t dtype) {
   }
 }
 
+void ViewWalk::requireData(uint32_t argument) const {
+  if (!values[argument].tensor.data) {
+    raise(ATTNRT_INVALID_ARGUMENT,
+          "argument %u is looked at when tables are checked: its values are "
+          "expected in `host`",
+          argument);
+  }
+}
+
 int64_t ViewWalk::symbol(size_t number) {
   const Lookup &lookup = view.symbols[number];
   const HostValue &value = values[lookup.argument];
@@ -289,12 +311,7 @@ int64_t ViewWalk::symbol(size_t number) {
     }
     offset += i * value.tensor.stride[k];
   }
-  if (!value.tensor.data) {
-    raise(ATTNRT_INVALID_ARGUMENT,
-          "argument %u is looked at when tables are checked: its values are "
-          "expected in `host`",
-          lookup.argument);
-  }
+  requireData(lookup.argument);
   int64_t bytes = elementBits(value.tensor.dtype) / 8;
   return readInteger(static_cast<const char *>(value.tensor.data) +
                          offset * bytes,
@@ -363,6 +380,7 @@ bool ViewWalk::isInDomain() {
 
 void ViewWalk::look() {
   const attnrt_tensor &storage = values[view.argument].tensor;
+  std::vector<int64_t> place;
   for (size_t k = 0; k < view.address.size(); ++k) {
     if (view.address[k].steps.size() == 1 &&
         view.address[k].steps[0].kind == StepKind::Axis &&
@@ -378,6 +396,39 @@ void ViewWalk::look() {
     if (found) {
       found->push_back(i);
     }
+    if (selection) {
+      place.push_back(i);
+    }
+  }
+  if (selection) {
+    lookAtChoice(place);
+  }
+}
+
+/// Coordinates past the end of the rank choose nothing, but none is negative.
+void ViewWalk::lookAtChoice(const std::vector<int64_t> &place) {
+  const attnrt_tensor &list = values[view.argument].tensor;
+  requireData(view.argument);
+  int64_t offset = 0;
+  for (size_t k = 0; k < place.size(); ++k) {
+    offset += place[k] * list.stride[k];
+  }
+  const int64_t bytes = elementBits(list.dtype) / 8;
+  const int64_t choice = readInteger(
+      static_cast<const char *>(list.data) + offset * bytes, list.dtype);
+  if (choice < 0) {
+    refuse("it chooses coordinate " + std::to_string(choice) +
+           ", but expects 0 or more");
+  }
+}
+
+void ViewWalk::lookAtCount() {
+  const int64_t count = symbol(0);
+  if (count < 0 || count > selection->most) {
+    refuse("expects 0.." + std::to_string(selection->most) +
+           " coordinates, but the count (argument " +
+           std::to_string(view.symbols[0].argument) + ") is " +
+           std::to_string(count));
   }
 }
 
@@ -394,6 +445,9 @@ void ViewWalk::visit(size_t depth) {
     return visit(depth + 1);
   }
   at[axis] = 0;
+  if (selection && axis + 1 == view.axes.size()) {
+    lookAtCount();
+  }
   int64_t end = endOf(axis);
   for (int64_t i = 0; i < end; ++i) {
     at[axis] = i;

@@ -26,6 +26,8 @@ class ViewWalk {
 public:
   /// `values` must outlive the walk.
   ViewWalk(const View &view, const std::vector<HostValue> &values);
+  /// The list of a selection as a view: its elements and counts as well.
+  ViewWalk(const Selection &selection, const std::vector<HostValue> &values);
 
   /// All points. UNAVAILABLE for a domain that the host cannot go through (no
   /// end of an axis is known).
@@ -65,6 +67,8 @@ private:
   bool endsByDomain(size_t axis) const;
   bool mayEndByDomain(size_t axis) const;
   int64_t bareEnd(size_t axis) const;
+  void lookAtCount();
+  void lookAtChoice(const std::vector<int64_t> &place);
   void orderAxes();
   void requireEnds() const;
   bool isReadable(const Expression &e) const;
@@ -78,9 +82,11 @@ private:
   bool isInDomain();
   void visit(size_t depth);
   void look();
+  void requireData(uint32_t argument) const;
   [[nodiscard]] std::string point(size_t but) const;
   [[noreturn]] void refuse(const std::string &what);
 
+  const Selection *selection = nullptr;
   const View &view;
   const std::vector<HostValue> &values;
   std::vector<bool> isKnown;  ///< axes that stand in `order`

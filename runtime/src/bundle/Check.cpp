@@ -103,6 +103,9 @@ void Checker::view(const View &view) {
     return entry->arguments[argument].sizes.size();
   };
   size_t axes = view.axes.size();
+  if (view.sizes.size() != axes) {
+    refuse("%zu sizes of a view, but got %zu", axes, view.sizes.size());
+  }
   for (size_t s = 0; s < view.symbols.size(); ++s) {
     const Lookup &lookup = view.symbols[s];
     if (lookup.at.size() != sizesOf(lookup.argument)) {
@@ -293,6 +296,12 @@ void Checker::check() {
     }
     for (const View &v : e.views) {
       view(v);
+    }
+    for (const Selection &s : e.selections) {
+      view(s.list);
+      if (s.list.axes.empty() || s.list.symbols.empty()) {
+        refuse("selections with a list and a count");
+      }
     }
     for (const Program &p : e.programs) {
       program(p);

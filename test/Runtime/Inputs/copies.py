@@ -1,9 +1,12 @@
 # Part of attn-mlir, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Opens all libraries and has a call of each fail, in two threads each: every
-thread finds the message of its own failure, and "" before it."""
+"""copies.py LIBRARY FOLDER: opens 8 copies of the library, made in the folder, and has
+a call of each fail, in two threads each: every thread finds the message of its own
+failure, and "" before it."""
 
 import ctypes
+import os
+import shutil
 import sys
 import threading
 
@@ -16,7 +19,13 @@ def use(library, wrong, seen):
 
 
 def main():
-    libraries = [ctypes.CDLL(path) for path in sys.argv[1:]]
+    library, folder = sys.argv[1:]
+    os.makedirs(folder, exist_ok=True)
+    libraries = []
+    for number in range(8):
+        copy = os.path.join(folder, f"libattnrt-{number}.so")
+        shutil.copy(library, copy)
+        libraries.append(ctypes.CDLL(copy))
     for library in libraries:
         library.attnrt_last_message.restype = ctypes.c_char_p
         messages = []
