@@ -126,6 +126,7 @@ struct KernelCode {
   uint32_t threads, sharedBytes;
   uint64_t scratchBytes;
   uint32_t argumentBytes;
+  int32_t cubin; ///< code for the target's very chip; -1: none
 };
 
 /// Axes as in the schema; kKeyAxis and kOtherAxis beside numbers of ranks.

@@ -240,6 +240,13 @@ void Checker::program(const Program &program) {
       refuse("kernels of their target, but '%.100s' is none",
              kernel.symbol.c_str());
     }
+    if (kernel.cubin != -1) {
+      index("code", uint32_t(kernel.cubin), bundle.code.size());
+      if (!isGpu || bundle.code[size_t(kernel.cubin)].kind != CodeKind::Cubin) {
+        refuse("a cubin of '%.100s' for a GPU, but code %d is none",
+               kernel.symbol.c_str(), kernel.cubin);
+      }
+    }
     if (isGpu && (kernel.threads < 1 || kernel.threads > kMostThreads ||
                   kernel.sharedBytes > kMostSharedBytes)) {
       refuse(

@@ -183,7 +183,8 @@ Program programOf(const bundle::Program *from) {
   program.kernels = listOf<KernelCode>(from->kernels(), [](auto *k) {
     return KernelCode{textOf(k->symbol()), k->code(),
                       k->threads(),        k->shared_bytes(),
-                      k->scratch_bytes(),  k->argument_bytes()};
+                      k->scratch_bytes(),  k->argument_bytes(),
+                      k->cubin()};
   });
   program.launches = listOf<LaunchRecord>(from->launches(), launchOf);
   return program;
