@@ -12,6 +12,7 @@
 #include "attn/Support/Stopwatch.h"
 #include "attn/Target/Host/Host.h"
 #include "attn/Target/PTX/Chips.h"
+#include "attn/Target/PTX/Ptxas.h"
 #include "attnrt/cpu_features.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
@@ -220,6 +221,14 @@ static LogicalResult compileForGpu(ModuleOp module, StringRef entry,
     return failure();
   }
   program.ptx = std::move(*code);
+  if (options.cubins) {
+    FailureOr<Assembly> assembly =
+        assemblePtx(program.ptx.text, ptx.chip, module.getLoc(), options.ptxas);
+    if (failed(assembly)) {
+      return failure();
+    }
+    program.cubin = std::move(assembly->cubin);
+  }
   for (const LaunchInfo &launch : program.info.launches) {
     for (const std::string &kernel : {launch.kernel, launch.merge}) {
       if (!kernel.empty() && !program.ptx.kernels.contains(kernel)) {

@@ -34,6 +34,7 @@ struct BundleProgram {
   SmallVector<char, 0> host;
   llvm::StringMap<uint64_t> scratch; // bytes, by kernel
   PtxCode ptx;                       // of a GPU
+  SmallVector<char, 0> cubin;        // of its text; may be empty
 };
 
 /// A function with what does not depend on targets.

@@ -90,7 +90,9 @@ class ViewWriter {
 public:
   explicit ViewWriter(fb::FlatBufferBuilder &b) : b(b) {}
 
-  template <class Op> fb::Offset<format::View> write(Op op, bool isWritten);
+  template <class Op>
+  fb::Offset<format::View> write(Op op, bool isWritten, Value logical);
+  fb::Offset<format::Selection> write(SelectOp op);
 
 private:
   fb::Offset<format::Expression> expression(AffineExpr e) {
@@ -110,7 +112,8 @@ private:
 } // namespace
 
 template <class Op>
-fb::Offset<format::View> ViewWriter::write(Op op, bool isWritten) {
+fb::Offset<format::View> ViewWriter::write(Op op, bool isWritten,
+                                           Value logical) {
   std::vector<fb::Offset<fb::String>> axes;
   for (Attribute name : op.getDims()) {
     axes.push_back(b.CreateString(cast<StringAttr>(name).str()));
@@ -134,8 +137,60 @@ fb::Offset<format::View> ViewWriter::write(Op op, bool isWritten) {
   auto axisList = b.CreateVector(axes);
   auto symbolList = b.CreateVector(symbols);
   auto domainList = b.CreateVector(domain);
+  std::vector<int64_t> sizes;
+  for (int64_t size : cast<ShapedType>(logical.getType()).getShape()) {
+    sizes.push_back(ShapedType::isDynamic(size) ? -1 : size);
+  }
+  auto sizeList = b.CreateVector(sizes);
   return format::CreateView(b, *argumentOf(op.getStorage()), axisList,
-                            symbolList, domainList, address, isWritten);
+                            symbolList, domainList, address, isWritten,
+                            sizeList);
+}
+
+/// A view of the list over the ranks that it or its count has, and the place:
+/// where (place < count) of %list[map, place].
+fb::Offset<format::Selection> ViewWriter::write(SelectOp op) {
+  auto cascade = op->getParentOfType<CascadeOp>();
+  MLIRContext *ctx = op.getContext();
+  std::vector<fb::Offset<fb::String>> axes;
+  SmallVector<AffineExpr> axisOf(cascade.getNumRanks());
+  for (int64_t rank = 0; rank < cascade.getNumRanks(); ++rank) {
+    if (op.getInputMap(0).isFunctionOfDim(rank) ||
+        op.getInputMap(1).isFunctionOfDim(rank)) {
+      axisOf[rank] = getAffineDimExpr(axes.size(), ctx);
+      axes.push_back(b.CreateString(cascade.getRankName(rank).str()));
+    } else {
+      axisOf[rank] = getAffineConstantExpr(0, ctx);
+    }
+  }
+  AffineExpr place = getAffineDimExpr(axes.size(), ctx);
+  axes.push_back(b.CreateString("place"));
+  auto coordinates = [&](unsigned input) {
+    SmallVector<AffineExpr> list;
+    for (AffineExpr e : op.getInputMap(input).getResults()) {
+      list.push_back(e.replaceDims(axisOf));
+    }
+    return list;
+  };
+  SmallVector<AffineExpr> address = coordinates(0);
+  address.push_back(place);
+  auto at = expressions(coordinates(1));
+  auto name = b.CreateString("count");
+  std::vector<fb::Offset<format::Lookup>> symbols{
+      format::CreateLookup(b, name, *argumentOf(op.getInputs()[1]), at)};
+  std::vector<fb::Offset<format::Constraint>> constraints{
+      format::CreateConstraint(
+          b, expression(getAffineSymbolExpr(0, ctx) - place - 1))};
+  std::vector<fb::Offset<format::Set>> domain{
+      format::CreateSet(b, b.CreateVector(constraints))};
+  auto axisList = b.CreateVector(axes);
+  auto symbolList = b.CreateVector(symbols);
+  auto domainList = b.CreateVector(domain);
+  auto addressList = expressions(address);
+  auto list = format::CreateView(b, *argumentOf(op.getInputs()[0]), axisList,
+                                 symbolList, domainList, addressList);
+  return format::CreateSelection(
+      b, list, cast<CoordsType>(op.getResult().getType()).getMax());
 }
 
 fb::Offset<fb::Vector<fb::Offset<format::View>>>
@@ -144,8 +199,26 @@ attn::writeViews(const BundleViews &views, fb::FlatBufferBuilder &b) {
   std::vector<fb::Offset<format::View>> out;
   for (Operation *op : views.ops) {
     auto view = dyn_cast<ViewOp>(op);
-    out.push_back(view ? writer.write(view, false)
-                       : writer.write(cast<PlaceOp>(op), true));
+    if (view) {
+      out.push_back(writer.write(view, false, view.getResult()));
+    } else {
+      auto place = cast<PlaceOp>(op);
+      out.push_back(writer.write(place, true, place.getSource()));
+    }
   }
+  return b.CreateVector(out);
+}
+
+fb::Offset<fb::Vector<fb::Offset<format::Selection>>>
+attn::writeSelections(func::FuncOp func, fb::FlatBufferBuilder &b) {
+  ViewWriter writer(b);
+  std::vector<fb::Offset<format::Selection>> out;
+  func.walk([&](SelectOp op) {
+    if (op.getRule() == SelectRule::listed &&
+        llvm::all_of(op.getInputs(),
+                     [](Value v) { return argumentOf(v).has_value(); })) {
+      out.push_back(writer.write(op));
+    }
+  });
   return b.CreateVector(out);
 }

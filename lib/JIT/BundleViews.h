@@ -26,6 +26,11 @@ flatbuffers::Offset<
     flatbuffers::Vector<flatbuffers::Offset<attnrt::bundle::View>>>
 writeViews(const BundleViews &views, flatbuffers::FlatBufferBuilder &b);
 
+/// Lists of coordinates whose list and counts are arguments.
+flatbuffers::Offset<
+    flatbuffers::Vector<flatbuffers::Offset<attnrt::bundle::Selection>>>
+writeSelections(func::FuncOp func, flatbuffers::FlatBufferBuilder &b);
+
 } // namespace attn
 
 #endif // ATTN_LIB_JIT_BUNDLEVIEWS_H

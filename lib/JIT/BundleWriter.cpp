@@ -137,6 +137,13 @@ fb::Offset<format::Program> Writer::program(const BundleProgram &program,
   uint32_t device =
       isGpu ? codeNumber(format::CodeKind::Ptx, program.ptx.text) : host;
 
+  int32_t cubin = -1;
+  if (!program.cubin.empty()) {
+    cubin = int32_t(
+        codeNumber(format::CodeKind::Cubin,
+                   StringRef(program.cubin.data(), program.cubin.size())));
+  }
+
   uint32_t argumentBytes = 0;
   for (const BufferInfo &f : info.buffers) {
     argumentBytes += f.memory ? sizeof(attnrt_tensor) : sizeof(uint64_t);
@@ -153,7 +160,7 @@ fb::Offset<format::Program> Writer::program(const BundleProgram &program,
     auto symbol = b.CreateString(kernel.symbol);
     kernels.push_back(format::CreateKernel(
         b, symbol, device, kernel.threads, kernel.sharedBytes, 0,
-        program.scratch.lookup(name), isGpu ? argumentBytes : 0));
+        program.scratch.lookup(name), isGpu ? argumentBytes : 0, cubin));
     return int32_t(kernels.size()) - 1;
   };
   std::vector<fb::Offset<format::Extent>> extents;
@@ -231,8 +238,9 @@ fb::Offset<format::Entry> Writer::entry(const BundleEntry &entry) {
   auto a = b.CreateVector(arguments);
   auto r = b.CreateVector(results);
   auto v = writeViews(views, b);
+  auto s = writeSelections(func, b);
   auto p = b.CreateVector(programs);
-  return format::CreateEntry(b, name, a, r, v, p);
+  return format::CreateEntry(b, name, a, r, v, p, s);
 }
 
 /// Of all bytes but those of code and its own.

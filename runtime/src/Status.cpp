@@ -4,19 +4,82 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+//
+// A thread's message is in a block that its first failure takes, as what a
+// process has for variables of threads of libraries that come by dlopen() is
+// small (some hundred bytes for all of them). Where there is no memory for a
+// block the status stays what it is, and a constant is the message.
+//
+// A block is freed with its thread. When the library is closed, blocks of other
+// threads that still run are not.
+//
+//===----------------------------------------------------------------------===//
 #include "Status.h"
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
+#include <pthread.h>
 
-// A fixed buffer: a message must be possible when memory is what ran out.
-static thread_local char lastMessage[512];
+static constexpr size_t kMessageBytes = 512;
+static thread_local char *block = nullptr;
+static thread_local const char *lastMessage = "";
+
+namespace {
+/// Has blocks freed when their threads end. A key of pthread, as glibc aborts
+/// where there is no memory for destructors of thread_local objects.
+class BlockOwner {
+public:
+  BlockOwner() : hasKey(pthread_key_create(&key, release) == 0) {}
+  ~BlockOwner() {
+    if (hasKey) {
+      pthread_key_delete(key);
+      hasKey = false;
+    }
+    release(block);
+  }
+
+  /// The block of this thread; null if there is no memory.
+  char *get() {
+    if (!block && hasKey) {
+      char *fresh = static_cast<char *>(std::malloc(kMessageBytes));
+      if (fresh && pthread_setspecific(key, fresh) == 0) {
+        block = fresh;
+      } else {
+        std::free(fresh);
+      }
+    }
+    return block;
+  }
+
+private:
+  /// On the thread whose block it is.
+  static void release(void *own) {
+    block = nullptr;
+    lastMessage = "";
+    std::free(own);
+  }
+
+  pthread_key_t key{};
+  bool hasKey;
+};
+} // namespace
+
+static BlockOwner blocks;
 
 attnrt_status attnrt::fail(attnrt_status status, const char *format, ...) {
+  char *text = blocks.get();
+  if (!text) {
+    lastMessage = status == ATTNRT_RESOURCE_EXHAUSTED
+                      ? "not enough memory"
+                      : "not enough memory for the message of a failure";
+    return status;
+  }
   va_list args;
   va_start(args, format);
-  std::vsnprintf(lastMessage, sizeof(lastMessage), format, args);
+  std::vsnprintf(text, kMessageBytes, format, args);
   va_end(args);
+  lastMessage = text;
   return status;
 }
 

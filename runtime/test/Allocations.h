@@ -7,8 +7,9 @@
 #ifndef ATTNRT_TEST_ALLOCATIONS_H
 #define ATTNRT_TEST_ALLOCATIONS_H
 
-#include "attnrt/status.h"
+#include "attnrt/attnrt.h"
 
+#include <cstdlib>
 #include <gtest/gtest.h>
 
 namespace attnrt_test {
@@ -42,6 +43,26 @@ template <class F, class Check> long failEach(F call, Check check) {
   ADD_FAILURE() << "it never ends";
   return -1;
 }
+
+/// Counts what the runtime asks of the engine.
+struct CountingAllocator {
+  CountingAllocator() {
+    table.struct_size = sizeof(table);
+    table.self = this;
+    table.allocate = [](void *self, DLDevice, uint64_t bytes, uint64_t, void *,
+                        void **out) {
+      ++static_cast<CountingAllocator *>(self)->asked;
+      *out = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+      return ATTNRT_OK;
+    };
+    table.free = [](void *self, DLDevice, void *memory, uint64_t, void *) {
+      ++static_cast<CountingAllocator *>(self)->freed;
+      std::free(memory);
+    };
+  }
+  attnrt_allocator table{};
+  int asked = 0, freed = 0;
+};
 
 } // namespace attnrt_test
 

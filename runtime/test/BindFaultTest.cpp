@@ -43,6 +43,18 @@ struct Bounded {
     EXPECT_EQ(small.expected(), small.y);
     EXPECT_EQ(ATTNRT_OK, attnrt_schedule_verify(loaded.schedule));
   }
+  /// Binds to the step with each allocation failing once; then it runs.
+  void bindWithFailures(const attnrt_step &step) {
+    EXPECT_GT(failEach(
+                  [&] {
+                    return attnrt_schedule_bind(loaded.schedule, &step, nullptr,
+                                                0, nullptr);
+                  },
+                  [&] { expectSame(); }),
+              5);
+    EXPECT_EQ("", loaded.run(large));
+    EXPECT_EQ(large.expected(), large.y);
+  }
 
   Loaded loaded;
   Batch small{{7, 2}, 30}, large{std::vector<int32_t>(40, 30), 30};
@@ -57,15 +69,7 @@ TEST(BindFault, EveryAllocationOfBind) {
   const attnrt_carried carried{text.data(), text.size()};
   step.carried = &carried;
   step.num_carried = 1;
-  EXPECT_GT(failEach(
-                [&] {
-                  return attnrt_schedule_bind(bounded.loaded.schedule, &step,
-                                              nullptr, 0, nullptr);
-                },
-                [&] { bounded.expectSame(); }),
-            5);
-  EXPECT_EQ("", bounded.loaded.run(bounded.large));
-  EXPECT_EQ(bounded.large.expected(), bounded.large.y);
+  bounded.bindWithFailures(step);
 }
 
 TEST(BindFault, ScratchOfAnEnginesLoop) {
@@ -81,16 +85,8 @@ TEST(BindFault, ScratchOfAnEnginesLoop) {
   Bounded bounded(params);
   attnrt_step step = bounded.large.step();
   const long before = blocksMade();
-  EXPECT_GT(failEach(
-                [&] {
-                  return attnrt_schedule_bind(bounded.loaded.schedule, &step,
-                                              nullptr, 0, nullptr);
-                },
-                [&] { bounded.expectSame(); }),
-            5);
+  bounded.bindWithFailures(step);
   EXPECT_GT(blocksMade(), before);
-  EXPECT_EQ("", bounded.loaded.run(bounded.large));
-  EXPECT_EQ(bounded.large.expected(), bounded.large.y);
 }
 
 TEST(BindFault, EveryAllocationOfMeasure) {

@@ -33,26 +33,6 @@ struct Workspace {
   void *data;
 };
 
-/// Counts what the runtime asks of the engine.
-struct Allocator {
-  Allocator() {
-    table.struct_size = sizeof(table);
-    table.self = this;
-    table.allocate = [](void *self, DLDevice, uint64_t bytes, uint64_t, void *,
-                        void **out) {
-      ++static_cast<Allocator *>(self)->asked;
-      *out = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-      return ATTNRT_OK;
-    };
-    table.free = [](void *self, DLDevice, void *memory, uint64_t, void *) {
-      ++static_cast<Allocator *>(self)->freed;
-      std::free(memory);
-    };
-  }
-  attnrt_allocator table{};
-  int asked = 0, freed = 0;
-};
-
 class Bind : public testing::Test, protected FakeCuda {
 protected:
   Bind() {
@@ -97,7 +77,7 @@ protected:
     return sum;
   }
 
-  Allocator allocator;
+  CountingAllocator allocator;
   attnrt_context_params params{};
   attnrt_schedule_caps caps{};
 };

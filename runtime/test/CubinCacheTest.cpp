@@ -241,20 +241,65 @@ TEST_F(CubinCache, WhatFailsIsAsWithoutACache) {
   // A text that no way of the driver takes has its log.
   attnrt::bundle::BundleT made = makeBundle(1, true);
   made.code[1]->text = "no PTX";
-  Bytes bytes = pack(std::move(made));
-  attnrt_context *context = nullptr;
-  attnrt_bundle *bundle = nullptr;
-  attnrt_kernel *kernel = nullptr;
-  ASSERT_EQ(ATTNRT_OK, attnrt_context_create(&params, &context));
-  ASSERT_EQ(ATTNRT_OK,
-            attnrt_bundle_load(context, bytes.data(), bytes.size(), &bundle));
-  EXPECT_EQ(ATTNRT_INTERNAL,
-            attnrt_kernel_load(bundle, "sums", {kDLCUDA, 0}, nullptr, &kernel));
+  EXPECT_EQ(ATTNRT_INTERNAL, tryToLoad(std::move(made), params, {kDLCUDA, 0}));
   EXPECT_STREQ("the driver does not take the code: fake error 200",
                attnrt_last_message());
   EXPECT_TRUE(files().empty());
-  attnrt_bundle_release(bundle);
-  attnrt_context_release(context);
+}
+
+TEST_F(CubinCache, CubinsOfABundle) {
+  // The stand-in's are the words below, the number of the chip, and the PTX.
+  params.cache_dir = nullptr;
+  auto withCubin = [&](const std::string &text) {
+    attnrt::bundle::BundleT made = makeBundle(1, true);
+    auto code = std::make_unique<attnrt::bundle::CodeT>();
+    code->kind = attnrt::bundle::CodeKind::Cubin;
+    code->bytes.assign(text.begin(), text.end());
+    code->bytes.resize(128);
+    made.code.push_back(std::move(code));
+    for (auto &kernel : made.entries[0]->programs[1]->kernels) {
+      kernel->cubin = 2;
+    }
+    return made;
+  };
+  /// Texts that the driver compiled for a device.
+  auto load = [&](const std::string &cubin, int device) {
+    int before = compiled();
+    said.clear();
+    EXPECT_EQ(ATTNRT_OK, tryToLoad(withCubin(cubin), params, {kDLCUDA, device}))
+        << attnrt_last_message();
+    return compiled() - before;
+  };
+  const std::string elf = "\x7f"
+                          "ELF for sm_";
+  EXPECT_EQ(0, load(elf + "80", 1)); // the GPU's own
+  EXPECT_TRUE(said.empty());
+  EXPECT_EQ(1, load(elf + "80", 0)); // an older chip's
+  EXPECT_TRUE(said.empty());
+  // One that the driver does not take.
+  EXPECT_EQ(1, load(elf + "90", 1));
+  ASSERT_EQ(1u, said.size());
+  EXPECT_EQ("the driver does not take a cubin of the bundle, its PTX is used: "
+            "fake error 209",
+            said[0]);
+  // No memory is no reason to try what needs more.
+  fail("cuModuleLoadDataEx", 2);
+  EXPECT_EQ(ATTNRT_RESOURCE_EXHAUSTED,
+            tryToLoad(withCubin(elf + "80"), params, {kDLCUDA, 1}));
+  EXPECT_FALSE(forgive());
+
+  // A number that is no cubin's.
+  for (int32_t wrong : {0, 1, 3, -2}) {
+    attnrt::bundle::BundleT made = withCubin(elf + "80");
+    made.entries[0]->programs[1]->kernels[0]->cubin = wrong;
+    Bytes bytes = pack(std::move(made));
+    attnrt_context *context = nullptr;
+    attnrt_bundle *bundle = nullptr;
+    ASSERT_EQ(ATTNRT_OK, attnrt_context_create(&params, &context));
+    EXPECT_EQ(ATTNRT_CORRUPT,
+              attnrt_bundle_load(context, bytes.data(), bytes.size(), &bundle));
+    attnrt_context_release(context);
+  }
 }
 
 TEST_F(CubinCache, FoldersThatCannotBeWrittenTo) {

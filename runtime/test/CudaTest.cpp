@@ -219,21 +219,11 @@ TEST_F(Cuda, KernelsOfTheFirstFormatAreRefused) {
   for (auto &kernel : made.entries[0]->programs[1]->kernels) {
     kernel->argument_bytes = 0;
   }
-  Bytes bytes = pack(std::move(made));
-  attnrt_context *context = nullptr;
-  attnrt_bundle *bundle = nullptr;
-  attnrt_kernel *kernel = nullptr;
-  ASSERT_EQ(ATTNRT_OK, attnrt_context_create(&params, &context));
-  ASSERT_EQ(ATTNRT_OK,
-            attnrt_bundle_load(context, bytes.data(), bytes.size(), &bundle));
-  EXPECT_EQ(ATTNRT_INCOMPATIBLE,
-            attnrt_kernel_load(bundle, "sums", kGpu, nullptr, &kernel));
+  EXPECT_EQ(ATTNRT_INCOMPATIBLE, tryToLoad(std::move(made), params, kGpu));
   EXPECT_STREQ(
       "the GPU code of 'sums' is of a bundle of format 1, whose kernels "
       "took their arguments in another way: compile it again",
       attnrt_last_message());
-  attnrt_bundle_release(bundle);
-  attnrt_context_release(context);
 }
 
 TEST_F(Cuda, EveryFunctionThatFails) {

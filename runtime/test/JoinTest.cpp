@@ -10,8 +10,10 @@
 #include "attnrt/plan.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <random>
 
 using namespace attnrt_test;
 namespace rt = attn::rt;
@@ -299,6 +301,67 @@ TEST(Join, CapturedRunsServeLaterSteps) {
     call("fake_cuda_replay");
     call("fake_cuda_finish");
     EXPECT_EQ(sumOf(a, b), a.y);
+  }
+}
+
+TEST(Join, BoundBeforeTheFirstStep) {
+  // With capacities that are what a step turned out to need, measure says what
+  // it needs: the step fits a workspace of the engine's, and nothing is asked
+  // for behind the bind.
+  CountingAllocator counting;
+  attnrt_context_params params = fakeGpu();
+  params.allocator = &counting.table;
+  params.cpu_threads = 1;
+  std::mt19937 random(5);
+  for (DLDevice device : {kCpu, kCuda}) {
+    Joined joined(&params, device);
+    for (int round = 0; round < 40; ++round) {
+      SCOPED_TRACE(round);
+      std::vector<int32_t> lengths(1 + random() % 40), others(lengths.size());
+      for (size_t i = 0; i < lengths.size(); ++i) {
+        lengths[i] = int32_t(random() % 31);
+        others[i] = int32_t(random() % 21);
+      }
+      Batch a(lengths, 30), b(others, 20);
+      auto caps = rt::params<attnrt_schedule_caps>();
+      caps.workers = 1 + int32_t(random() % 40);
+      caps.split = int32_t(random() % 4);
+      joined.schedule.emplace(*joined.kernel, &caps);
+      joined.run(a, b);
+      attnrt_schedule_stats stats = joined.schedule->stats();
+      caps.max_segments = std::max<int64_t>(stats.segments, 1);
+      caps.max_rows = std::max<int64_t>(stats.rows, 1);
+      caps.max_items = std::max<int64_t>(stats.items, 1);
+      caps.max_merges = std::max<int64_t>(stats.merges, 1);
+      caps.max_slots = std::max<int64_t>(stats.slots, 1);
+
+      joined.schedule.emplace(*joined.kernel, &caps);
+      attnrt_step largest = joined.stepOf(a, b);
+      auto room = rt::params<attnrt_schedule_room>();
+      rt::throwIfFailed(
+          attnrt_schedule_measure(joined.schedule->get(), &largest, &room));
+      std::unique_ptr<void, decltype(&std::free)> workspace(
+          std::aligned_alloc(256, (room.workspace_bytes + 255) / 256 * 256),
+          std::free);
+      auto bind = [&](uint64_t bytes) {
+        rt::throwIfFailed(attnrt_schedule_bind(
+            joined.schedule->get(), &largest, workspace.get(), bytes, nullptr));
+      };
+      EXPECT_NE("it was taken",
+                refusal([&] { bind(room.workspace_bytes - 1); }));
+      bind(room.workspace_bytes);
+      const int before = counting.asked;
+      a.y.assign(a.y.size(), -1);
+      joined.run(a, b);
+      EXPECT_EQ(sumOf(a, b), a.y);
+      EXPECT_EQ(before, counting.asked);
+      // One more request than the largest step has.
+      Batch c(std::vector<int32_t>(lengths.size() + 1, 30), 30),
+          d(std::vector<int32_t>(lengths.size() + 1, 20), 20);
+      EXPECT_NE("it was taken", refusal([&] { joined.run(c, d); }));
+      joined.launch(a, b); // the step before
+      EXPECT_EQ(sumOf(a, b), a.y);
+    }
   }
 }
 

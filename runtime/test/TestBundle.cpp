@@ -341,3 +341,23 @@ std::string Loaded::run(Batch &batch) {
   }
   return "";
 }
+
+attnrt_status attnrt_test::tryToLoad(attnrt::bundle::BundleT made,
+                                     const attnrt_context_params &params,
+                                     DLDevice device) {
+  Bytes bytes = pack(std::move(made));
+  attnrt_context *context = nullptr;
+  attnrt_bundle *bundle = nullptr;
+  attnrt_kernel *kernel = nullptr;
+  EXPECT_EQ(ATTNRT_OK, attnrt_context_create(&params, &context));
+  EXPECT_EQ(ATTNRT_OK,
+            attnrt_bundle_load(context, bytes.data(), bytes.size(), &bundle))
+      << attnrt_last_message();
+  attnrt_status status =
+      attnrt_kernel_load(bundle, "sums", device, nullptr, &kernel);
+  EXPECT_EQ(status == ATTNRT_OK, kernel != nullptr);
+  attnrt_kernel_release(kernel);
+  attnrt_bundle_release(bundle);
+  attnrt_context_release(context);
+  return status;
+}

@@ -82,6 +82,11 @@ struct Loaded {
   attnrt_schedule *schedule = nullptr;
 };
 
+/// What loading the entry "sums" of a bundle says, in a context of its own; the
+/// message is the thread's.
+attnrt_status tryToLoad(attnrt::bundle::BundleT made,
+                        const attnrt_context_params &params, DLDevice device);
+
 } // namespace attnrt_test
 
 #endif // ATTNRT_TEST_TESTBUNDLE_H

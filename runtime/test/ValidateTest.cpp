@@ -42,6 +42,7 @@ Expression operator%(Expression a, int64_t b) {
 struct Cache {
   Cache() {
     view.axes = {"b", "m", "g"};
+    view.sizes = {-1, -1, -1};
     add({8, 4, 2}, nullptr);
   }
   void add(std::vector<int64_t> sizes, std::vector<int32_t> *data) {
@@ -195,6 +196,74 @@ TEST(Validate, DomainsOfSeveralSets) {
             cache.check());
 }
 
+TEST(Validate, FlatPoolsWithSizesInTheType) {
+  // Where a key's channels begin, in one axis for all.
+  std::vector<int32_t> first{0, 32, 64}, len{3};
+  Cache cache;
+  cache.values[0].tensor.shape[0] = 96;
+  cache.values[0].tensor.rank = 1;
+  cache.add({1, 3}, &first);
+  cache.add({1}, &len);
+  cache.view.symbols = {{"first", 1, {b, m}}, {"len", 2, {b}}};
+  cache.where(symbol(1) - m - number(1));
+  cache.view.address = {symbol(0) + g * 16};
+  EXPECT_NE("", cache.check());
+  cache.view.sizes[2] = 2;
+  EXPECT_EQ("", cache.check());
+  first[1] = 80;
+  EXPECT_EQ(std::string(astray) + "b = 0, m = 1, g = 1: it goes to 96 on axis "
+                                  "0 of the argument, which has 96",
+            cache.check());
+}
+
+TEST(Validate, ListsOfCoordinates) {
+  // At most 3 of a list of 4.
+  std::vector<int32_t> list{7, 0, 2, -9, 1, 900, 3, 3}, count{3, 2};
+  Cache cache;
+  cache.values.clear();
+  cache.add({2, 4}, &list);
+  cache.add({2}, &count);
+  cache.view.axes = {"b", "place"};
+  cache.view.sizes = {-1, -1};
+  cache.view.symbols = {{"count", 1, {b}}};
+  cache.where(symbol(0) - m - number(1));
+  cache.view.address = {b, m};
+  Selection selection{cache.view, 3};
+  auto check = [&]() -> std::string {
+    try {
+      ViewWalk(selection, cache.values).run();
+    } catch (const Failure &failure) {
+      return failure.message;
+    }
+    return "";
+  };
+  // Behind the count there may be anything; past the rank's end is nothing.
+  EXPECT_EQ("", check());
+  list[6] = -1;
+  EXPECT_EQ("", check());
+  count[1] = 3;
+  EXPECT_EQ("the list of argument 0 leads astray at b = 1, place = 2: it "
+            "chooses coordinate -1, but expects 0 or more",
+            check());
+  for (int32_t wrong : {4, -1}) {
+    count[1] = wrong;
+    EXPECT_EQ("the list of argument 0 leads astray at b = 1, place = 0: "
+              "expects 0..3 coordinates, but the count (argument 1) is " +
+                  std::to_string(wrong),
+              check());
+  }
+  selection.most = 8;
+  count[0] = 5;
+  list[3] = 0;
+  EXPECT_EQ("the list of argument 0 leads astray at b = 0, place = 4: it goes "
+            "to 4 on axis 1 of the argument, which has 4",
+            check());
+  cache.values[0].tensor.data = nullptr;
+  EXPECT_EQ("argument 0 is looked at when tables are checked: its values are "
+            "expected in `host`",
+            check());
+}
+
 TEST(Validate, AxesWithoutAnEnd) {
   std::vector<int32_t> len{3};
   Cache cache;
@@ -202,7 +271,11 @@ TEST(Validate, AxesWithoutAnEnd) {
   cache.view.symbols = {{"len", 1, {b}}};
   cache.where(m - symbol(0)); // from len on, to nowhere
   cache.view.address = {b, m % 4, g};
-  EXPECT_EQ("the view of argument 0 cannot be checked: no end of its axis 'm' "
-            "is known",
+  EXPECT_EQ("the view of argument 0 cannot be checked, as its axis 'm' has no "
+            "end: expects a constraint 'm < ..' in each part of its domain, a "
+            "table or storage with 'm' itself as a coordinate, or its size in "
+            "the view's type",
             cache.check());
+  cache.view.sizes = {1, 6, 2};
+  EXPECT_EQ("", cache.check());
 }

@@ -34,6 +34,8 @@ all functions with cascades for the runtime. FILE of "-" is standard input.
   --tile=N          keys of a tile, a multiple of 16 (both: chosen)
   --warps=N         warps of a kernel (default: chosen)
   --stages=N        tiles that there is room for at the same time (default: chosen)
+  --cubins          of a bundle: beside the PTX of each chip what ptxas makes of
+                    it, which GPUs of just that chip load at once
   --ptxas=PATH      the assembler (default: ptxas on PATH, in CUDA_HOME/bin, in
                     /usr/local/cuda/bin)
   --ptxas-table     print what ptxas says of each kernel to standard error:
@@ -120,6 +122,8 @@ LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
       }
     } else if (key == "--ptxas") {
       options.ptxas = value.str();
+    } else if (word == "--cubins") {
+      options.cubins = true;
     } else if (word == "--ptxas-table") {
       options.printTable = true;
     } else if (word == "--strict") {
@@ -135,6 +139,9 @@ LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
     return fail("expects a file (see --help)");
   }
   bool isBundle = options.emit == TranslateOptions::Bundle;
+  if (options.cubins && !isBundle) {
+    return fail("expects --cubins with --emit=bundle only");
+  }
   if (isBundle && options.out == "-") {
     return fail("expects -o with the place of the bundle");
   }

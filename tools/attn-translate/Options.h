@@ -28,6 +28,7 @@ struct TranslateOptions {
   /// Of a bundle.
   SmallVector<std::string> targets;
   Emit emit = Ptx;
+  bool cubins = false; ///< in a bundle
   bool printTable = false, strict = false, help = false;
 
   BundleOptions bundle() const {
@@ -38,6 +39,8 @@ struct TranslateOptions {
     }
     bundle.tiles = tiles;
     bundle.ptx = lowering;
+    bundle.cubins = cubins;
+    bundle.ptxas = ptxas;
     return bundle;
   }
 

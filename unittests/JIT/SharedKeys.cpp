@@ -8,7 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <numeric>
 
 using namespace attn;
 using namespace attn::test;
@@ -25,70 +25,93 @@ Batch::Batch(const Shape &shape, std::vector<Node> nodesGiven,
   mostQueries = *std::max_element(queries.begin(), queries.end());
   int32_t longest = *std::max_element(lengths.begin(), lengths.end());
   tableWidth = longest / shape.page + 2;
-  // A page belongs to the node in which its last key lies, if one request's
-  // path has it whole; pages that a border cuts are each request's own.
-  std::map<std::pair<int64_t, int64_t>, int32_t> pageOf; // (owner, page)
-  table.assign(size_t(requests() * tableWidth), 0);
   std::mt19937_64 random(seed);
-  std::vector<std::pair<int64_t, int64_t>> owners;
-  auto nodeOf = [&](int64_t request, int64_t key) {
-    int32_t found = -1;
-    for (int32_t n = leaf[size_t(request)]; n >= 0 && key < nodes[n].end;
-         n = nodes[n].parent) {
-      found = n;
-    }
-    return found;
-  };
-  for (int64_t r = 0; r < requests(); ++r) {
-    for (int64_t page = 0; page * shape.page < lengths[r]; ++page) {
-      int32_t node = nodeOf(r, page * shape.page);
-      bool isWhole = node >= 0 && (page + 1) * shape.page <= nodes[node].end;
-      std::pair<int64_t, int64_t> owner{isWhole ? node : -1 - r, page};
-      pageOf.emplace(owner, 0);
-    }
-  }
-  pages = int64_t(pageOf.size()) + 3;
-  std::vector<int32_t> numbers(static_cast<size_t>(pages));
-  for (int64_t i = 0; i < pages; ++i) {
-    numbers[size_t(i)] = int32_t(i);
-  }
-  std::shuffle(numbers.begin() + 1, numbers.end(), random); // 0 is nobody's
-  size_t next = 1;
-  for (auto &[owner, number] : pageOf) {
-    number = numbers[next++];
-  }
-  size_t elements = size_t(pages * shape.page * shape.heads * shape.width);
-  k.assign(elements, NAN);
-  v.assign(elements, NAN);
+  placePages(random);
+  fillPages(random);
   std::normal_distribution<float> normal;
-  // Of a node's keys the content is drawn once, wherever it is stored.
-  std::map<std::pair<int64_t, int64_t>, std::vector<float>> content;
-  for (int64_t r = 0; r < requests(); ++r) {
-    for (int64_t key = 0; key < lengths[r]; ++key) {
-      int32_t node = nodeOf(r, key),
-              first = nodeOf(r, key / shape.page * shape.page);
-      bool isWhole =
-          first >= 0 && (key / shape.page + 1) * shape.page <= nodes[first].end;
-      table[size_t(r * tableWidth + key / shape.page)] =
-          pageOf.at({isWhole ? first : -1 - r, key / shape.page});
-      std::vector<float> &row = content[{node >= 0 ? node : -1 - r, key}];
-      if (row.empty()) {
-        for (int64_t i = 0; i < 2 * shape.heads * shape.width; ++i) {
-          row.push_back(normal(random));
-        }
-      }
-      for (int64_t g = 0; g < shape.heads; ++g) {
-        const float *from = row.data() + g * shape.width;
-        std::copy_n(from, shape.width, find(k, r, key, g));
-        std::copy_n(from + shape.heads * shape.width, shape.width,
-                    find(v, r, key, g));
-      }
-    }
-  }
   q.resize(size_t(requests() * mostQueries * shape.heads * shape.group *
                   shape.width));
   for (float &x : q) {
     x = normal(random);
+  }
+}
+
+int32_t Batch::nodeOf(int64_t request, int64_t key) const {
+  int32_t found = -1;
+  for (int32_t n = leaf[size_t(request)]; n >= 0 && key < nodes[size_t(n)].end;
+       n = nodes[size_t(n)].parent) {
+    found = n;
+  }
+  return found;
+}
+
+/// A page is a node's if that has all of it; pages that a border cuts are each
+/// request's own. Page 0 and two others are nobody's.
+void Batch::placePages(std::mt19937_64 &random) {
+  table.assign(size_t(requests() * tableWidth), 0);
+  std::vector<std::vector<int32_t>> ofNode(nodes.size());
+  pages = 1;
+  for (int64_t r = 0; r < requests(); ++r) {
+    for (int64_t page = 0; page * shape.page < lengths[size_t(r)]; ++page) {
+      int32_t &entry = table[size_t(r * tableWidth + page)];
+      int32_t node = nodeOf(r, page * shape.page);
+      if (node < 0 || (page + 1) * shape.page > nodes[size_t(node)].end) {
+        entry = int32_t(pages++);
+        continue;
+      }
+      std::vector<int32_t> &own = ofNode[size_t(node)];
+      own.resize(std::max(own.size(), size_t(page) + 1));
+      entry = own[size_t(page)] ? own[size_t(page)] : int32_t(pages++);
+      own[size_t(page)] = entry;
+    }
+  }
+  pages += 2;
+  std::vector<int32_t> numbers(static_cast<size_t>(pages));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  std::shuffle(numbers.begin() + 1, numbers.end(), random);
+  for (int32_t &entry : table) {
+    entry = numbers[size_t(entry)];
+  }
+}
+
+/// A node's keys are drawn once, wherever they are stored.
+void Batch::fillPages(std::mt19937_64 &random) {
+  const size_t row = size_t(shape.heads * shape.width);
+  k.assign(size_t(pages * shape.page) * row, NAN);
+  v = k;
+  std::normal_distribution<float> normal;
+  auto draw = [&] {
+    std::vector<float> both(2 * row);
+    for (float &x : both) {
+      x = normal(random);
+    }
+    return both;
+  };
+  std::vector<std::vector<std::vector<float>>> ofNode(nodes.size());
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    ofNode[n].resize(size_t(nodes[n].end));
+  }
+  std::vector<bool> isFull(static_cast<size_t>(pages));
+  for (int64_t r = 0; r < requests(); ++r) {
+    for (int64_t begin = 0; begin < lengths[size_t(r)]; begin += shape.page) {
+      size_t page = size_t(table[size_t(r * tableWidth + begin / shape.page)]);
+      if (isFull[page]) {
+        continue;
+      }
+      isFull[page] = true;
+      int64_t end = std::min<int64_t>(begin + shape.page, lengths[size_t(r)]);
+      for (int64_t key = begin; key < end; ++key) {
+        int32_t node = nodeOf(r, key);
+        std::vector<float> own;
+        std::vector<float> &both =
+            node < 0 ? own : ofNode[size_t(node)][size_t(key)];
+        if (both.empty()) {
+          both = draw();
+        }
+        std::copy_n(both.data(), row, find(k, r, key, 0));
+        std::copy_n(both.data() + row, row, find(v, r, key, 0));
+      }
+    }
   }
 }
 
@@ -135,10 +158,13 @@ std::vector<double> Batch::dense() const {
         for (double &w : weights) {
           sum += w = std::exp(w - most);
         }
+        for (double &w : weights) {
+          w /= sum;
+        }
         for (int64_t m = from; m < to; ++m) {
           const float *value = self.find(self.v, r, m, h / shape.group);
           for (int64_t e = 0; e < shape.width; ++e) {
-            out[size_t(row + e)] += weights[size_t(m - from)] * value[e] / sum;
+            out[size_t(row + e)] += weights[size_t(m - from)] * value[e];
           }
         }
       }

@@ -51,6 +51,12 @@ public:
   /// Where a key of a request lies in k or v.
   float *find(std::vector<float> &cache, int64_t request, int64_t key,
               int64_t head);
+
+private:
+  /// The node that has a key of a request; -1: the request alone.
+  int32_t nodeOf(int64_t request, int64_t key) const;
+  void placePages(std::mt19937_64 &random);
+  void fillPages(std::mt19937_64 &random);
 };
 
 /// How a batch is run. Lengths of the plan are [low, high], those of the run

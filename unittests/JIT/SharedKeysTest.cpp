@@ -15,6 +15,7 @@
 
 #include "attnrt/plan.h"
 #include "gtest/gtest.h"
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -152,7 +153,9 @@ TEST(SharedKeys, RandomForests) {
                                      batch.queries[r]);
             how.low.push_back(least +
                               int32_t(random() % uint64_t(length - least + 1)));
-            how.high.push_back(length + int32_t(random() % 70));
+            how.high.push_back(
+                std::min(length + int32_t(random() % 70),
+                         int32_t(batch.tableWidth * shape.page)));
           }
         }
         Ran ran = compiled.run(batch, how);

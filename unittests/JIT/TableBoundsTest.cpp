@@ -66,35 +66,44 @@ TEST_P(TablesTest, PagesOutsideOfTheCacheReadAsZeros) {
   check(paged(), {kp.get(), vp.get()},
         {Tensor(table.data(), {kRequests, 6}, kI32),
          Tensor(len.data(), {kRequests}, kI32)},
-        ATTNRT_INVALID_ARGUMENT);
+        {ATTNRT_INVALID_ARGUMENT});
 }
 
-TEST_P(TablesTest, LengthsPastTheTableReadZeros) {
-  // Requests 0 and 2 are said to be longer than a line of the table; behind the
-  // lines stand pages that there are.
-  constexpr int64_t columns = 3, said = kMost;
+TEST_P(TablesTest, LengthsPastTheTable) {
+  // Request 0 is said to be longer than a line of the table, behind which
+  // stand pages that there are. The host says so as well: refused; the device
+  // alone: bounded.
+  constexpr int64_t columns = 4;
   auto at = [&](int64_t b, int64_t m, int64_t g) {
     return ((pageOf(b, m / kPage) * kPage + m % kPage) * kHeads + g) * kWidth;
   };
   std::vector<int64_t> sizes{kPages, kPage, kHeads, kWidth};
   Fenced kp(fill(k, kPages * kPage * kHeads * kWidth, at), sizes),
       vp(fill(v, kPages * kPage * kHeads * kWidth, at), sizes);
-  std::vector<int32_t> table((kRequests + 1) * columns, int32_t(pageOf(0, 0))),
-      len = kLengths;
-  ASSERT_EQ(len[0], said);
+  std::vector<int32_t> table((kRequests + 1) * columns, int32_t(pageOf(0, 0)));
   for (int64_t page = 0; page < columns; ++page) {
     table[page] = int32_t(pageOf(0, page));
     table[2 * columns + page] = int32_t(pageOf(2, page));
   }
-  for (int64_t b : {0, 2}) {
-    for (int64_t m = columns * kPage; m < kLengths[b]; ++m) {
-      forget(b, m);
-    }
-  }
-  check(paged(), {kp.get(), vp.get()},
+  for (int32_t length : {int32_t(columns * kPage) + 1, 24, 1 << 30,
+                         std::numeric_limits<int32_t>::max()}) {
+    SCOPED_TRACE(length);
+    std::vector<int32_t> len = kLengths, most = kLengths;
+    len[0] = length;
+    most[0] = columns * kPage;
+    Astray astray{
+        ATTNRT_INVALID_ARGUMENT,
+        "the view of argument 1 goes on to m = " + std::to_string(length - 1) +
+            " at b = 0, but argument 3 has 4 entries along axis 1: "
+            "expects an end of m at 16 or before",
         {Tensor(table.data(), {kRequests, columns}, kI32),
-         Tensor(len.data(), {kRequests}, kI32)},
-        ATTNRT_INVALID_ARGUMENT);
+         Tensor(most.data(), {kRequests}, kI32)},
+        {0}};
+    check(paged(), {kp.get(), vp.get()},
+          {Tensor(table.data(), {kRequests, columns}, kI32),
+           Tensor(len.data(), {kRequests}, kI32)},
+          astray);
+  }
 }
 
 TEST_P(TablesTest, SlotsOutsideOfTheCacheReadAsZeros) {
@@ -119,7 +128,7 @@ TEST_P(TablesTest, SlotsOutsideOfTheCacheReadAsZeros) {
         {kp.get(), vp.get()},
         {Tensor(slots.data(), {kRequests, kMost}, kI32),
          Tensor(len.data(), {kRequests}, kI32)},
-        ATTNRT_INVALID_ARGUMENT);
+        {ATTNRT_INVALID_ARGUMENT});
 }
 
 TEST_P(TablesTest, ListsThatEndEarlyReadAsZeros) {
@@ -141,7 +150,13 @@ TEST_P(TablesTest, ListsThatEndEarlyReadAsZeros) {
   for (int64_t m = 12; m < 16; ++m) {
     forget(0, m);
   }
-  forget(2, 12);
+  std::vector<int32_t> planned{0, 6, 6, 9};
+  Astray astray{ATTNRT_INVALID_ARGUMENT,
+                "the view of argument 1 goes on to m = 12 at b = 2, but "
+                "argument 4 has 9 entries along axis 0: expects an end of m at "
+                "12 or before",
+                {Tensor(planned.data(), {kRequests + 1}, kI32)},
+                {2}};
   check(program("memref<?x4x2x16xf32>",
                 "lo = %indptr[b], hi = %indptr[b + 1], last = %last[b], "
                 "pg = %indices[lo + m floordiv 4]",
@@ -153,7 +168,7 @@ TEST_P(TablesTest, ListsThatEndEarlyReadAsZeros) {
         {Tensor(indptr.data(), {kRequests + 1}, kI32),
          Tensor(indices.data(), {int64_t(indices.size()) - 1}, kI32),
          Tensor(last.data(), {kRequests}, kI32)},
-        ATTNRT_INVALID_ARGUMENT);
+        astray);
 }
 
 TEST_P(TablesTest, RowsBesideEachOtherWhereATableSays) {
@@ -182,7 +197,7 @@ TEST_P(TablesTest, RowsBesideEachOtherWhereATableSays) {
         {kp.get(), vp.get()},
         {Tensor(begins.data(), {kRequests, kMost}, kI32),
          Tensor(len.data(), {kRequests}, kI32)},
-        ATTNRT_UNAVAILABLE);
+        {ATTNRT_INVALID_ARGUMENT});
 }
 
 TEST_P(TablesTest, CountsPastTheirListChooseNoMore) {
@@ -206,6 +221,7 @@ func.func @decode(%q: tensor<?x2x16xf32>, %k: tensor<?x?x2x16xf32>,
 )mlir";
   rt::Kernel kernel = load(text, "decode");
 
+  std::string validated;
   auto run = [&](std::vector<int32_t> list, int64_t columns,
                  std::vector<int32_t> counts) {
     // Each list in a row of its own, with a sound coordinate behind them all.
@@ -221,6 +237,9 @@ func.func @decode(%q: tensor<?x2x16xf32>, %k: tensor<?x?x2x16xf32>,
     auto step = rt::params<attnrt_step>();
     step.num_arguments = int32_t(arguments.size());
     step.arguments = arguments.data();
+    validated = attnrt_schedule_validate(schedule.get(), &step)
+                    ? attnrt_last_message()
+                    : "";
     schedule.update(step);
     std::vector<float> out(q.size(), -1);
     Tensor to(out.data(), tq.sizes, kF32);
@@ -230,11 +249,21 @@ func.func @decode(%q: tensor<?x2x16xf32>, %k: tensor<?x?x2x16xf32>,
   };
   constexpr int32_t far = std::numeric_limits<int32_t>::max();
   // Past the list, whose last row ends where the memory does.
-  EXPECT_EQ(run({0, 2, 3, 1, 4, 0}, 2, {2, 2, 2}),
-            run({0, 2, 3, 1, 4, 0}, 2, {3, far, 4}));
+  std::vector<int32_t> list{0, 2, 3, 1, 4, 0};
+  std::vector<float> want = run(list, 2, {2, 2, 2});
+  EXPECT_EQ("", validated);
+  EXPECT_EQ(want, run(list, 2, {3, far, 4}));
+  EXPECT_EQ("the list of argument 3 leads astray at b = 0, place = 2: it goes "
+            "to 2 on axis 1 of the argument, which has 2",
+            validated);
   // Past K, in a list that is longer.
-  EXPECT_EQ(run({0, 2, 3, 1, 5, 3, 1, 4, 0, 5, 4, 5, 3, 2, 1}, 5, {4, 4, 4}),
-            run({0, 2, 3, 1, 5, 3, 1, 4, 0, 5, 4, 5, 3, 2, 1}, 5, {5, far, 5}));
+  list = {0, 2, 3, 1, 5, 3, 1, 4, 0, 5, 4, 5, 3, 2, 1};
+  want = run(list, 5, {4, 4, 4});
+  EXPECT_EQ("", validated);
+  EXPECT_EQ(want, run(list, 5, {5, far, 5}));
+  EXPECT_EQ("the list of argument 3 leads astray at b = 0, place = 0: expects "
+            "0..4 coordinates, but the count (argument 4) is 5",
+            validated);
 }
 
 TEST_P(TablesTest, NothingIsWrittenOutsideOfTheCache) {

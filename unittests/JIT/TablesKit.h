@@ -64,6 +64,17 @@ struct DeviceCase {
   DLDevice device;
 };
 
+/// How tables that lead astray are used nevertheless.
+struct Astray {
+  attnrt_status validated = ATTNRT_OK;
+  std::string updated; ///< what an update says to them; "": nothing
+  /// What the host has in their place, by table.
+  std::vector<Tensor> planned;
+  /// Requests that the plan does not hold all keys of: what comes out of
+  /// them is some number.
+  std::vector<int64_t> beyond;
+};
+
 /// On the CPU, and as PTX for sm_80 under the simulator.
 class TablesTest : public ::testing::TestWithParam<DeviceCase> {
 protected:
@@ -82,10 +93,9 @@ protected:
   /// The kernel of `text` for the device of the test.
   rt::Kernel load(const std::string &text, const char *entry);
 
-  /// Runs with the cache's tensors and tables and compares all rows. Tables
-  /// that are refused when they are validated are used nevertheless.
+  /// Runs with the cache's tensors and tables and compares all rows.
   void check(const std::string &text, std::vector<Tensor> cache,
-             std::vector<Tensor> tables, attnrt_status validated = ATTNRT_OK);
+             std::vector<Tensor> tables, Astray astray = {});
 
   /// What a key is that its table leads outside of the cache for.
   void forget(int64_t b, int64_t m);

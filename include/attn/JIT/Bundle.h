@@ -31,6 +31,10 @@ struct BundleOptions {
   CompileOptions tiles;
   /// Of GPUs; the chip is the target's.
   PtxCompileOptions ptx;
+  /// Has ptxas make a cubin of each program of a GPU, which goes beside its
+  /// PTX.
+  bool cubins = false;
+  std::string ptxas; ///< its path; empty: findPtxas (attn/Target/PTX/Ptxas.h)
 };
 
 /// Where the time of a compile went, in milliseconds: derivation and lowering

@@ -447,7 +447,8 @@ ATTNRT_API attnrt_status attnrt_schedule_bind(attnrt_schedule *schedule,
 
 /// Plans a step. Runs that were launched before go on with theirs. `stream` is
 /// where the device's copy of the plan is enqueued; runs of the step come
-/// behind it on the same stream.
+/// behind it on the same stream. Lengths that the host has and that are past
+/// what their tables can hold are INVALID_ARGUMENT.
 ATTNRT_API attnrt_status attnrt_schedule_update(attnrt_schedule *schedule,
                                                 const attnrt_step *step,
                                                 void *stream);

@@ -8,6 +8,7 @@
 #define ATTNRT_SRC_ABI_HANDLES_H
 
 #include "Context.h"
+#include "KeyEnds.h"
 
 namespace attnrt {
 
@@ -57,8 +58,10 @@ struct Kernel {
   std::unique_ptr<Program> jointProgram;
   DLDevice device;
   Device *where;
-  std::unique_ptr<LoadedKernel> code; ///< dies before `parts`
-  std::vector<bool> isHostRead;       ///< by argument
+  std::unique_ptr<LoadedKernel> code;      ///< dies before `parts`
+  std::vector<bool> isHostRead;            ///< by argument
+  std::vector<int32_t> bufferOf;           ///< by argument; -1: none
+  std::vector<std::vector<ViewKeys>> keys; ///< by launch
 
   Context &context() const { return *parts[0].bundle->context; }
   bool isJoined() const { return parts.size() > 1; }

@@ -93,12 +93,18 @@ void Joiner::addEntry(const Entry &from, size_t arguments) {
   if (isFirst) {
     entry.results = from.results;
   }
-  for (View view : from.views) {
+  auto move = [&](View view) {
     view.argument += uint32_t(arguments);
     for (Lookup &symbol : view.symbols) {
       symbol.argument += uint32_t(arguments);
     }
-    entry.views.push_back(std::move(view));
+    return view;
+  };
+  for (const View &view : from.views) {
+    entry.views.push_back(move(view));
+  }
+  for (const Selection &selection : from.selections) {
+    entry.selections.push_back({move(selection.list), selection.most});
   }
 }
 

@@ -107,6 +107,15 @@ void Kernel::finish() {
   for (uint32_t argument : program->hostReads) {
     isHostRead[argument] = true;
   }
+  bufferOf.assign(entry->arguments.size(), -1);
+  for (size_t n = 0; n < program->buffers.size(); ++n) {
+    if (program->buffers[n].kind <= BufferKind::Scalar) {
+      bufferOf[program->buffers[n].index] = int32_t(n);
+    }
+  }
+  for (const LaunchRecord &launch : program->launches) {
+    keys.push_back(ViewKeys::find(*entry, launch));
+  }
   std::vector<PartCode> codes;
   for (const KernelPart &part : parts) {
     codes.push_back(part.code());

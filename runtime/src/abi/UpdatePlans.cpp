@@ -10,6 +10,8 @@
 #include "../plan/Check.h"
 #include "../plan/Variants.h"
 
+#include <algorithm>
+#include <climits>
 #include <numeric>
 
 using namespace attnrt;
@@ -95,8 +97,63 @@ bool Schedule::Updater::poseFold(size_t number) {
           part.args(corner.data(), step.scalars.data()));
     }
   }
-  return attnrt::poseFold(planned, sizes, variants,
-                          shares && prefixes ? &*prefixes : nullptr);
+  // Says more than that there are too many.
+  if (sizes.ordinals > INT32_MAX) {
+    for (uint32_t v = 0; v < work.variants; ++v) {
+      checkKeys(number + v, nullptr);
+    }
+  }
+  if (!attnrt::poseFold(planned, sizes, variants,
+                        shares && prefixes ? &*prefixes : nullptr)) {
+    return false;
+  }
+  for (uint32_t v = 0; v < work.variants; ++v) {
+    checkKeys(number + v, &planned.high);
+  }
+  return true;
+}
+
+/// What the host knows of the arguments, by argument.
+std::vector<HostValue> Schedule::Updater::hostValues() const {
+  std::vector<HostValue> values(kernel.entry->arguments.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (kernel.bufferOf[i] < 0) {
+      continue;
+    }
+    const size_t n = size_t(kernel.bufferOf[i]);
+    const uint32_t number = schedule.numberOf[n];
+    if (program.buffers[n].kind == BufferKind::Scalar) {
+      values[i].tensor.dtype = kernel.entry->arguments[i].dtype;
+      values[i].cell = step.scalars[number];
+    } else {
+      values[i].tensor = step.tensors[number];
+    }
+  }
+  return values;
+}
+
+/// Refuses lengths past what the tables of a request can hold, as a plan of all
+/// these keys is work for nothing. `high`: the ends of what rows see, in whole
+/// tiles; null: any. Only where the largest is past the end of a table are
+/// views looked at, request by request.
+void Schedule::Updater::checkKeys(size_t number,
+                                  const std::vector<int32_t> *high) const {
+  const int64_t ordinals = sizesOf(program.launches[number]).ordinals;
+  for (const ViewKeys &keys : kernel.keys[number]) {
+    int64_t fit = INT64_MAX;
+    for (const KeyEnd &end : keys.ends) {
+      const int32_t n = kernel.bufferOf[end.argument];
+      if (n >= 0) {
+        const attnrt_tensor &table = step.tensors[schedule.numberOf[size_t(n)]];
+        fit = std::min(fit, end.fit(table.shape[end.dimension]));
+      }
+    }
+    if (ordinals > fit &&
+        (!high || *std::max_element(high->begin(), high->end()) > fit)) {
+      ViewWalk(kernel.entry->views[keys.view], hostValues())
+          .checkEnd(keys.axis, keys.ends);
+    }
+  }
 }
 
 bool Schedule::Updater::posePoints(size_t number) {

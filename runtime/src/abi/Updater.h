@@ -8,6 +8,7 @@
 #define ATTNRT_SRC_ABI_UPDATER_H
 
 #include "Problem.h"
+#include "ViewWalk.h"
 
 #include <optional>
 #include <tuple>
@@ -74,6 +75,8 @@ private:
   /// Of a fold, or of all folds that are joined.
   LaunchSizes jointSizes(size_t number) const;
   bool poseFold(size_t number);
+  void checkKeys(size_t number, const std::vector<int32_t> *high) const;
+  [[nodiscard]] std::vector<HostValue> hostValues() const;
   bool posePoints(size_t number);
   void plan(size_t number);
 

@@ -168,6 +168,9 @@ void Schedule::validate(const attnrt_step &given) const {
   for (const View &view : entry.views) {
     ViewWalk(view, values).run();
   }
+  for (const Selection &selection : entry.selections) {
+    ViewWalk(selection, values).run();
+  }
   if (!given.prefixes) {
     return;
   }

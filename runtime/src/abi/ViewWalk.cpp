@@ -22,8 +22,15 @@ using namespace attnrt;
 
 ViewWalk::ViewWalk(const View &view, const std::vector<HostValue> &values)
     : view(view), values(values), isKnown(view.axes.size()),
-      byDomain(view.axes.size()), at(view.axes.size()) {
+      byDomain(view.axes.size()), endings(view.axes.size()),
+      at(view.axes.size()) {
   orderAxes();
+}
+
+ViewWalk::ViewWalk(const Selection &selection,
+                   const std::vector<HostValue> &values)
+    : ViewWalk(selection.list, values) {
+  this->selection = &selection;
 }
 
 /// By its linear form: a stack of constants and factors.
@@ -109,9 +116,12 @@ bool ViewWalk::mayEndByDomain(size_t axis) const {
   return false;
 }
 
-/// The least size of what the axis indexes as itself plus a constant; -1 if
-/// there is none.
+/// Its own size, or the least of what the axis indexes as itself plus a
+/// constant; -1 if there is none.
 int64_t ViewWalk::bareEnd(size_t axis) const {
+  if (view.sizes[axis] >= 0) {
+    return view.sizes[axis];
+  }
   int64_t end = -1;
   auto look = [&](const Expression &e, int64_t size) {
     const auto &s = e.steps;
@@ -182,24 +192,41 @@ void ViewWalk::orderAxes() {
   }
   for (size_t axis = 0; axis < none; ++axis) {
     if (matters[axis] && !isKnown[axis]) {
-      raise(ATTNRT_UNAVAILABLE,
-            "the view of argument %u cannot be checked: no end of its axis "
-            "'%s' is known",
-            view.argument, view.axes[axis].c_str());
+      endless.push_back(axis);
     }
   }
 }
 
-void ViewWalk::refuse(const std::string &what) {
-  std::string point;
-  for (size_t axis : order) {
-    point += (point.empty() ? "" : ", ") + view.axes[axis] + " = " +
-             std::to_string(at[axis]);
+void ViewWalk::requireEnds() const {
+  if (!endless.empty()) {
+    const char *name = view.axes[endless[0]].c_str();
+    raise(ATTNRT_UNAVAILABLE,
+          "the view of argument %u cannot be checked, as its axis '%s' has no "
+          "end: expects a constraint '%s < ..' in each part of its domain, a "
+          "table or storage with '%s' itself as a coordinate, or its size in "
+          "the view's type",
+          view.argument, name, name, name);
   }
+}
+
+/// The coordinates of axes that are walked, but for one.
+std::string ViewWalk::point(size_t but) const {
+  std::string text;
+  for (size_t axis : order) {
+    if (axis != but) {
+      text += (text.empty() ? "" : ", ") + view.axes[axis] + " = " +
+              std::to_string(at[axis]);
+    }
+  }
+  return text;
+}
+
+void ViewWalk::refuse(const std::string &what) {
   raise(ATTNRT_INVALID_ARGUMENT,
-        "the view of argument %u leads astray at %s: "
+        "the %s of argument %u leads astray at %s: "
         "%s",
-        view.argument, point.c_str(), what.c_str());
+        selection ? "list" : "view", view.argument,
+        point(view.axes.size()).c_str(), what.c_str());
 }
 
 int64_t ViewWalk::evaluate(const Expression &e) {
@@ -258,6 +285,15 @@ static int64_t readInteger(const void *from, uint32_t dtype) {
   }
 }
 
+void ViewWalk::requireData(uint32_t argument) const {
+  if (!values[argument].tensor.data) {
+    raise(ATTNRT_INVALID_ARGUMENT,
+          "argument %u is looked at when tables are checked: its values are "
+          "expected in `host`",
+          argument);
+  }
+}
+
 int64_t ViewWalk::symbol(size_t number) {
   const Lookup &lookup = view.symbols[number];
   const HostValue &value = values[lookup.argument];
@@ -275,16 +311,36 @@ int64_t ViewWalk::symbol(size_t number) {
     }
     offset += i * value.tensor.stride[k];
   }
-  if (!value.tensor.data) {
-    raise(ATTNRT_INVALID_ARGUMENT,
-          "argument %u is looked at when tables are checked: its values are "
-          "expected in `host`",
-          lookup.argument);
-  }
+  requireData(lookup.argument);
   int64_t bytes = elementBits(value.tensor.dtype) / 8;
   return readInteger(static_cast<const char *>(value.tensor.data) +
                          offset * bytes,
                      value.tensor.dtype);
+}
+
+/// The constraints that end an axis by what is further outside, by disjunct.
+std::vector<std::vector<ViewWalk::Ending>>
+ViewWalk::endingsOf(size_t axis) const {
+  std::vector<bool> isOutside(view.axes.size());
+  for (size_t i = 0; order[i] != axis; ++i) {
+    isOutside[order[i]] = true;
+  }
+  std::vector<std::vector<Ending>> endings;
+  for (const auto &set : view.domain) {
+    endings.emplace_back();
+    for (const Constraint &c : set) {
+      const Share share = shareOf(c.expression, axis);
+      bool mayUse = share.falls();
+      for (size_t other = 0; mayUse && other < view.axes.size(); ++other) {
+        mayUse = other == axis || isOutside[other] ||
+                 !shareOf(c.expression, other).isNamed;
+      }
+      if (mayUse) {
+        endings.back().push_back({&c.expression, -share.factor});
+      }
+    }
+  }
+  return endings;
 }
 
 /// One past the last value that any disjunct lets the axis have. The axis is 0
@@ -293,27 +349,15 @@ int64_t ViewWalk::endOf(size_t axis) {
   if (!byDomain[axis]) {
     return bareEnd(axis);
   }
+  if (endings[axis].empty()) {
+    endings[axis] = endingsOf(axis);
+  }
   int64_t end = 0;
-  for (const auto &set : view.domain) {
+  for (const auto &set : endings[axis]) {
     int64_t here = INT64_MAX;
-    for (const Constraint &c : set) {
-      Share share = shareOf(c.expression, axis);
-      bool mayUse = share.falls();
-      for (size_t other = 0; mayUse && other < view.axes.size(); ++other) {
-        // Only what is further outside has its value.
-        bool isInside = !(other == axis);
-        for (size_t known : order) {
-          if (known == axis) {
-            break;
-          }
-          isInside &= known != other;
-        }
-        mayUse = !isInside || !shareOf(c.expression, other).isNamed;
-      }
-      if (mayUse) {
-        int64_t rest = evaluate(c.expression);
-        here = std::min(here, rest < 0 ? 0 : rest / -share.factor + 1);
-      }
+    for (const Ending &ending : set) {
+      int64_t rest = evaluate(*ending.expression);
+      here = std::min(here, rest < 0 ? 0 : rest / ending.falls + 1);
     }
     end = std::max(end, here);
   }
@@ -336,6 +380,7 @@ bool ViewWalk::isInDomain() {
 
 void ViewWalk::look() {
   const attnrt_tensor &storage = values[view.argument].tensor;
+  std::vector<int64_t> place;
   for (size_t k = 0; k < view.address.size(); ++k) {
     if (view.address[k].steps.size() == 1 &&
         view.address[k].steps[0].kind == StepKind::Axis &&
@@ -351,6 +396,39 @@ void ViewWalk::look() {
     if (found) {
       found->push_back(i);
     }
+    if (selection) {
+      place.push_back(i);
+    }
+  }
+  if (selection) {
+    lookAtChoice(place);
+  }
+}
+
+/// Coordinates past the end of the rank choose nothing, but none is negative.
+void ViewWalk::lookAtChoice(const std::vector<int64_t> &place) {
+  const attnrt_tensor &list = values[view.argument].tensor;
+  requireData(view.argument);
+  int64_t offset = 0;
+  for (size_t k = 0; k < place.size(); ++k) {
+    offset += place[k] * list.stride[k];
+  }
+  const int64_t bytes = elementBits(list.dtype) / 8;
+  const int64_t choice = readInteger(
+      static_cast<const char *>(list.data) + offset * bytes, list.dtype);
+  if (choice < 0) {
+    refuse("it chooses coordinate " + std::to_string(choice) +
+           ", but expects 0 or more");
+  }
+}
+
+void ViewWalk::lookAtCount() {
+  const int64_t count = symbol(0);
+  if (count < 0 || count > selection->most) {
+    refuse("expects 0.." + std::to_string(selection->most) +
+           " coordinates, but the count (argument " +
+           std::to_string(view.symbols[0].argument) + ") is " +
+           std::to_string(count));
   }
 }
 
@@ -367,6 +445,9 @@ void ViewWalk::visit(size_t depth) {
     return visit(depth + 1);
   }
   at[axis] = 0;
+  if (selection && axis + 1 == view.axes.size()) {
+    lookAtCount();
+  }
   int64_t end = endOf(axis);
   for (int64_t i = 0; i < end; ++i) {
     at[axis] = i;
@@ -375,9 +456,92 @@ void ViewWalk::visit(size_t depth) {
   at[axis] = 0;
 }
 
+/// Whether all tables that it names are here with their values.
+bool ViewWalk::isReadable(const Expression &e) const {
+  for (const Expression::Step &step : e.steps) {
+    if (step.kind != StepKind::Symbol) {
+      continue;
+    }
+    const Lookup &lookup = view.symbols[size_t(step.value)];
+    const attnrt_tensor &table = values[lookup.argument].tensor;
+    if (!table.data && (table.rank || !lookup.at.empty())) {
+      return false;
+    }
+    for (const Expression &at : lookup.at) {
+      if (!isReadable(at)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+void ViewWalk::checkEnd(size_t axis, const std::vector<KeyEnd> &ends) {
+  bool canSay = endless.empty() && isKnown[axis] && byDomain[axis];
+  for (const auto &set : view.domain) {
+    for (const Constraint &c : set) {
+      canSay = canSay && isReadable(c.expression);
+    }
+  }
+  if (canSay) {
+    visitEnds(0, axis, ends);
+  }
+}
+
+void ViewWalk::visitEnds(size_t depth, size_t last,
+                         const std::vector<KeyEnd> &ends) {
+  const size_t axis = order[depth];
+  at[axis] = 0;
+  const int64_t end = endOf(axis);
+  if (axis == last && end > 0) {
+    lookAtEnd(axis, end, ends);
+  }
+  for (int64_t i = 0; axis != last && i < end; ++i) {
+    at[axis] = i;
+    visitEnds(depth + 1, last, ends);
+  }
+  at[axis] = 0;
+}
+
+void ViewWalk::lookAtEnd(size_t axis, int64_t end,
+                         const std::vector<KeyEnd> &ends) {
+  at[axis] = end - 1;
+  if (!isInDomain()) {
+    return;
+  }
+  for (const KeyEnd &key : ends) {
+    const Expression &e =
+        (key.lookup < 0 ? view.address
+                        : view.symbols[size_t(key.lookup)].at)[key.dimension];
+    const int64_t size = values[key.argument].tensor.shape[key.dimension];
+    if (!isReadable(e) || evaluate(e) < size) {
+      continue;
+    }
+    int64_t fit = 0, past = end - 1; // it grows with the axis
+    while (fit < past) {
+      at[axis] = fit + (past - fit) / 2;
+      if (evaluate(e) < size) {
+        fit = at[axis] + 1;
+      } else {
+        past = at[axis];
+      }
+    }
+    const std::string &name = view.axes[axis], where = point(axis);
+    raise(ATTNRT_INVALID_ARGUMENT,
+          "the view of argument %u goes on to %s = %lld%s%s, but argument %u "
+          "has %lld entries along axis %u: expects an end of %s at %lld or "
+          "before",
+          view.argument, name.c_str(), static_cast<long long>(end - 1),
+          where.empty() ? "" : " at ", where.c_str(), key.argument,
+          static_cast<long long>(size), key.dimension, name.c_str(),
+          static_cast<long long>(fit));
+  }
+}
+
 void ViewWalk::addresses(const std::vector<int64_t> &given,
                          std::vector<int64_t> &out) {
   out.clear();
+  requireEnds();
   fixed = &given;
   found = &out;
   visit(0);

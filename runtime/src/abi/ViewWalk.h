@@ -7,7 +7,7 @@
 #ifndef ATTNRT_SRC_ABI_VIEWWALK_H
 #define ATTNRT_SRC_ABI_VIEWWALK_H
 
-#include "../bundle/Bundle.h"
+#include "KeyEnds.h"
 
 namespace attnrt {
 
@@ -24,12 +24,22 @@ struct HostValue {
 /// with the first point that leads astray, or where values are missing.
 class ViewWalk {
 public:
-  /// UNAVAILABLE for a domain that the host cannot go through (no end of an
-  /// axis is known).
+  /// `values` must outlive the walk.
   ViewWalk(const View &view, const std::vector<HostValue> &values);
+  /// The list of a selection as a view: its elements and counts as well.
+  ViewWalk(const Selection &selection, const std::vector<HostValue> &values);
 
-  /// All points.
-  void run() { visit(0); }
+  /// All points. UNAVAILABLE for a domain that the host cannot go through (no
+  /// end of an axis is known).
+  void run() {
+    requireEnds();
+    visit(0);
+  }
+
+  /// The last point along `axis` at all coordinates of the axes in front of it:
+  /// whether the coordinates of `ends` hold it. Says nothing where the domain
+  /// does not end the axis, or by values that the host has not.
+  void checkEnd(size_t axis, const std::vector<KeyEnd> &ends);
 
   /// Those at which axes that `fixed` has (at least 0) are that: appends their
   /// addresses to an empty `out`, but for coordinates that are an axis which
@@ -45,6 +55,11 @@ private:
 
     bool falls() const { return isNamed && isLinear && factor < 0; }
   };
+  /// An expression that falls by `falls` for each step of an axis.
+  struct Ending {
+    const Expression *expression;
+    int64_t falls;
+  };
   using Axes = std::vector<int64_t>;
 
   Share shareOf(const Expression &e, size_t axis) const;
@@ -52,21 +67,34 @@ private:
   bool endsByDomain(size_t axis) const;
   bool mayEndByDomain(size_t axis) const;
   int64_t bareEnd(size_t axis) const;
+  void lookAtCount();
+  void lookAtChoice(const std::vector<int64_t> &place);
   void orderAxes();
+  void requireEnds() const;
+  bool isReadable(const Expression &e) const;
+  void visitEnds(size_t depth, size_t last, const std::vector<KeyEnd> &ends);
+  void lookAtEnd(size_t axis, int64_t end, const std::vector<KeyEnd> &ends);
 
   int64_t evaluate(const Expression &e);
   int64_t symbol(size_t number);
+  [[nodiscard]] std::vector<std::vector<Ending>> endingsOf(size_t axis) const;
   int64_t endOf(size_t axis);
   bool isInDomain();
   void visit(size_t depth);
   void look();
+  void requireData(uint32_t argument) const;
+  [[nodiscard]] std::string point(size_t but) const;
   [[noreturn]] void refuse(const std::string &what);
 
+  const Selection *selection = nullptr;
   const View &view;
   const std::vector<HostValue> &values;
   std::vector<bool> isKnown;  ///< axes that stand in `order`
   std::vector<size_t> order;  ///< axes to walk, outermost first
   std::vector<bool> byDomain; ///< by axis
+  /// By axis and disjunct; empty until they are asked for.
+  std::vector<std::vector<std::vector<Ending>>> endings;
+  std::vector<size_t> endless; ///< axes that matter and have no known end
   Axes at;
   // Of a call of addresses.
   const Axes *fixed = nullptr;

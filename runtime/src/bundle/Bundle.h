@@ -95,6 +95,14 @@ struct View {
   std::vector<std::vector<Constraint>> domain;
   std::vector<Expression> address;
   bool isWritten;
+  std::vector<int64_t> sizes; ///< by axis; -1: the least that holds the domain
+};
+
+/// Coordinates that a fold visits: elements of a list, along the last axis of
+/// the view, as many as its symbol 0 says, and at most `most`.
+struct Selection {
+  View list;
+  int64_t most;
 };
 
 struct Buffer {
@@ -118,6 +126,7 @@ struct KernelCode {
   uint32_t threads, sharedBytes;
   uint64_t scratchBytes;
   uint32_t argumentBytes;
+  int32_t cubin; ///< code for the target's very chip; -1: none
 };
 
 /// Axes as in the schema; kKeyAxis and kOtherAxis beside numbers of ranks.
@@ -167,6 +176,7 @@ struct Entry {
   std::string name;
   std::vector<Argument> arguments, results;
   std::vector<View> views;
+  std::vector<Selection> selections;
   std::vector<Program> programs;
 };
 

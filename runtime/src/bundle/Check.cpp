@@ -103,6 +103,9 @@ void Checker::view(const View &view) {
     return entry->arguments[argument].sizes.size();
   };
   size_t axes = view.axes.size();
+  if (view.sizes.size() != axes) {
+    refuse("%zu sizes of a view, but got %zu", axes, view.sizes.size());
+  }
   for (size_t s = 0; s < view.symbols.size(); ++s) {
     const Lookup &lookup = view.symbols[s];
     if (lookup.at.size() != sizesOf(lookup.argument)) {
@@ -237,6 +240,13 @@ void Checker::program(const Program &program) {
       refuse("kernels of their target, but '%.100s' is none",
              kernel.symbol.c_str());
     }
+    if (kernel.cubin != -1) {
+      index("code", uint32_t(kernel.cubin), bundle.code.size());
+      if (!isGpu || bundle.code[size_t(kernel.cubin)].kind != CodeKind::Cubin) {
+        refuse("a cubin of '%.100s' for a GPU, but code %d is none",
+               kernel.symbol.c_str(), kernel.cubin);
+      }
+    }
     if (isGpu && (kernel.threads < 1 || kernel.threads > kMostThreads ||
                   kernel.sharedBytes > kMostSharedBytes)) {
       refuse(
@@ -293,6 +303,12 @@ void Checker::check() {
     }
     for (const View &v : e.views) {
       view(v);
+    }
+    for (const Selection &s : e.selections) {
+      view(s.list);
+      if (s.list.axes.empty() || s.list.symbols.empty()) {
+        refuse("selections with a list and a count");
+      }
     }
     for (const Program &p : e.programs) {
       program(p);

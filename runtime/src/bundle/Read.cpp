@@ -126,6 +126,10 @@ View viewOf(const bundle::View *from) {
   });
   view.address = expressionsOf(from->address());
   view.isWritten = from->written();
+  view.sizes = numbersOf<int64_t>(from->sizes());
+  if (!from->sizes()) {
+    view.sizes.assign(view.axes.size(), -1);
+  }
   return view;
 }
 
@@ -179,7 +183,8 @@ Program programOf(const bundle::Program *from) {
   program.kernels = listOf<KernelCode>(from->kernels(), [](auto *k) {
     return KernelCode{textOf(k->symbol()), k->code(),
                       k->threads(),        k->shared_bytes(),
-                      k->scratch_bytes(),  k->argument_bytes()};
+                      k->scratch_bytes(),  k->argument_bytes(),
+                      k->cubin()};
   });
   program.launches = listOf<LaunchRecord>(from->launches(), launchOf);
   return program;
@@ -198,6 +203,9 @@ Entry entryOf(const bundle::Entry *from) {
     return Argument{{}, false, dtypeOf(r->dtype()), sizesOf(r->sizes()), true};
   });
   entry.views = listOf<View>(from->views(), viewOf);
+  entry.selections = listOf<Selection>(from->selections(), [](auto *s) {
+    return Selection{viewOf(s->list()), s->most()};
+  });
   entry.programs = listOf<Program>(from->programs(), programOf);
   return entry;
 }

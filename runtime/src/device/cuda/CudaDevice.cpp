@@ -512,6 +512,9 @@ void CudaDevice::loadPart(const PartCode &part, CudaKernel &kernel,
   kernel.modules.push_back(std::make_unique<LoadedModule>(cuda));
   LoadedModule &module = *kernel.modules.back();
   const Code *image = nullptr;
+  bool isBound = false;
+  const bool isOwnChip =
+      numberOf(part.bundle->targets[program.target], isBound) == capability;
   auto kernelOf = [&](uint32_t number, Function &function) {
     const KernelCode &code = program.kernels[number];
     checkParameters(code, program);
@@ -520,8 +523,13 @@ void CudaDevice::loadPart(const PartCode &part, CudaKernel &kernel,
       raise(ATTNRT_INCOMPATIBLE, "a GPU expects one image for an entry");
     }
     if (!image) {
-      module.load(*own, cubins ? &*cubins : nullptr, notes);
       image = own;
+      const Code *cubin = code.cubin < 0 || !isOwnChip
+                              ? nullptr
+                              : &part.bundle->code[size_t(code.cubin)];
+      if (!cubin || !module.loadCubin(*cubin, notes)) {
+        module.load(*own, cubins ? &*cubins : nullptr, notes);
+      }
     }
     KernelShape shape{code.symbol.c_str(), code.threads, code.sharedBytes};
     function = module.find(shape);

@@ -66,6 +66,21 @@ void LoadedModule::load(const Code &code, const CubinCache *cache,
   }
 }
 
+bool LoadedModule::loadCubin(const Code &code, std::string &notes) {
+  if (Status status =
+          gpu.driver.moduleLoad(&module, code.data, 0, nullptr, nullptr)) {
+    module = nullptr;
+    if (status == kOutOfMemory) {
+      throw refusedCode(status, gpu.driver.describe(status));
+    }
+    notes +=
+        "the driver does not take a cubin of the bundle, its PTX is used: " +
+        gpu.driver.describe(status) + "\n";
+    return false;
+  }
+  return true;
+}
+
 Function LoadedModule::find(const KernelShape &kernel) const {
   Function function = nullptr;
   if (Status status =

@@ -30,6 +30,9 @@ public:
   /// PTX, by way of the cache if there is one, or a cubin. A refusal carries
   /// the driver's log. Appends lines for the engine's log to `notes`.
   void load(const Code &code, const CubinCache *cache, std::string &notes);
+  /// A cubin that there is PTX beside; false, and a line in `notes`, if the
+  /// driver does not take it.
+  bool loadCubin(const Code &code, std::string &notes);
   /// With its shared memory asked for. Throws if it is not there or asks for
   /// too much.
   Function find(const KernelShape &kernel) const;
