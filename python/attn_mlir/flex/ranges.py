@@ -43,6 +43,10 @@ class Ranges:
             return self._read(value)
         if value.op == "convert" and value.args[0].kind == expr.BOOL:
             return (0, 1)
+        form = linear(value)
+        if form is not None:  # exact: q - (q - kv) is kv
+            ends = [tuple(n * x for x in self.box[c]) for c, n in form.items() if c is not None]
+            return (form[None] + sum(map(min, ends)), form[None] + sum(map(max, ends)))
         parts = [self.of(a) for a in value.args if a.kind == expr.INT]
         if None in parts or value.kind != expr.INT or not parts:
             return None
