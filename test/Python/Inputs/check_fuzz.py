@@ -158,8 +158,9 @@ class Case:
         for prefixes in (None, (nodes, leaves)) if shared else (None,):
             got = attention.paged(q, *pools, table, lengths, first=first, prefixes=prefixes)
             self.check((got, want_lse(want)), want)
-        got = attention.paged(q, *pools, table, lengths, first=first, return_lse=True)
-        self.check(got, want)
+        self.check(attention.paged(
+            q, *pools, table, lengths, first=first, prefixes=prefixes, return_lse=True
+        ), want)
 
     def run(self):
         attention = self.flex()
