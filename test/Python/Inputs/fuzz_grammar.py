@@ -173,7 +173,8 @@ class Grammar:
         return f"np.where({self.boolean(depth)}, {a}, {b})", min(p, s), max(r, t)
 
     def _integer_of_bool(self, depth):
-        return self.pick(f"(({self.boolean(depth)}) * 1)", f"(1 - ({self.boolean(depth)}))"), 0, 1
+        cast = re.sub(r"^t\d+", r"\g<0>.astype(np.int64)", self.captured_bool(depth))
+        return self.pick(cast, f"(({self.boolean(depth)}) * 1)", f"(1 - ({self.boolean(depth)}))"), 0, 1
 
     def _integer_captured(self, depth):
         return self.captured_integer(depth)
