@@ -22,7 +22,8 @@ struct Precision {
 };
 } // namespace
 
-/// What `root` is made of. A value that many others are made of is looked at once.
+/// What `root` is made of. A value that many others are made of is looked at
+/// once.
 static Precision findPrecision(Value root) {
   Precision found;
   SmallVector<Value> left{root};
