@@ -106,16 +106,18 @@ static int64_t countSelectingRows(CascadeOp cascade, EinsumOp einsum,
   return block * std::max<int64_t>(countPoints(cascade, shared), 1);
 }
 
-/// Flags and entries of tables that an einsum looks up at its columns.
-static int64_t countPointReads(EinsumOp einsum, const SmallBitVector &columns) {
+/// Flags and entries of tables that an einsum looks up at each point of rows
+/// and columns: one for all rows stays where it is from tile to tile of rows.
+static int64_t countPointReads(EinsumOp einsum, const SmallBitVector &rows,
+                               const SmallBitVector &columns) {
+  auto isOfPoints = [&](const SmallBitVector &ranks) {
+    return ranks.anyCommon(rows) && ranks.anyCommon(columns);
+  };
   int64_t count = 0;
   for (unsigned i = 0; i < einsum.getPresence().size(); ++i) {
-    SmallBitVector ranks = getRanks(einsum.getPresenceMap(i));
-    SmallBitVector others = ranks;
-    others.reset(columns);
-    count += ranks.anyCommon(columns) && others.any();
+    count += isOfPoints(getRanks(einsum.getPresenceMap(i)));
   }
-  if (einsum.getIterationRanks().anyCommon(columns)) {
+  if (isOfPoints(einsum.getIterationRanks())) {
     einsum.getBody().walk([&](tensor::ExtractOp) { ++count; });
   }
   return count;
@@ -141,7 +143,6 @@ TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
   for (EinsumOp einsum : einsums) {
     SmallBitVector result = getRanks(einsum.getResultMap());
     SmallBitVector iterated = einsum.getIterationRanks();
-    problem.pointReads += countPointReads(einsum, columns);
     for (auto [i, input] : llvm::enumerate(einsum.getInputs())) {
       auto type = dyn_cast<RankedTensorType>(input.getType());
       if (type && !isComputed(cascade, input) &&
@@ -196,6 +197,7 @@ TileProblem attn::getTileProblem(CascadeOp cascade, int64_t rank) {
     addChannels(channels, problem.valueChannels);
   }
   for (EinsumOp einsum : einsums) {
+    problem.pointReads += countPointReads(einsum, rows, columns);
     if (einsum.getSelection() && int64_t(*einsum.getSelectedRank()) == rank) {
       auto type = cast<CoordsType>(einsum.getSelection().getType());
       problem.columnBlock = std::gcd(problem.columnBlock, type.getBlock());

@@ -66,6 +66,15 @@ TEST(GpuTileCostTest, RowsThatFitNoRegistersAreReadAgain) {
   EXPECT_TRUE(keepsRows(getModel(), problemOf(0, 64, 64), {64, 32, 4, 2}));
 }
 
+TEST(GpuTileCostTest, WhatPointsReadTakesRegisters) {
+  TileProblem problem = problemOf(0, 128, 128), reads = problem;
+  reads.pointReads = 2;
+  for (GpuTile tile : {GpuTile{64, 64, 4, 2}, GpuTile{16, 64, 4, 2}}) {
+    EXPECT_GT(getNeeds(getModel(), reads, tile).registersPerThread,
+              getNeeds(getModel(), problem, tile).registersPerThread);
+  }
+}
+
 TEST(GpuTileCostTest, ChosenTilesFitTheirChip) {
   for (const char *chip : {"sm_80", "sm_86", "sm_89", "sm_90", "sm_120"}) {
     GpuTargetModel model = *getGpuTargetModel(chip);

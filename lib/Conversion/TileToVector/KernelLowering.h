@@ -205,9 +205,9 @@ private:
   Value convert(Value v, Type element);
   Buffer rowMajor(Value v, Type element);
 
-  //===--- Memory (Memory.cpp) -------------------------------------------===//
+  //===--- Addresses (Addresses.cpp) -------------------------------------===//
+  class AddressFinder;
   int64_t contiguousAxis(const Access &access);
-  static Access accessOf(LoadOp op);
   /// Calls `found` with the address of the element at `idx` (one index per axis
   /// of the value) where the point exists, else `absent`.
   SmallVector<Value> withAddress(const Access &access, ArrayRef<Value> idx,
@@ -215,6 +215,9 @@ private:
                                  function_ref<SmallVector<Value>(Value)> found,
                                  function_ref<SmallVector<Value>()> absent);
   Value expand(AffineExpr e, ValueRange dims, ValueRange symbols);
+
+  //===--- Loads and stores (Memory.cpp) ---------------------------------===//
+  static Access accessOf(LoadOp op);
   Value loadElement(Value pointer, Type element, int64_t width);
   Value fromStored(Value v, Type element);
   void storeElement(Value v, Value pointer);
