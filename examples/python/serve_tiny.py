@@ -17,6 +17,7 @@ requests are then served with PyTorch's SDPA on gathered pages, for comparison.
 """
 
 import argparse
+import os
 import pathlib
 import random
 import sys
@@ -28,18 +29,18 @@ try:
     import attn_mlir
     from serving import timeline
     from serving.cache import CACHES
-    from serving.engine import Engine, Request
-    from serving.model import eager_choices, make_model, register
+    from serving.engine import Engine, Request, pages_of
+    from serving.model import KV_HEADS, VOCABULARY, eager_choices, make_model, register
 except ImportError as error:
     sys.exit(f"expects attn_mlir, NumPy, PyTorch and transformers, but got: {error}")
 
 
-def make_requests(count, vocabulary, seed):
+def make_requests(count, seed):
     """Prompts with a few common beginnings and ends of their own."""
     rng = random.Random(seed)
 
     def draw(n):
-        return [rng.randrange(vocabulary) for _ in range(n)]
+        return [rng.randrange(VOCABULARY) for _ in range(n)]
 
     beginnings = [draw(rng.randint(20, 180)) for _ in range(4)]
     return [
@@ -79,7 +80,7 @@ def serve(model, name, options, requests, on_step=None):
     return engine, time.perf_counter() - start
 
 
-def check(model, engine):
+def compare(model, engine):
     """Tokens that eager attention would not choose: (wrong, all)."""
     wrong = total = 0
     for answer in engine.finished:
@@ -121,7 +122,7 @@ def report(name, engine, seconds):
 def run(head_dim, options):
     print(f"heads of {head_dim} channels, {options.layers} layers, {options.requests} requests")
     model = make_model(head_dim, options.layers, seed=options.seed)
-    requests = make_requests(options.requests, model.config.vocab_size, options.seed)
+    requests = make_requests(options.requests, options.seed)
     recorder = Recorder()
     engine, seconds = serve(model, "attn_mlir", options, requests, recorder)
     c, stats = engine.counts, engine.pool.stats
@@ -137,7 +138,7 @@ def run(head_dim, options):
         f"{c['keys']} keys of all requests, {engine.cache.keys_stored} of them in different "
         f"slots, {engine.cache.keys_visited} in the tiles that work items visit"
     )
-    wrong, total = check(model, engine)
+    wrong, total = compare(model, engine)
     print(f"  {total - wrong} of {total} tokens are those of eager attention")
     report("attn_mlir", engine, seconds)
     if not options.no_sdpa:
@@ -150,9 +151,47 @@ def run(head_dim, options):
     return wrong == 0, c
 
 
+# Least and largest values. No pool counts more pages than 32 bits do.
+LIMITS = {
+    "requests": (1, None), "layers": (1, None), "pages": (2, 2**31 - 1), "page": (1, 2**31 - 1),
+    "batch": (1, None), "chunk": (1, None), "step_tokens": (1, None), "drafts": (0, None),
+    "share": (0, None), "workers": (0, 65536), "seed": (0, 2**63 - 1),
+}
+
+
+def check(parser, options):
+    """Ends the process with one line about the first option that cannot be served."""
+    for name, (low, high) in LIMITS.items():
+        given = getattr(options, name)
+        if given < low or (high is not None and given > high):
+            wanted = f"of {low} or more" if high is None else f"from {low} to {high}"
+            parser.error(f"expects --{name.replace('_', '-')} {wanted}, but got {given}")
+    requests = make_requests(options.requests, options.seed)
+    longest = max(requests, key=lambda r: pages_of(r, options.page))
+    needed = pages_of(longest, options.page)
+    if options.pages < needed + 1:
+        parser.error(
+            f"expects --pages of {needed + 1} or more, as page 0 is nobody's and request {longest.number} has "
+            f"{len(longest.prompt)} tokens and gets up to {longest.new_tokens} new ones in pages of "
+            f"{options.page}, but got {options.pages}"
+        )
+    channels = 2 * KV_HEADS * max(options.head_dim or (64, 128))  # of K and V
+    size = 4 * channels * options.layers * options.pages * options.page
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        parser.error(
+            f"expects --pages of --page tokens that fit into {memory >> 20} MiB of memory, but got "
+            f"{options.pages} of {options.page} with --layers={options.layers}: {size >> 20} MiB"
+        )
+    folder = pathlib.Path(options.plot or ".").parent
+    if not folder.is_dir():
+        parser.error(f"expects --plot in a folder that is there, but got {options.plot}")
+
+
 def parse(arguments):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        usage="%(prog)s [OPTION]..", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--requests", type=int, default=64, help="number of requests (default: %(default)s)")
@@ -170,12 +209,7 @@ def parse(arguments):
     add("--plot", metavar="FILE.svg", help="draw the plan of one step over the workers; the head size is added to the name")
     add("--no-sdpa", action="store_true", help="leave the comparison with SDPA out")
     options = parser.parse_args(arguments)
-    least = {"requests": 1, "layers": 1, "pages": 2, "page": 1, "batch": 1, "chunk": 1,
-             "step_tokens": 1, "drafts": 0, "share": 0, "workers": 0, "seed": 0}
-    for name, low in least.items():
-        if getattr(options, name) < low:
-            given = getattr(options, name)
-            parser.error(f"expects --{name.replace('_', '-')} of {low} or more, but got {given}")
+    check(parser, options)
     return options
 
 

@@ -19,6 +19,11 @@ class Request:
     cancel_after: int = 0  # new tokens; 0: never
 
 
+def pages_of(request, page):
+    """Pages that a request needs where it runs alone: its last token is never cached."""
+    return -(-(len(request.prompt) + request.new_tokens - 1) // page)
+
+
 @dataclasses.dataclass(eq=False)
 class Answer:
     """One text that grows. tokens[:cached] are in the cache."""
@@ -60,6 +65,12 @@ class Engine:
         self.last_batch = []  # (request, new tokens, keys) of each row of the last step
 
     def submit(self, request):
+        needed, pages = pages_of(request, self.cache.page), self.pool.stats["pages_total"]
+        if needed > pages:
+            raise ValueError(
+                f"expects requests that fit into {pages} pages, but got one of {needed}: "
+                f"{len(request.prompt)} tokens and {request.new_tokens} new ones"
+            )
         self.waiting.append(Answer(request, 0, list(request.prompt)))
 
     def admit(self):

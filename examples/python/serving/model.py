@@ -4,6 +4,7 @@ import torch
 from transformers import AttentionInterface, AttentionMaskInterface, LlamaConfig, LlamaForCausalLM
 
 NAME = "paged_cascade"
+VOCABULARY, KV_HEADS = 512, 2
 
 
 def paged_attention(module, query, key, value, mask, scaling, cache=None, step=None, **_):
@@ -22,15 +23,15 @@ def register():
     AttentionMaskInterface.register(NAME, lambda *_, **__: None)
 
 
-def make_model(head_dim, layers=4, vocabulary=512, seed=0, spread=0.05):
-    """Random weights: 8 query heads, 2 KV heads.
+def make_model(head_dim, layers=4, seed=0, spread=0.05):
+    """Random weights: 8 query heads.
 
     They are wide enough (`spread`) that texts vary, and draft tokens fail at times.
     """
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=vocabulary, hidden_size=256, intermediate_size=512, head_dim=head_dim,
-        num_hidden_layers=layers, num_attention_heads=8, num_key_value_heads=2,
+        vocab_size=VOCABULARY, hidden_size=256, intermediate_size=512, head_dim=head_dim,
+        num_hidden_layers=layers, num_attention_heads=8, num_key_value_heads=KV_HEADS,
         max_position_embeddings=4096, initializer_range=spread,
     )
     return LlamaForCausalLM(config).eval()

@@ -19,10 +19,11 @@ _COMPOSERS = "torch.nn.attention.flex_attention"
 
 
 class Captured:
-    """A tensor of the user, read by index."""
+    """A tensor of the user, read by index; `casts`: the kinds that .to() asked for."""
 
-    def __init__(self, tensor, name, prefix=()):
+    def __init__(self, tensor, name, prefix=(), casts=()):
         self.tensor, self.name, self.prefix = tensor, name, tuple(prefix)
+        self.casts = casts
         self.sizes = tuple(int(n) for n in tensor.shape)
         self.kind = expr.kind_of_dtype(tensor.dtype)
         if len(self.sizes) > MAX_AXES:
@@ -72,8 +73,12 @@ class Captured:
             for axis, i in enumerate(indices)
         )
         if len(indices) < len(self.sizes):
-            return Captured(_Named(self.tensor), self.name, indices)
-        return expr.Value("read", indices, self.kind, _base(self.tensor), self.name)
+            return Captured(_Named(self.tensor), self.name, indices, self.casts)
+        return self._read(indices)
+
+    def _read(self, indices):
+        read = expr.Value("read", indices, self.kind, _base(self.tensor), self.name)
+        return functools.reduce(ops.convert, self.casts, read)
 
     def as_value(self):
         if self.shape:
@@ -81,15 +86,49 @@ class Captured:
                 f"expects a number, but got the tensor {self.name} with "
                 f"{len(self.shape)} axes that are not indexed"
             )
-        return expr.Value("read", self.prefix, self.kind, _base(self.tensor), self.name)
+        return self._read(self.prefix)
 
     def item(self):
         return self.as_value()
 
-    def to(self, *_, **__):
+    def contiguous(self, *_, **__):
         return self
 
-    contiguous = detach = cpu = cuda = to
+    detach = cpu = cuda = contiguous
+
+    def _as(self, kind):
+        return Captured(_Named(self.tensor), self.name, self.prefix, (*self.casts, kind))
+
+    def to(self, *places, dtype=None, **_):
+        """A dtype may stand anywhere among devices and layouts, or be that of a tensor."""
+        for place in places:
+            if isinstance(place, (expr.Value, Captured)):
+                return self._as((place.kind, *getattr(place, "casts", ()))[-1])
+            if isinstance(place, type) or "dtype" in type(place).__name__.lower():
+                dtype = place
+        return self if dtype is None else self._as(expr.kind_of_dtype(dtype))
+
+    def astype(self, dtype, **_):
+        return self._as(expr.kind_of_dtype(dtype))
+
+    def float(self):
+        return self._as(expr.FLOAT)
+
+    half = bfloat16 = double = float
+
+    def int(self):
+        return self._as(expr.INT)
+
+    long = int
+
+    def bool(self):
+        return self._as(expr.BOOL)
+
+    def __getattr__(self, name):
+        # A tensor without axes is a number, with the methods of one.
+        if name.startswith("_") or self.shape or not hasattr(expr.Value, name):
+            raise AttributeError(name)
+        return getattr(self.as_value(), name)
 
     def __bool__(self):
         return bool(self.as_value())
@@ -133,7 +172,7 @@ def _forward(name):
 # A tensor without axes is a number that may change between calls.
 for _name in (
     "add radd sub rsub mul rmul floordiv rfloordiv mod rmod truediv rtruediv pow rpow "
-    "neg abs lt le gt ge eq ne and rand or ror xor rxor invert"
+    "lshift rshift neg pos abs lt le gt ge eq ne and rand or ror xor rxor invert"
 ).split():
     setattr(Captured, f"__{_name}__", _forward(f"__{_name}__"))
 Captured.__hash__ = object.__hash__

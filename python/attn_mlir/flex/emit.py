@@ -12,7 +12,7 @@ import math
 import re
 
 from . import expr, ops
-from .affine import coords_of
+from .affine import COORDS, coords_of
 from .masks import split
 from .region import Region, number
 from .space import Space
@@ -44,6 +44,13 @@ def may_be_minus_infinity(score):
         or (value.op == "div" and not ops.is_const(value.args[1]))
         for value in expr.walk([score])
         if value.kind == expr.FLOAT
+    )
+
+
+def _tells_keys_by_request(condition):
+    return any(
+        v.op == "read" and {"b", "kv"} <= v.coords and "q" not in v.coords
+        for v in expr.walk([condition])
     )
 
 
@@ -108,6 +115,10 @@ class Cascade:
         coords = coords_of(condition)
         if self.shape.page and "q" in coords and "b" not in coords:
             coords = ("b", *coords)
+        # What only tells requests apart is one of their rows, or else requests that
+        # share keys would each have keys of their own.
+        if self.shape.page and "b" in coords and not _tells_keys_by_request(condition):
+            coords = [c for c in COORDS if c in (*coords, "q")]
         # A flag is computed with the keys of a tile: what names a row alone too.
         if "kv" not in coords:
             coords = (*coords, "kv")

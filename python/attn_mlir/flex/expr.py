@@ -24,8 +24,9 @@ def kind_of_dtype(dtype) -> str:
 class Value:
     """A node. `op` is what it does, `args` its operands, `data` what else it needs."""
 
-    # `name`: what a tensor that is read is called in messages.
-    __slots__ = ("op", "args", "kind", "data", "place", "name")
+    # `name`: what a tensor that is read is called in messages. `coords`: the coordinates
+    # that it depends on. `form`: what affine.linear keeps.
+    __slots__ = ("op", "args", "kind", "data", "place", "name", "coords", "form")
     # Of NumPy's scalars and arrays on the left-hand side.
     __array_priority__ = 1000
 
@@ -33,6 +34,8 @@ class Value:
         self.op, self.args, self.kind, self.data = op, tuple(args), kind, data
         self.name = name
         self.place = find_line()
+        self.coords = frozenset((data,) if op == "coord" else ()).union(*(a.coords for a in self.args))
+        self.form = ()
 
     # Identity: a comparison of Values is a condition, not an answer.
     __hash__ = object.__hash__

@@ -14,11 +14,12 @@ that tiles are still left out.
 import dataclasses
 
 from . import expr, ops
-from .affine import affine_text
+from .affine import Affine, coords_of, text_of
 
-# More sets than this are no help: what is left becomes a flag.
-MAX_SETS = 16
-MAX_CASES = 6
+# More sets, or more constraints of one, are no help: what is left becomes a flag.
+MAX_SETS, MAX_CONSTRAINTS = 16, 32
+# Of |x|, min, max and where: inside of each other in one comparison, and in a mask.
+MAX_CASES, MAX_CHOICES = 6, 512
 
 TRUE, FALSE = ("and", ()), ("or", ())
 
@@ -35,35 +36,51 @@ class Mask:
 
 
 def split(condition, space) -> Mask:
-    mask = Mask()
-    union = [()]
+    mask, trees = Mask(), Trees(space)
+    union, flags = [frozenset()], {}
     for part in conjuncts(condition):
         if part.op == "const" and part.data:
             continue
-        tree = _tree(part, False, space, MAX_CASES)
-        exact = not _has_data(tree)
-        sets = _union(tree)
+        tree = trees.make(part)
+        sets = trees.union(tree)
         joined = None if sets is None else _product(union, sets)
-        if joined is None:
-            exact = False
-        else:
+        if joined is not None:
             union = joined
-        if not exact:
-            _add_data(mask, part, space)
-    mask.sets = None if union == [()] else _prune(union)
+        if joined is None or trees.has_data(tree):
+            _add_data(mask, part, space, flags)
+    # One einsum for all that is told from the same coordinates.
+    mask.flags = [_joined(parts) for parts in flags.values()]
+    if union != [frozenset()]:
+        mask.sets = [sorted(constraints, key=trees.order.get) for constraints in union]
     return mask
 
 
 def conjuncts(value):
-    if value.op == "and":
-        return conjuncts(value.args[0]) + conjuncts(value.args[1])
-    if value.op == "not" and value.args[0].op == "or":
-        a, b = value.args[0].args
-        return conjuncts(ops.negate(a)) + conjuncts(ops.negate(b))
-    return [value]
+    """What has to hold for `value` to hold, each once."""
+    out, seen, left = [], set(), [(value, False)]
+    while left:
+        value, negated = left.pop()
+        if value.op == "not":
+            left.append((value.args[0], not negated))
+        elif (id(value), negated) in seen:
+            continue
+        elif value.op == ("or" if negated else "and"):
+            left += [(a, negated) for a in reversed(value.args)]
+        else:
+            out.append(ops.negate(value) if negated else value)
+        seen.add((id(value), negated))
+    return out
 
 
-def _add_data(mask, part, space):
+def _joined(parts):
+    """All of them, as a tree that is not deep."""
+    while len(parts) > 1:
+        pairs = [ops.logic("and", a, b) for a, b in zip(parts[::2], parts[1::2])]
+        parts = pairs + parts[2 * len(pairs):]
+    return parts[0]
+
+
+def _add_data(mask, part, space, flags):
     if part.op == "read" and space.has_view(part):
         mask.bools.append(part)
     elif (
@@ -73,64 +90,119 @@ def _add_data(mask, part, space):
     ):
         mask.equal.append(part.args)
     else:
-        mask.flags.append(part)
+        flags.setdefault(coords_of(part), []).append(part)
 
 
-# A tree: ("and" | "or", trees), ("affine", text) or ("data",).
+class Trees:
+    """Conditions as trees of affine constraints; what stands in many places is made once.
 
+    A tree: ("and" | "or", trees), ("affine", text) or ("data",).
+    """
 
-def _tree(value, negated, space, cases):
-    if value.op == "const":
-        return TRUE if value.data != negated else FALSE
-    if value.op == "not":
-        return _tree(value.args[0], not negated, space, cases)
-    if value.op in ("and", "or"):
-        op = value.op if not negated else {"and": "or", "or": "and"}[value.op]
-        return (op, tuple(_tree(a, negated, space, cases) for a in value.args))
-    if value.op in ("lt", "le", "eq", "ne"):
-        return _comparison(value, negated, space, cases)
-    return ("data",)
+    def __init__(self, space):
+        self.affine = Affine(space)
+        self.order = {}  # constraint -> when it was first seen
+        self.choices = MAX_CHOICES
+        self._made, self._unions, self._data = {}, {}, {}
 
+    def make(self, value, negated=False, cases=MAX_CASES):
+        key = (id(value), negated, cases)
+        if key not in self._made:
+            self._made[key] = (value, self._make(value, negated, cases))
+        return self._made[key][1]
 
-def _comparison(value, negated, space, cases):
-    a, b = value.args
-    if a.kind != expr.INT:
+    def _make(self, value, negated, cases):
+        if value.op == "const":
+            return TRUE if value.data != negated else FALSE
+        if value.op == "not":
+            return self.make(value.args[0], not negated, cases)
+        if value.op in ("and", "or"):
+            op = value.op if not negated else {"and": "or", "or": "and"}[value.op]
+            return (op, tuple(self.make(a, negated, cases) for a in value.args))
+        if value.op in ("lt", "le", "eq", "ne"):
+            return self._comparison(value, negated, cases)
         return ("data",)
-    left, right = affine_text(a, space), affine_text(b, space)
-    if left is None or right is None:
-        return _split_cases(value, negated, space, cases)
-    op = value.op
-    if negated:
-        op = {"lt": "ge", "le": "gt", "eq": "ne", "ne": "eq"}[op]
-    if op == "ne":
-        return ("or", (("affine", f"{left} < {right}"), ("affine", f"{left} > {right}")))
-    sign = {"lt": "<", "le": "<=", "eq": "==", "ge": ">=", "gt": ">"}[op]
-    return ("affine", f"{left} {sign} {right}")
 
+    def _comparison(self, value, negated, cases):
+        a, b = value.args
+        if a.kind != expr.INT:
+            return ("data",)
+        left, right = self.affine.form(a), self.affine.form(b)
+        if left is None or right is None:
+            return self._split_cases(value, negated, cases)
+        op = value.op
+        if negated:
+            op = {"lt": "ge", "le": "gt", "eq": "ne", "ne": "eq"}[op]
+        if len(left) == len(right) == 1:
+            holds = ops.compare(value.op, left[None], right[None]).data
+            return TRUE if holds != negated else FALSE
+        left, right = text_of(left), text_of(right)
+        if op == "ne":
+            return ("or", (self._affine(f"{left} < {right}"), self._affine(f"{left} > {right}")))
+        sign = {"lt": "<", "le": "<=", "eq": "==", "ge": ">=", "gt": ">"}[op]
+        return self._affine(f"{left} {sign} {right}")
 
-def _split_cases(value, negated, space, cases):
-    """|x|, min, max and where inside of a comparison, by cases of them."""
-    node = _find_choice(value) if cases else None
-    if node is None:
-        return ("data",)
-    condition, yes, no = _as_choice(node)
-    then = _tree(condition & _replace(value, node, yes, negated), False, space, cases - 1)
-    other = _tree(~condition & _replace(value, node, no, negated), False, space, cases - 1)
-    return ("or", (then, other))
+    def _affine(self, text):
+        self.order.setdefault(text, len(self.order))
+        return ("affine", text)
+
+    def _split_cases(self, value, negated, cases):
+        """|x|, min, max and where inside of a comparison, by cases of them."""
+        node = _find_choice(value) if cases and self.choices else None
+        if node is None:
+            return ("data",)
+        self.choices -= 1
+        condition, yes, no = _as_choice(node)
+        then = self.make(condition & _replace(value, node, yes, negated), False, cases - 1)
+        other = self.make(~condition & _replace(value, node, no, negated), False, cases - 1)
+        return ("or", (then, other))
+
+    def has_data(self, tree):
+        if id(tree) not in self._data:
+            found = tree[0] == "data" or (
+                tree[0] in ("and", "or") and any(self.has_data(t) for t in tree[1])
+            )
+            self._data[id(tree)] = (tree, found)
+        return self._data[id(tree)][1]
+
+    def union(self, tree):
+        """Disjunctive form: a list of sets of constraints; None if it is too long."""
+        if id(tree) not in self._unions:
+            self._unions[id(tree)] = (tree, self._union(tree))
+        return self._unions[id(tree)][1]
+
+    def _union(self, tree):
+        if tree[0] == "data":
+            return [frozenset()]
+        if tree[0] == "affine":
+            return [frozenset((tree[1],))]
+        parts = [self.union(t) for t in tree[1]]
+        if None in parts:
+            # Without one of the conjuncts the union still contains the condition, but
+            # nobody may take it for exact.
+            return None
+        out = [frozenset()] if tree[0] == "and" else []
+        for part in parts:
+            out = _product(out, part) if tree[0] == "and" else _prune(out + part)
+            if out is None or len(out) > MAX_SETS:
+                return None
+        return out
 
 
 def _find_choice(value):
-    if value.kind == expr.INT and value.op in ("abs", "min", "max", "where"):
-        return value
-    if value.op == "convert" and value.kind == expr.INT and value.args[0].kind == expr.BOOL:
-        return value
-    if value.op == "read":
-        return None
-    for arg in value.args:
-        found = _find_choice(arg)
-        if found is not None:
-            return found
-    return None
+    """The first choice in a comparison that is not inside of a tensor's index."""
+    def args_of(part):
+        return () if part.op == "read" or _is_choice(part) else part.args
+
+    return next((v for v in expr.walk([value], args_of) if _is_choice(v)), None)
+
+
+def _is_choice(value):
+    if value.kind != expr.INT:
+        return False
+    return value.op in ("abs", "min", "max", "where") or (
+        value.op == "convert" and value.args[0].kind == expr.BOOL
+    )
 
 
 def _as_choice(node):
@@ -151,53 +223,39 @@ def _replace(value, node, other, negated):
 
 
 def _rebuild(value, node, other):
-    if value is node:
-        return other
-    if not value.args or value.op == "read":
-        return value
-    args = [_rebuild(a, node, other) for a in value.args]
-    if value.op in ("add", "sub", "mul", "floordiv", "mod"):
-        return ops.arithmetic(value.op, *args)
-    if value.op in ("lt", "le", "eq", "ne"):
-        return ops.compare(value.op, *args)
-    return expr.Value(value.op, args, value.kind, value.data)
+    made = {id(node): other}
 
+    def go(value):
+        if id(value) not in made:
+            made[id(value)] = again(value)
+        return made[id(value)]
 
-def _has_data(tree):
-    return tree[0] == "data" or (
-        tree[0] in ("and", "or") and any(_has_data(t) for t in tree[1])
-    )
+    def again(value):
+        if not value.args or value.op == "read":
+            return value
+        args = [go(a) for a in value.args]
+        if all(a is b for a, b in zip(args, value.args)):
+            return value
+        if value.op in ("add", "sub", "mul", "floordiv", "mod"):
+            return ops.arithmetic(value.op, *args)
+        if value.op in ("lt", "le", "eq", "ne"):
+            return ops.compare(value.op, *args)
+        return expr.Value(value.op, args, value.kind, value.data)
 
-
-def _union(tree):
-    """Disjunctive form: a list of tuples of constraints; None if it is too long."""
-    if tree[0] == "data":
-        return [()]
-    if tree[0] == "affine":
-        return [(tree[1],)]
-    parts = [_union(t) for t in tree[1]]
-    if None in parts:
-        # Without one of the conjuncts the union still contains the condition, but
-        # nobody may take it for exact.
-        return None
-    out = [()] if tree[0] == "and" else []
-    for part in parts:
-        out = _product(out, part) if tree[0] == "and" else _prune(out + part)
-        if out is None or len(out) > MAX_SETS:
-            return None
-    return out
+    return go(value)
 
 
 def _product(left, right):
-    out = _prune([a + tuple(c for c in b if c not in a) for a in left for b in right])
-    return out if len(out) <= MAX_SETS else None
+    out = _prune([a | b for a in left for b in right])
+    fits = len(out) <= MAX_SETS and all(len(one) <= MAX_CONSTRAINTS for one in out)
+    return out if fits else None
 
 
 def _prune(sets):
     """Without sets that lie in others, by their constraints alone."""
     out = []
     for one in sets:
-        if any(set(other) <= set(one) for other in out):
+        if any(other <= one for other in out):
             continue
-        out = [other for other in out if not set(one) <= set(other)] + [one]
+        out = [other for other in out if not one <= other] + [one]
     return out

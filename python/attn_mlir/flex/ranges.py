@@ -14,6 +14,10 @@ from .errors import TraceError
 
 LEAST, LARGEST = -(2**31), 2**31 - 1
 _LIMITS = f"from {LEAST} to {LARGEST}, as integers are computed in 32 bits"
+_ELSEWHERE = (
+    "where all bits count, as in hashes, compute it before the call into a captured tensor, "
+    "as hashes[kv_idx]"
+)
 _SIGNS = {"add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%"}
 
 
@@ -43,6 +47,10 @@ class Ranges:
             return self._read(value)
         if value.op == "convert" and value.args[0].kind == expr.BOOL:
             return (0, 1)
+        form = linear(value)
+        if form is not None:  # exact: q - (q - kv) is kv
+            ends = [tuple(n * x for x in self.box[c]) for c, n in form.items() if c is not None]
+            return (form[None] + sum(map(min, ends)), form[None] + sum(map(max, ends)))
         parts = [self.of(a) for a in value.args if a.kind == expr.INT]
         if None in parts or value.kind != expr.INT or not parts:
             return None
@@ -108,7 +116,8 @@ def check_constants(root):
     for value in expr.walk([root]):
         if value.op == "const" and value.kind == expr.INT and not fits((value.data, value.data)):
             raise TraceError(
-                f"expects integers {_LIMITS}, but got {value.data}: a float holds it", value.place
+                f"expects integers {_LIMITS}, but got {value.data}: {value.data}.0 is a float; "
+                f"{_ELSEWHERE}", value.place
             )
 
 
@@ -192,7 +201,7 @@ def _check(value, found, ranges):
         value.place,
         f"expects integers {_LIMITS}, but {what} can be {found[0]} to {found[1]} with "
         f"{_sizes(ranges)}: "
-        "convert to float before, as (q_idx - kv_idx) * 1.0",
+        f"convert to float before, as (q_idx - kv_idx) * 1.0; {_ELSEWHERE}",
     )
 
 

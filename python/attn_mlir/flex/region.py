@@ -127,7 +127,7 @@ class Region:
             g, r = self._op("attn.coord g"), self._op("attn.coord r")
             n = self._op(f"arith.constant {self.space.shape.group} : index")
             return self._op(f"arith.addi {self._op(f'arith.muli {g}, {n} : index')}, {r} : index")
-        return self._op(f"attn.coord {self.space.coord(value.data)}")
+        return self._op(f"attn.coord {self.space.rank_names([value.data])[0]}")
 
     def _read(self, value):
         return self._widen(*self._read_as_it_is(value))
@@ -207,7 +207,8 @@ class Region:
             zero = self._op("arith.constant 0 : index")
             return self._op(f"arith.select {x}, {one}, {zero} : index")
         # Positions and their differences fit 32 bits; products need not.
-        bits = "i64" if _is_large(value.args[0]) else "i32"
+        large = any(_may_be_large(v) for v in expr.walk([value.args[0]]))
+        bits = "i64" if large else "i32"
         cast = self._op(f"arith.index_cast {x} : index to {bits}")
         return self._op(f"arith.sitofp {cast} : {bits} to {self.float}")
 
@@ -221,13 +222,11 @@ class Region:
         return self._op(f"arith.{table[value.op]} {args} : {self._type(value.kind)}")
 
 
-def _is_large(value):
-    """True if an integer need not fit 32 bits."""
+def _may_be_large(value):
+    """True if an integer need not fit 32 bits by what it is itself."""
     if value.op == "read":
         return "64" in str(value.data.dtype)
-    if value.op == "mul" and not any(ops.is_const(a) for a in value.args):
-        return True
-    return any(_is_large(a) for a in value.args)
+    return value.op == "mul" and not any(ops.is_const(a) for a in value.args)
 
 
 def number(value):

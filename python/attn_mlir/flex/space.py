@@ -76,13 +76,14 @@ class Space:
         self.ranks = ("b", "h") if shape.group == 1 else ("b", "g", "r")
 
     def coord(self, name):
+        """{rank or symbol: factor} of a coordinate."""
         if name == "q" and self.shape.page:
             # The position of a request's first query is data of the call.
             self.symbols["off"] = ("%off", "[b]", "tensor<?xi32>")
-            return "(p + off)"
+            return {"p": 1, "off": 1}
         if name == "h" and self.shape.group > 1:
-            return f"(g * {self.shape.group} + r)"
-        return {"q": "p", "kv": "m"}.get(name, name)
+            return {"g": self.shape.group, "r": 1}
+        return {self.rank_names([name])[0]: 1}
 
     def rank_names(self, coords):
         out = []

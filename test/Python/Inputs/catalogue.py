@@ -152,6 +152,11 @@ def make(rng, batch, heads, rows, keys):
         "any_of_sum": lambda b, h, q, kv: ((q > kv) + (kv > 3)) == 1,
         "all_of_product": lambda b, h, q, kv: ((q >= kv) * (kv < 30)) == (kv % 2 == 0),
         "count_of_ints": lambda b, h, q, kv: sum([q >= kv, kv > 3, kv < 40]) >= 2,
+        "flags_as_integers": lambda b, h, q, kv: flags.astype(np.int32)[q] + flags.astype(int)[kv] == 1,
+        "integers_as_flags": lambda b, h, q, kv: shuffled.astype(bool)[b][kv] & (q >= kv),
+        "truncated": lambda b, h, q, kv: wide.astype(np.int32).astype(np.float32)[kv] >= 0.5,
+        "scalar_shifts": lambda b, h, q, kv: (abs(q - kv) <= width << 1) & (+width >> 1 <= kv),
+        "scalar_methods": lambda b, h, q, kv: q - kv < 2 * width.clip(3, 5),
         "deep": lambda b, h, q, kv: ~((~(q >= kv) | (kv % 3 == 1)) & ~(kv < 2)),
     }
     scores = {

@@ -318,6 +318,31 @@ def check_integers():
         assert error <= 2e-5, error
 
 
+def check_hashes():
+    """What people compute with integers over 100,000 keys: the line, the range, the ways out."""
+    q, k = normal(1, 1, 4, 16), normal(1, 1, 100_000, 16)
+    for mask, step in (
+        (lambda b, h, i, j: (i * 2654435761 + j) % 1000 < 500, "got 2654435761: 2654435761.0"),
+        (lambda b, h, i, j: (i * 40503 + j * 65521) % 1000 < 500, "a * b can be 0 to 6552034479"),
+        (lambda b, h, i, j: j * 65536 // 65536 == j, "a * b can be 0 to 6553534464"),
+        (lambda b, h, i, j: (j << 16) + i > 0, "a * b can be 0 to 6553534464"),
+        (lambda b, h, i, j: (i - j) ** 2 < 10**9, "a * b can be 0 to 9999800001"),
+    ):
+        place = f"{__file__}:{mask.__code__.co_firstlineno}: "
+        refused(
+            [place, step, "float", "a captured tensor, as hashes[kv_idx]"],
+            lambda mask=mask: attn_mlir.flex(mask_mod=mask)(q, k, k),
+        )
+    # The way out that the message names.
+    hashes = (np.arange(100_000) * 2654435761 % 1000).astype(np.int32)
+
+    def hashed(b, h, i, j):
+        return (hashes[i] + j) % 1000 < 500
+
+    got = attn_mlir.flex(mask_mod=hashed)(q, k, k)
+    assert brute.worst_row(got, brute.attention(q, k, k, hashed)) <= 2e-5
+
+
 def check_divisors():
     """0 divides nothing: what would be computed is any number."""
     q, k, v = normal(2, 2, 9, 16), normal(2, 2, 12, 16), normal(2, 2, 12, 16)
@@ -412,6 +437,7 @@ if __name__ == "__main__":
     check_trace()
     check_calls()
     check_integers()
+    check_hashes()
     check_divisors()
     check_many_keys()
     check_warnings()

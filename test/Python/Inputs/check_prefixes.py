@@ -17,6 +17,7 @@ def functions(rng):
     ends = rng.integers(100, 250, BATCH)
     bias = rng.standard_normal((BATCH, KEYS)).astype(np.float32)
     rows = rng.standard_normal((BATCH, KEYS, KEYS)).astype(np.float32)
+    few = rng.random((BATCH, 4)) < 0.5
     odd, steps = np.arange(BATCH) % 2 == 1, np.array([3, 4, 5, 7])
     order = rng.permutation(KEYS)
     return [
@@ -32,9 +33,12 @@ def functions(rng):
         ("at most", lambda b, h, q, kv: ids[b, kv] <= q % 3, None, False),
         ("bias", None, lambda s, b, h, q, kv: s + bias[b, kv], False),
         ("positions", None, lambda s, b, h, q, kv: s - 0.1 * abs(q - ids[b, kv]), False),
-        ("no flag of requests", lambda b, h, q, kv: ~odd[b] & (q >= kv), None, False),
+        ("no flag of requests", lambda b, h, q, kv: ~odd[b] & (q >= kv), None, True),
+        ("flag of requests", lambda b, h, q, kv: odd[b] & (q >= kv), None, True),
+        ("flag of requests alone", lambda b, h, q, kv: odd[b], None, True),
+        ("flags of requests and heads", lambda b, h, q, kv: ~few[b, h] & (q >= kv), None, True),
         ("kind of requests", lambda b, h, q, kv: (steps[b] % 3 != h) & (q >= kv), None, True),
-        ("steps of requests", lambda b, h, q, kv: kv % steps[b] != 1, None, False),
+        ("steps of requests", lambda b, h, q, kv: kv % steps[b] != 1, None, True),
         ("steps of rows", lambda b, h, q, kv: (q % steps[b] != 1) & (q >= kv), None, True),
         ("score of steps", None, lambda s, b, h, q, kv: s + 0.1 * (kv % steps[b]), True),
         ("request alone", None, lambda s, b, h, q, kv: 0.5 * kv + steps[b], True),

@@ -106,7 +106,7 @@ def functions():
     bias = torch.randn(HEADS, ROWS + KEYS, generator=make)
     flags = torch.rand(KEYS, generator=make) < 0.7
     padding = torch.where(torch.arange(KEYS) % 5 == 1, -float("inf"), 0.25)
-    width, chosen = torch.tensor(16), torch.tensor([1, 2])
+    width, chosen, heat = torch.tensor(16), torch.tensor([1, 2]), torch.tensor(-0.5)
 
     def causal(b, h, q_idx, kv_idx):
         return q_idx >= kv_idx
@@ -135,6 +135,13 @@ def functions():
     def chosen_documents(b, h, q_idx, kv_idx):
         return (documents[q_idx] == chosen[b]) & (q_idx % 2 == torch.tensor(0))
 
+    def converted(b, h, q_idx, kv_idx):
+        kept = flags.to("cpu", torch.int32)[q_idx] + flags.long()[kv_idx] + flags.to(documents)[kv_idx]
+        return (kept == 2) & documents.bool()[kv_idx] & (kv_idx >= width.clamp(3, 4) << 1)
+
+    def cooled(score, b, h, q_idx, kv_idx):
+        return score * heat.exp()
+
     def alibi(score, b, h, q_idx, kv_idx):
         return score + slopes[h] * (kv_idx - q_idx)
 
@@ -157,11 +164,11 @@ def functions():
 
     composed = or_masks(and_masks(causal, some_keys, noop_mask), prefix_lm)
     masks = (causal, sliding, prefix_lm, document, some_keys, dilated, no_row, some_rows,
-             chosen_documents, noop_mask, and_masks(document, some_keys), composed)
+             chosen_documents, converted, noop_mask, and_masks(document, some_keys), composed)
     def padded(score, b, h, q_idx, kv_idx):
         return score + padding[kv_idx] + padding[q_idx] * 0.5
 
-    scores = (alibi, soft_cap, relative, masked, distance, masked_like, padded)
+    scores = (alibi, soft_cap, relative, masked, distance, masked_like, padded, cooled)
     return [(None, None), *((None, m) for m in masks), *((s, None) for s in scores),
             (soft_cap, document), (relative, sliding)]
 

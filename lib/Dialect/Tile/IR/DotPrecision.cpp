@@ -22,33 +22,41 @@ struct Precision {
 };
 } // namespace
 
-static void findPrecision(Value value, Precision &found) {
-  Operation *op = value.getDefiningOp();
-  auto type = dyn_cast<VectorType>(value.getType());
-  if (!op || !type) {
-    return;
-  }
-  if (isa<LoadOp, GatherOp>(op)) {
-    Type element = type.getElementType();
-    if ((element.isF16() || element.isBF16()) && !found.narrow) {
-      found.narrow = element;
+/// What `root` is made of. A value that many others are made of is looked at
+/// once.
+static Precision findPrecision(Value root) {
+  Precision found;
+  SmallVector<Value> left{root};
+  DenseSet<Value> seen;
+  while (!left.empty()) {
+    Value value = left.pop_back_val();
+    Operation *op = value.getDefiningOp();
+    auto type = dyn_cast<VectorType>(value.getType());
+    if (!op || !type || !seen.insert(value).second) {
+      continue;
     }
-    found.isWide |= type.getRank() == 2 && isa<FloatType>(element) &&
-                    element.getIntOrFloatBitWidth() >= 32;
-    return;
-  }
-  // Functions round to what a weight is worth: 16 bits do for their results.
-  if (isa<arith::ArithDialect>(op->getDialect()) || isa<ExpandOp>(op)) {
-    for (Value operand : op->getOperands()) {
-      findPrecision(operand, found);
+    if (isa<LoadOp, GatherOp>(op)) {
+      Type element = type.getElementType();
+      if ((element.isF16() || element.isBF16()) && !found.narrow) {
+        found.narrow = element;
+      }
+      found.isWide |= type.getRank() == 2 && isa<FloatType>(element) &&
+                      element.getIntOrFloatBitWidth() >= 32;
+      continue;
+    }
+    // Functions round to what a weight is worth: 16 bits do for their results.
+    if (isa<arith::ArithDialect>(op->getDialect()) || isa<ExpandOp>(op)) {
+      for (Value operand : llvm::reverse(op->getOperands())) {
+        left.push_back(operand);
+      }
     }
   }
+  return found;
 }
 
 Type tile::getNarrowType(DotOp dot) {
-  Precision left, right;
-  findPrecision(dot.getA(), left);
-  findPrecision(dot.getB(), right);
+  Precision left = findPrecision(dot.getA());
+  Precision right = findPrecision(dot.getB());
   if (left.isWide || right.isWide) {
     return {};
   }
