@@ -44,6 +44,10 @@ void attn::buildKernelsToNVVMPipeline(OpPassManager &pm,
   limits.chip = options.chip;
   pm.addPass(createSMCheckLimitsPass(limits));
   pm.addPass(createSMPlaceWaitsPass());
+  if (options.splitLoops) {
+    pm.addPass(createSMSplitLoopsPass());
+    pm.addPass(createSimplifyOpsPass());
+  }
   ConvertSMToNVVMPassOptions toNVVM;
   toNVVM.chip = options.chip;
   pm.addPass(createConvertSMToNVVMPass(toNVVM));
@@ -74,6 +78,10 @@ struct AttnToPtxOptions : PassPipelineOptions<AttnToPtxOptions> {
   Option<int64_t> stages{*this, "stages",
                          llvm::cl::desc("places of a ring; 0: chosen"),
                          llvm::cl::init(PtxCompileOptions().stages)};
+  Option<bool> splitLoops{
+      *this, "split-loops",
+      llvm::cl::desc("a loop without masks for the turns before the first"),
+      llvm::cl::init(PtxCompileOptions().splitLoops)};
 };
 } // namespace
 
@@ -97,6 +105,7 @@ void attn::registerAttnToPtxPipeline() {
         lowering.level = options.level;
         lowering.warps = options.warps;
         lowering.stages = options.stages;
+        lowering.splitLoops = options.splitLoops;
         buildKernelsToNVVMPipeline(pm, lowering);
         KernelsToBinaryPassOptions binary;
         binary.chip = options.chip;

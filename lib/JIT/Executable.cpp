@@ -204,6 +204,7 @@ std::unique_ptr<Executable> Executable::compile(ModuleOp module,
     bundle.targets[0] = bundle.ptx.chip = device.simulatedChip;
     bundle.ptx.warps = device.warps;
     bundle.ptx.stages = device.stages;
+    bundle.ptx.splitLoops = device.splitLoops;
     bundle.ptx.sabotage = device.sabotage;
     if (failed(validatePtxCompile(bundle.ptx, options, error))) {
       return nullptr;

@@ -131,6 +131,7 @@ FailureOr<RunResponse> attn::runOnSimulator(const RunRequest &request,
   device.seed = request.simSeed;
   device.schedule = request.schedule;
   device.completion = request.completion;
+  device.splitLoops = request.splitLoops;
   device.sabotage = request.sabotage;
   return runCompiled(request, device, error);
 }

@@ -43,7 +43,8 @@ struct RunRequest {
   int64_t rows = 0, tile = 0, warps = 0, stages = 0;
   uint64_t simSeed = 1;
   int schedule = 0, completion = 0;
-  bool sabotage = false; ///< simulator: PtxCompileOptions::sabotage
+  /// Simulator: as in PtxCompileOptions.
+  bool splitLoops = false, sabotage = false;
   /// More runs after the first one, each timed.
   int64_t repeats = 0;
   /// Whether the response's stats are to hold tile counts and passes.

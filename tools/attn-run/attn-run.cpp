@@ -48,6 +48,7 @@ static constexpr const char kUsage[] =
                     tile (default: chosen)
   --warps=N, --stages=N  sim: warps of a kernel, and tiles that there is
                     room for at the same time (default: chosen)
+  --split-loops     sim: tiles before the first mask have a loop of their own
   --sim-seed=N      sim: of what is drawn (default 1)
   --schedule=0|1|2  sim: warps in turn, at random, one as far as it gets
   --completion=0|1|2  sim: copies as late as they may be, at once, at random
@@ -93,7 +94,7 @@ struct Options {
   uint64_t simSeed = 1;
   int schedule = 0, completion = 0;
   double rtol = 1e-5;
-  bool print = false, help = false, sabotage = false;
+  bool print = false, help = false, splitLoops = false, sabotage = false;
 };
 } // namespace
 
@@ -171,6 +172,8 @@ static std::optional<Options> parseOptions(ArrayRef<char *> words) {
           !value.getAsInteger(10, options.repeats) && options.repeats >= 0;
     } else if (word == "--sabotage=no-waits") {
       options.sabotage = true;
+    } else if (word == "--split-loops") {
+      options.splitLoops = true;
     } else if (word == "--print") {
       options.print = true;
     } else if (word == "--help") {
@@ -370,6 +373,7 @@ static int run(const Options &options) {
   request.simSeed = options.simSeed;
   request.schedule = options.schedule;
   request.completion = options.completion;
+  request.splitLoops = options.splitLoops;
   request.sabotage = options.sabotage;
   request.wantStats = !options.stats.empty();
   FailureOr<RunResponse> response = device(request, error);

@@ -34,6 +34,7 @@ all functions with cascades for the runtime. FILE of "-" is standard input.
   --tile=N          keys of a tile, a multiple of 16 (both: chosen)
   --warps=N         warps of a kernel (default: chosen)
   --stages=N        tiles that there is room for at the same time (default: chosen)
+  --split-loops     tiles before the first mask have a loop of their own
   --cubins          of a bundle: beside the PTX of each chip what ptxas makes of
                     it, which GPUs of just that chip load at once
   --ptxas=PATH      the assembler (default: ptxas on PATH, in CUDA_HOME/bin, in
@@ -122,6 +123,8 @@ LogicalResult attn::parseTranslateOptions(ArrayRef<char *> words,
       }
     } else if (key == "--ptxas") {
       options.ptxas = value.str();
+    } else if (word == "--split-loops") {
+      options.lowering.splitLoops = true;
     } else if (word == "--cubins") {
       options.cubins = true;
     } else if (word == "--ptxas-table") {

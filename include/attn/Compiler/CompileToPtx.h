@@ -23,6 +23,8 @@ struct PtxCompileOptions {
   /// Most warps of a CTA, and places of the rings that columns come through; 0:
   /// as the model of the chip likes.
   int64_t warps = 0, stages = 0;
+  /// Turns before the first mask have a loop of their own (sm-split-loops).
+  bool splitLoops = false;
   /// Leaves out the waits for asynchronous copies. Such code is wrong: it is
   /// for tests of what must notice.
   bool sabotage = false;

@@ -22,7 +22,7 @@ struct DeviceOptions {
   std::string cpu = "cpu";
   /// Of its kernels, as in PtxCompileOptions.
   int64_t warps = 0, stages = 0;
-  bool sabotage = false;
+  bool splitLoops = false, sabotage = false;
   /// Of the simulator: seed, and 0 to 2 for schedule and completion of copies
   /// (attnrt/sim.h).
   uint64_t seed = 1;

@@ -2,22 +2,24 @@
 
     run_matrix.py --seed=N [--ways=W | --product=K] [--slice=I/N] [--part=I/N]
         [--seeds=K] [--point=TEXT ..] [--devices=reference,cpu,sim] [--cpu=TARGET]
-        [--keep=FOLDER] [--list] [--gate]
+        [--keep=FOLDER] [--list] [--gate] [--split-loops]
 
 The points are a cover of all pairs of values (points.py, cover.py), or with
 --ways=3 of all three values, which is another one for each seed; or those of
 --point. --slice takes a part of it that moves with the seed; then the cover
 changes when all slices had their turn. --product takes K points of the product of
 all axes, others for each seed: all of them have been there when the seed has moved
-by its size over K. --part cuts what is left for tests that run side by side. --seeds runs each point with K
-seeds from N on: data, schedule and completion of the simulator.
+by its size over K. --part cuts what is left for tests that run side by side.
+--seeds runs each point with K seeds from N on: data, schedule and completion of the
+simulator.
 
 The reference is compared with NumPy, the other devices with the reference. What
 the simulator is known to refuse (refusals.py) is no part of the cover; points of
 it are drawn that must be refused, and are counted apart. Each point is printed
 before it runs, and `--point=TEXT --seed=N` runs it again. --gate has ptxas assemble
 the kernels of each point for one chip, and runs nothing. --cpu names what the
-device cpu is to use of this machine, as attn-run takes it.
+device cpu is to use of this machine, as attn-run takes it. --split-loops compiles the
+kernels for the simulator so.
 """
 
 import argparse
@@ -51,7 +53,7 @@ WORKERS = 3
 CHIPS = ["sm_80", "sm_86", "sm_89", "sm_90", "sm_120"]
 
 
-def run_point(point, seed, devices, folder, verbose, cpu="cpu"):
+def run_point(point, seed, devices, folder, verbose, chosen=()):
     """(state, what to print). States: agrees, refused, FAILED."""
     text = points.text_of(point)
     number = zlib.crc32(text.encode())
@@ -59,7 +61,6 @@ def run_point(point, seed, devices, folder, verbose, cpu="cpu"):
     source.write_text(cascade.write(point), encoding="utf-8")
     draw = Draw([seed, number], point["data"])
     problem = draw_point(draw, point)
-    chosen = [] if cpu == "cpu" else [f"--cpu={cpu}"]
     runner = Runner(str(source), folder, verbose, chosen)
     runner.num_simulated = seed + number
     runner.chip = CHIPS[(seed + number) % len(CHIPS)]
@@ -91,12 +92,12 @@ def run_point(point, seed, devices, folder, verbose, cpu="cpu"):
     return "agrees", ", ".join(said)
 
 
-def gate_point(point, seed, folder):
+def gate_point(point, seed, folder, chosen=()):
     """(state, what to print): what ptxas says of the kernels, for one chip."""
     source = folder / "point.mlir"
     source.write_text(cascade.write(point), encoding="utf-8")
     chip = CHIPS[(seed + zlib.crc32(points.text_of(point).encode())) % len(CHIPS)]
-    command = ["attn-translate", "--emit=cubin", f"--chip={chip}"]
+    command = ["attn-translate", "--emit=cubin", f"--chip={chip}", *chosen]
     made = subprocess.run(
         [*command, str(source), "-o", str(folder / "point.cubin")],
         capture_output=True,
@@ -147,12 +148,15 @@ def parse_options():
     parser.add_argument("--keep", type=pathlib.Path)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--gate", action="store_true")
+    parser.add_argument("--split-loops", action="store_true")
     return parser.parse_args()
 
 
 def main():
     options = parse_options()
     chosen = choose(options)
+    how = [f"--cpu={options.cpu}"] if options.cpu != "cpu" else []
+    how += ["--split-loops"] if options.split_loops else []
     if options.list:
         print("\n".join(points.text_of(point) for point in chosen))
         return
@@ -166,11 +170,11 @@ def main():
                 print(f"--point={points.text_of(point)} --seed={seed}", flush=True)
                 begin = time.time()
                 if options.gate:
-                    state, text = gate_point(point, seed, folder)
+                    state, text = gate_point(point, seed, folder, how)
                 else:
                     verbose = options.keep is not None
                     state, text = run_point(
-                        point, seed, options.devices, folder, verbose, options.cpu
+                        point, seed, options.devices, folder, verbose, how
                     )
                 count[state] += 1
                 print(f"    {state} ({time.time() - begin:.1f} s): {text}", flush=True)

@@ -56,6 +56,18 @@ def SMPlaceWaitsPass : Pass<"sm-place-waits"> {
   let dependentDialects = ["::attn::sm::SMDialect"];
 }
 
+def SMSplitLoopsPass : Pass<"sm-split-loops"> {
+  let summary = "gives the turns before the first mask a loop without it";
+  let description = [{
+    In each loop that takes from rings, and whose branches for masks ask for what is
+    known of a turn before it, the turns before the first one that takes such a
+    branch become a loop without the branches. Comes behind sm-place-waits: both
+    loops wait as the one did.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+    "::attn::sm::SMDialect"];
+}
+
 def SMSimplifyPass : Pass<"sm-simplify"> {
   let summary = "less arithmetic for each element of a block";
   let description = [{
