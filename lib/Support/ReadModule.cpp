@@ -39,11 +39,12 @@ private:
   void reach(unsigned depth, const Twine &what);
   void open(char bracket);
   void close(char bracket);
-  void countOperator(size_t length);
+  void countOperator(size_t length, bool divides = false);
   /// The list element or the like ends: the next expression is another one.
   void endExpression() {
-    openOperators -= levels.back().operators;
-    levels.back().operators = 0;
+    counted.operators -= levels.back().counts.operators;
+    counted.divisions -= levels.back().counts.divisions;
+    levels.back().counts = {};
   }
   void dropComparisons() {
     while (levels.back().bracket == '<') {
@@ -52,19 +53,23 @@ private:
   }
   /// The operators of a bracket are its expression's from now on.
   void pop() {
-    unsigned operators = levels.pop_back_val().operators;
-    levels.back().operators += operators;
+    Counts inside = levels.pop_back_val().counts;
+    levels.back().counts.operators += inside.operators;
+    levels.back().counts.divisions += inside.divisions;
   }
   void fail(const Twine &message);
 
+  struct Counts {
+    unsigned operators = 0, divisions = 0;
+  };
   struct Level {
-    char bracket;
-    unsigned operators; ///< of the expression that is open here
+    char bracket = 0;
+    Counts counts; ///< of the expression that is open here
   };
   StringRef text;
   size_t at = 0;
-  SmallVector<Level> levels = {{0, 0}};
-  unsigned openOperators = 0;        ///< of all levels
+  SmallVector<Level> levels = {Level()};
+  Counts counted;                    ///< of all levels
   llvm::StringMap<unsigned> aliases; ///< how deep
   unsigned *defined = nullptr;       ///< of the alias whose definition this is
   bool expectsMore = false;          ///< after '=', ':', ',' and '->'
@@ -99,7 +104,7 @@ void NestingScan::scanWord() {
     dropComparisons();
     endExpression();
   } else if (word == "mod" || word == "floordiv" || word == "ceildiv") {
-    countOperator(word.size());
+    countOperator(word.size(), /*divides=*/true);
   }
   at += word.size();
 }
@@ -118,7 +123,7 @@ void NestingScan::reach(unsigned depth, const Twine &what) {
 
 void NestingScan::open(char bracket) {
   reach(levels.size(), "'" + Twine(bracket) + "'");
-  levels.push_back({bracket, 0});
+  levels.push_back({bracket, {}});
 }
 
 /// A '#' or '!': the use of an alias, or its definition.
@@ -162,12 +167,18 @@ void NestingScan::close(char bracket) {
   }
 }
 
-void NestingScan::countOperator(size_t length) {
-  ++levels.back().operators;
-  if (++openOperators > kMostOperators) {
-    fail("expects at most " + Twine(kMostOperators) +
-         " operators in an expression, but this '" + text.substr(at, length) +
-         "' is number " + Twine(openOperators));
+void NestingScan::countOperator(size_t length, bool divides) {
+  auto count = [&](unsigned Counts::*which, unsigned most, StringRef what) {
+    ++(levels.back().counts.*which);
+    if (++(counted.*which) > most && !error) {
+      fail("expects at most " + Twine(most) + " " + what +
+           " in an expression, but this '" + text.substr(at, length) +
+           "' is number " + Twine(counted.*which));
+    }
+  };
+  count(&Counts::operators, kMostOperators, "operators");
+  if (divides) {
+    count(&Counts::divisions, kMostDivisions, "divisions");
   }
 }
 

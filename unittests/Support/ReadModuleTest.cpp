@@ -65,12 +65,23 @@ TEST(ReadModule, OperatorsAtTheLimit) {
             "'+' is number 257",
             scan("1" + repeat("+1", 257)));
   EXPECT_NE("", scan(repeat("-", 257)));
-  EXPECT_NE("", scan("m" + repeat(" mod 3", 257)));
   EXPECT_NE("", scan("m" + repeat(" floordiv 3", 100) + " * " +
                      repeat("(2 ceildiv ", 157)));
   // What a bracket holds belongs to the expression around it.
   EXPECT_NE("", scan(repeat("(m+1)*", 129)));
   EXPECT_NE("", scan(repeat("(", 129) + repeat("+1)+1", 129)));
+}
+
+TEST(ReadModule, DivisionsAtTheLimit) {
+  EXPECT_EQ("", scan("m" + repeat(" mod 3", 16)));
+  EXPECT_EQ("1:99: expects at most 16 divisions in an expression, but this "
+            "'mod' is number 17",
+            scan("m" + repeat(" mod 3", 17)));
+  // Those in brackets are of the expression around them.
+  EXPECT_EQ("", scan(repeat("(", 16) + "m" + repeat(" ceildiv 3)", 16)));
+  EXPECT_NE("", scan(repeat("(", 17) + "m" + repeat(" floordiv 3)", 17)));
+  EXPECT_NE("", scan(repeat("(m mod 3) + ", 17)));
+  EXPECT_EQ("", scan(repeat("m mod 3 - 1 >= 0 and ", 100)));
 }
 
 TEST(ReadModule, ManyExpressionsAreNotOne) {
