@@ -186,6 +186,78 @@ int32_t SetMask::Comparison::never() const {
   return isLower ? std::numeric_limits<int32_t>::max() : -1;
 }
 
+/// A rank's value itself, which is not negative.
+bool SetMask::isCoordinate(const Term &term) const {
+  return llvm::any_of(
+      dims, [&](const TileValue &d) { return d.value == term.value.value; });
+}
+
+/// Whether what moves is the tile's place alone, which is subtracted.
+bool SetMask::isBehindTile(ArrayRef<Term> moving) const {
+  return llvm::all_of(moving, [&](const Term &term) {
+    return term.factor < 0 && isCoordinate(term);
+  });
+}
+
+// Data may hold what stands for no bound, the largest integer say, and sums
+// with it fit no 32 bits.
+
+/// A sum in 64 bits; `least` or `most` where it is outside of these.
+TileValue SetMask::wideTotal(ArrayRef<Term> terms, int64_t constant,
+                             int64_t least, int64_t most) {
+  auto literal = [&](int64_t v) {
+    return t.constant(t.b.getI64IntegerAttr(v), {});
+  };
+  SmallVector<Term> sorted(terms);
+  llvm::stable_sort(sorted, [](const Term &x, const Term &y) {
+    return x.value.axes.size() < y.value.axes.size();
+  });
+  TileValue sum = literal(constant);
+  for (const Term &term : sorted) {
+    TileValue v = t.cast(term.value, t.b.getI64Type());
+    if (term.factor != 1) {
+      v = t.op("arith.muli", {v, literal(term.factor)});
+    }
+    sum = t.op("arith.addi", {sum, v});
+  }
+  sum = t.op("arith.maxsi", {sum, literal(least)});
+  sum = t.op("arith.minsi", {sum, literal(most)});
+  return t.cast(sum, sum.isScalar() ? Type(t.b.getIndexType())
+                                    : Type(t.b.getI32Type()));
+}
+
+/// A magnitude that sums of coordinates and their factors stay below.
+static constexpr int64_t kFar = int64_t(1) << 30;
+
+/// The sum, as far as it matters for a coordinate: all below 0 is alike, and so
+/// is all past 31 bits.
+TileValue SetMask::boundOf(ArrayRef<Term> fixed, ArrayRef<Term> moving,
+                           int64_t constant) {
+  bool fits = std::abs(constant) <= kFar && fixed.size() <= 1 &&
+              llvm::all_of(fixed, [&](const Term &term) {
+                return std::abs(term.factor) == 1 && isCoordinate(term);
+              });
+  if (fits || !isBehindTile(moving)) {
+    return total(fixed, constant);
+  }
+  return wideTotal(fixed, constant, -1, std::numeric_limits<int32_t>::max());
+}
+
+/// The sum of each point, as far as its sign goes.
+TileValue SetMask::sumOfPoints(ArrayRef<Term> terms, int64_t constant) {
+  SmallVector<Term> scalars, others;
+  for (const Term &term : terms) {
+    (term.value.isScalar() ? scalars : others).push_back(term);
+  }
+  bool fits = std::abs(constant) <= kFar &&
+              llvm::all_of(scalars, [&](auto &x) { return isCoordinate(x); });
+  if (fits || others.empty()) {
+    return total(terms, constant);
+  }
+  others.push_back({1, wideTotal(scalars, constant, -kFar, kFar)});
+  return total(others, 0);
+}
+
 /// coordinate * factor + rest >= 0, factor 1 or -1.
 void SetMask::addBound(const Constraint &c, const Term &coordinate,
                        SmallVectorImpl<Comparison> &comparisons) {
@@ -210,12 +282,12 @@ void SetMask::addBound(const Constraint &c, const Term &coordinate,
   if (outside.isSet()) {
     t.b.restoreInsertionPoint(outside);
   }
-  TileValue loosest = total(fixed, sign * c.constant);
+  TileValue loosest = boundOf(fixed, moving, sign * c.constant);
   for (const Constraint &other : c.others) {
     SmallVector<Term> fixedToo, movingToo;
     split(other, *findCoordinate(other), fixedToo, movingToo);
     loosest = t.integer(isLower ? "arith.minsi" : "arith.maxsi", loosest,
-                        total(fixedToo, sign * other.constant));
+                        boundOf(fixedToo, movingToo, sign * other.constant));
   }
   bound->fixed.push_back(loosest);
 }
@@ -275,14 +347,7 @@ bool SetMask::restrictRows(Comparison &comparison, TileValue condition) {
   for (Bound &bound : comparison.bounds) {
     // What moves must not bring the impossible bound back: a tile's place is
     // not negative, and is subtracted.
-    bool fits =
-        isFixed && llvm::all_of(bound.moving, [&](const Term &term) {
-          return term.factor < 0 && llvm::any_of(
-                                        dims,
-                                        [&](const TileValue &d) {
-                                          return d.value == term.value.value;
-                                        });
-        });
+    bool fits = isFixed && isBehindTile(bound.moving);
     SmallVector<int64_t, 3> axes = TileBuilder::join(bound.fixed);
     if (!fits || (!axes.empty() && axes != condition.axes)) {
       continue;
@@ -338,7 +403,7 @@ TileValue SetMask::emitAll(ArrayRef<Constraint> all) {
       t.b.restoreInsertionPoint(outside);
     }
     conditions.push_back(t.cmpi(c.isEq ? P::eq : P::sge,
-                                total(c.terms, c.constant), t.index(0)));
+                                sumOfPoints(c.terms, c.constant), t.index(0)));
   }
   // A bound that is the same for all is a condition on the coordinate alone.
   auto isOfColumns = [](const Comparison &c) {

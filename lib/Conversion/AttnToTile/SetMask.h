@@ -85,6 +85,13 @@ private:
   bool isOutside(TileValue value) const;
   bool isOutside(AffineExpr e, ArrayRef<TileValue> symbols) const;
   TileValue total(ArrayRef<Term> terms, int64_t constant);
+  bool isCoordinate(const Term &term) const;
+  bool isBehindTile(ArrayRef<Term> moving) const;
+  TileValue wideTotal(ArrayRef<Term> terms, int64_t constant, int64_t least,
+                      int64_t most);
+  TileValue sumOfPoints(ArrayRef<Term> terms, int64_t constant);
+  TileValue boundOf(ArrayRef<Term> fixed, ArrayRef<Term> moving,
+                    int64_t constant);
   const Term *findCoordinate(const Constraint &c);
   void split(const Constraint &c, const Term &coordinate,
              SmallVector<Term> &fixed, SmallVector<Term> &moving);
