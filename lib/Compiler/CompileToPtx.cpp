@@ -44,6 +44,11 @@ LogicalResult attn::validatePtxCompile(const PtxCompileOptions &options,
   for (auto [name, value, step] :
        {std::tuple("rows", tiles.rows, kPtxRowStep),
         std::tuple("tile", tiles.tile, kPtxColumnStep)}) {
+    if (value > kGpuMostPoints) {
+      return fail("expects '" + Twine(name) + "' of at most " +
+                  Twine(kGpuMostPoints) + " or 0 to choose, but got " +
+                  Twine(value));
+    }
     if (value == 0 || (value > 0 && value % step == 0)) {
       continue;
     }

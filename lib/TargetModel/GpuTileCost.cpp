@@ -233,7 +233,8 @@ std::optional<GpuTile> attn::chooseTile(const GpuTargetModel &model,
   int64_t fixedCols = given.cols ? given.cols : problem.fixedCols;
   llvm::SmallVector<int64_t> columns =
       candidates(fixedCols, kGpuColumnStep, maxCols);
-  if (!fixedCols && problem.columnBlock) {
+  // Blocks of one column are listed one by one, and a tile holds several.
+  if (!fixedCols && problem.columnBlock > 1) {
     llvm::erase_if(columns,
                    [&](int64_t c) { return problem.columnBlock % c != 0; });
     // A block that no power of two divides is a tile as it is.

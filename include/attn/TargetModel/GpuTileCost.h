@@ -55,6 +55,8 @@ constexpr int64_t kGpuRowStep = 16, kGpuColumnStep = 16;
 /// Most warps of a CTA and places of a ring that can be asked for, and the most
 /// warps that are chosen.
 constexpr int64_t kGpuMostWarps = 16, kGpuMostStages = 8, kGpuUsualWarps = 8;
+/// Rows and columns: no chip has room for a tile of more.
+constexpr int64_t kGpuMostPoints = 4096;
 
 /// Whether a thread holds its part of the rows' operand from tile to tile. Else
 /// it is read from shared memory for each.

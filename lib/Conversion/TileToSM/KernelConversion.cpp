@@ -147,7 +147,9 @@ static int64_t chooseMergeWarps(tile::KernelOp kernel,
     bits = std::max(bits, carried);
   });
   int64_t registers = bits / 32 / FragmentLayout::kLanes, warps = 1;
-  while (registers / warps > model.registersPerThread / 2) {
+  // What is read, the row's factors and addresses take as many at least, and
+  // with less than an eighth to spare ptxas spills.
+  while (registers / warps > model.registersPerThread * 7 / 16) {
     warps *= 2;
   }
   return warps;

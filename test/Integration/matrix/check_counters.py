@@ -55,6 +55,11 @@ POINTS = [
     "dtype=e4m3,page=1,gqa=4,head=192",
     "dtype=e4m3,page=16,gqa=4,head=192x128",
     "dtype=e4m3,phase=decode,page=16,gqa=7,head=96",
+    # Where the estimate of registers says that no tile fits.
+    "dtype=e4m3,head=256,gqa=16,page=none,mask=window,score=table",
+    "dtype=e4m3,head=192,gqa=64,page=24,mask=blocks",
+    "dtype=e4m3,head=256,gqa=1,mask=none,score=table",
+    "dtype=e4m3,phase=decode,head=256,gqa=16,page=24,mask=blocks,score=alibi",
     "dtype=f16,page=16,gqa=4,head=40",
     "dtype=bf16,page=16,gqa=4,head=112",
 ]

@@ -34,7 +34,7 @@ AXES = {
 
 # Heads beside those of the cover: the code for them is made of the same parts, and
 # what it takes of a GPU is not (the gate and the counters have them).
-OTHER_HEADS = ["32", "40", "72", "80", "104", "112"]
+OTHER_HEADS = ["32", "40", "72", "80", "104", "112", "240", "248"]
 GATE_AXES = AXES | {"head": AXES["head"] + OTHER_HEADS}
 
 BASE = {

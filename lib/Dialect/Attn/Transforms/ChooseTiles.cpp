@@ -25,14 +25,31 @@ static std::optional<int64_t> findRank(CascadeOp cascade, StringRef name) {
   return rank < 0 ? std::nullopt : std::optional<int64_t>(rank);
 }
 
-/// Where no tile fits the chip the smallest is taken: what is wrong with it
+/// Where no tile fits the chip, as far as is known, the one that takes the
+/// fewest registers: the estimate may be too high, and what is wrong with it
 /// shows when the kernel is known.
 static TileSizes chooseOnGpu(const GpuTargetModel &model,
                              const TileProblem &problem) {
-  std::optional<GpuTile> tile = chooseTile(model, problem);
-  return tile ? TileSizes{tile->rows, tile->cols}
-              : TileSizes{kGpuRowStep, problem.fixedCols ? problem.fixedCols
-                                                         : kGpuColumnStep};
+  if (std::optional<GpuTile> tile = chooseTile(model, problem)) {
+    return {tile->rows, tile->cols};
+  }
+  if (problem.fixedCols) {
+    return {kGpuRowStep, problem.fixedCols};
+  }
+  TileSizes best{kGpuRowStep, kGpuColumnStep};
+  unsigned fewest = std::numeric_limits<unsigned>::max();
+  for (int64_t cols = kGpuColumnStep; cols <= kGpuMostPoints; cols *= 2) {
+    GpuTile tile{kGpuRowStep, cols, kGpuUsualWarps, /*stages=*/1};
+    CtaNeeds needs = getNeeds(model, problem, tile);
+    bool isWhole = tile.getStep() <= cols && (problem.columnBlock <= 1 ||
+                                              problem.columnBlock % cols == 0);
+    if (isWhole && needs.sharedBytes <= model.sharedBytesPerCta &&
+        needs.registersPerThread < fewest) {
+      fewest = needs.registersPerThread;
+      best.cols = cols;
+    }
+  }
+  return best;
 }
 
 namespace {
