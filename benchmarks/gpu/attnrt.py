@@ -100,7 +100,7 @@ assert ctypes.sizeof(Tensor) == 48 and ctypes.sizeof(ScheduleCaps) == 72
 assert ctypes.sizeof(ArgumentInfo) == 72 and ctypes.sizeof(LaunchInfo) == 48
 
 
-class Error(Exception):
+class Error(RuntimeError):
     """What the runtime said."""
 
 

@@ -1,4 +1,4 @@
-"""Results held against attention in f32, row by row.
+"""Results held against attention in f64, row by row.
 
 Twice: on random data, where every key has its share, and again with one key per
 (request, KV head) that has nearly all the weight of the last query of its first
