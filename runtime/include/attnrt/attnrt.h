@@ -45,7 +45,8 @@
 //     left as after a failed call; from `parallel_for` it may only be thrown
 //     when no body is running any more. A std::bad_alloc or std::length_error
 //     becomes RESOURCE_EXHAUSTED instead. An allocator's `free` must not throw
-//     while handles are released.
+//     while handles are released, or where another failure ends a call; an
+//     update or a bind that it throws from is done.
 //   * CUDA: of each GPU an attnrt_context works in one context of the driver,
 //     chosen by the first attnrt_kernel_load for that GPU: the one that is
 //     current on its thread, if it is of that GPU, else the GPU's primary one.
@@ -275,7 +276,9 @@ enum {
   /// a run that was captured in a graph (CUDA: between cuStreamBeginCapture and
   /// cuStreamEndCapture) may be replayed for later steps, behind their updates
   /// on the same stream, while attnrt_schedule_stats::layout is what it was. Of
-  /// tensors the graph keeps addresses, of numbers the values.
+  /// tensors the graph keeps addresses, of numbers the values. Sizes that come
+  /// from lengths alone (keys of a fold) are for kernels those of the longest
+  /// step so far, the one of attnrt_schedule_bind among them.
   ATTNRT_SCHEDULE_CAPTURE = 1u << 0
 };
 
