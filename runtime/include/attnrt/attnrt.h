@@ -450,8 +450,14 @@ ATTNRT_API attnrt_status attnrt_schedule_bind(attnrt_schedule *schedule,
 
 /// Plans a step. Runs that were launched before go on with theirs. `stream` is
 /// where the device's copy of the plan is enqueued; runs of the step come
-/// behind it on the same stream. Lengths that the host has and that are past
-/// what their tables can hold are INVALID_ARGUMENT.
+/// behind it on the same stream.
+///
+/// INVALID_ARGUMENT where rows of the step see keys past the last that the
+/// tables of their request, or the storage, can hold, as far as that is known
+/// of lengths that the host has (not those between bounds) and of whole tiles
+/// of keys: lengths of requests without rows, and keys that masks leave out,
+/// may be anything. Whether entries lead somewhere is not looked at here
+/// (attnrt_schedule_validate).
 ATTNRT_API attnrt_status attnrt_schedule_update(attnrt_schedule *schedule,
                                                 const attnrt_step *step,
                                                 void *stream);

@@ -79,7 +79,10 @@ private:
   /// Of a fold, or of all folds that are joined.
   LaunchSizes jointSizes(size_t number) const;
   bool poseFold(size_t number);
-  void checkKeys(size_t number, const std::vector<int32_t> *high) const;
+  [[nodiscard]] KeyReach reachOf(const PlannedLaunch &planned, size_t number,
+                                 int64_t tile) const;
+  void checkKeys(size_t number, const PlannedLaunch *planned,
+                 int64_t tile) const;
   [[nodiscard]] std::vector<HostValue> hostValues() const;
   bool posePoints(size_t number);
   void plan(size_t number);
