@@ -16,6 +16,7 @@
 #include "attnrt/cpu_features.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace attn;
 
@@ -71,6 +72,13 @@ LogicalResult attn::validateBundleOptions(const BundleOptions &options,
   if (options.targets.empty()) {
     error = "expects a target of cpu, x86-64-v2, x86-64-v3, x86-64-v4 or a "
             "chip as sm_80";
+    return failure();
+  }
+  auto isChip = [](const std::string &name) { return targetOf(name).isGpu; };
+  if (options.cubins && llvm::none_of(options.targets, isChip)) {
+    error = "expects a chip among the targets of a bundle with cubins, but got "
+            "'" +
+            llvm::join(options.targets, ",") + "'";
     return failure();
   }
   SmallVector<BundleTarget> seen;

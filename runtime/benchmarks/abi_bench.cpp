@@ -71,19 +71,21 @@ int main(int argc, char **argv) {
            [&] { rt::Kernel(bundle, "paged_gqa", null); });
     rt::Kernel kernel(bundle, "paged_gqa", null);
 
-    constexpr int64_t kRequests = 256, kBlocks = 1024;
+    constexpr int64_t kRequests = 256, kPage = 16;
+    int64_t blocks = 0; // of the longest request, and no more
     std::vector<int32_t> lengths(kRequests), offsets(kRequests);
     for (int64_t b = 0; b < kRequests; ++b) {
       lengths[b] = int32_t(100 + b * 7919 % 16200);
       offsets[b] = lengths[b] - 1;
+      blocks = std::max(blocks, (lengths[b] + kPage - 1) / kPage);
     }
     float scale = 1;
     char nothing = 0; // the null device looks at no data
     DLDataType f16{kDLFloat, 16, 1}, f32{kDLFloat, 32, 1}, i32{kDLInt, 32, 1};
     Tensor tensors[] = {{&nothing, f16, {kRequests, 1, 8, 4, 128}},
-                        {&nothing, f16, {1 << 18, 16, 8, 128}},
-                        {&nothing, f16, {1 << 18, 16, 8, 128}},
-                        {&nothing, i32, {kRequests, kBlocks}},
+                        {&nothing, f16, {1 << 18, kPage, 8, 128}},
+                        {&nothing, f16, {1 << 18, kPage, 8, 128}},
+                        {&nothing, i32, {kRequests, blocks}},
                         {lengths.data(), i32, {kRequests}},
                         {offsets.data(), i32, {kRequests}},
                         {&scale, f32, {}},

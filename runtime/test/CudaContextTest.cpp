@@ -353,3 +353,20 @@ TEST_F(CudaContext, WhatIsCurrentIsTheCallers) {
   }
   liveBefore = live();
 }
+
+TEST(CudaMemory, NullIsRefused) {
+  attnrt_cuda_info info;
+  uint64_t address = 7;
+  char byte = 0;
+  EXPECT_EQ(ATTNRT_INVALID_ARGUMENT, attnrt_cuda_create(nullptr, nullptr));
+  EXPECT_EQ(ATTNRT_INVALID_ARGUMENT, attnrt_cuda_describe(nullptr, &info));
+  EXPECT_EQ(ATTNRT_INVALID_ARGUMENT,
+            attnrt_cuda_allocate(nullptr, 1, &address));
+  EXPECT_EQ(7u, address);
+  EXPECT_EQ(ATTNRT_INVALID_ARGUMENT, attnrt_cuda_free(nullptr, 0));
+  EXPECT_EQ(ATTNRT_INVALID_ARGUMENT, attnrt_cuda_copy_in(nullptr, 0, &byte, 1));
+  EXPECT_EQ(ATTNRT_INVALID_ARGUMENT,
+            attnrt_cuda_copy_out(nullptr, &byte, 0, 1));
+  EXPECT_EQ(ATTNRT_INVALID_ARGUMENT, attnrt_cuda_synchronize(nullptr));
+  EXPECT_STREQ("expects a device, but got null", attnrt_last_message());
+}

@@ -7,6 +7,7 @@ set(ATTNRT_TEST_SOURCES
   ${CMAKE_CURRENT_LIST_DIR}/BindTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/BundleTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/ConformanceTest.cpp
+  ${CMAKE_CURRENT_LIST_DIR}/CaptureTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CarriedTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CppTest.cpp
   ${CMAKE_CURRENT_LIST_DIR}/CubinCacheTest.cpp

@@ -76,6 +76,26 @@ TEST(TensorMap, HasOtherElementsAndSpans) {
   }
 }
 
+TEST(TensorMap, AxesOfOneElementHaveAnyStride) {
+  Given given;
+  for (int axis : {0, 1, 2}) {
+    given.tensor.shape[axis] = 1;
+    given.tensor.stride[axis] = axis == 1   ? -7
+                                : axis == 0 ? 1
+                                            : int64_t(1) << 50;
+  }
+  attnrt_map map;
+  ASSERT_EQ(ATTNRT_OK, attnrt_describe_map(&given.recipe, &given.tensor, &map))
+      << attnrt_last_message();
+  EXPECT_EQ((std::vector<uint64_t>{128, 1, 1, 1, 1}), listOf(map.dim, 5));
+  EXPECT_EQ((std::vector<uint64_t>{256, 256, 256, 0}), listOf(map.stride, 4));
+  given.tensor.shape[3] = 1;
+  given.tensor.stride[3] = 7;
+  ASSERT_EQ(ATTNRT_OK, attnrt_describe_map(&given.recipe, &given.tensor, &map))
+      << attnrt_last_message();
+  EXPECT_EQ((std::vector<uint64_t>{16, 16, 16, 0}), listOf(map.stride, 4));
+}
+
 TEST(TensorMap, RefusesWhatTheDriverWould) {
   auto expectRefused = [](const std::function<void(Given &)> &change,
                           const std::string &message) {

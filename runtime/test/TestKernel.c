@@ -34,7 +34,11 @@ static int32_t length(const attnrt_args *args, int64_t b) {
 void sums_extents(const attnrt_args *args, int64_t *extents) {
   extents[0] = args->tensors[X].shape[0];
   extents[1] = args->tensors[LEN].shape[0];
-  extents[2] = (args->tensors[X].shape[1] + 3) / 4;
+  extents[2] = 0;
+  for (int64_t b = 0; b < extents[1]; ++b) {
+    int64_t tiles = (length(args, b) + 3) / 4;
+    extents[2] = extents[2] < tiles ? tiles : extents[2];
+  }
   extents[3] = 2;
 }
 

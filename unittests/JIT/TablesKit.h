@@ -97,6 +97,10 @@ protected:
   void check(const std::string &text, std::vector<Tensor> cache,
              std::vector<Tensor> tables, Astray astray = {});
 
+  /// All rows over kLengths keys, but for requests of which anything is right.
+  void expectRows(const std::vector<float> &out,
+                  const std::vector<int64_t> &beyond = {});
+
   /// What a key is that its table leads outside of the cache for.
   void forget(int64_t b, int64_t m);
 

@@ -45,7 +45,8 @@
 //     left as after a failed call; from `parallel_for` it may only be thrown
 //     when no body is running any more. A std::bad_alloc or std::length_error
 //     becomes RESOURCE_EXHAUSTED instead. An allocator's `free` must not throw
-//     while handles are released.
+//     while handles are released, or where another failure ends a call; an
+//     update or a bind that it throws from is done.
 //   * CUDA: of each GPU an attnrt_context works in one context of the driver,
 //     chosen by the first attnrt_kernel_load for that GPU: the one that is
 //     current on its thread, if it is of that GPU, else the GPU's primary one.
@@ -275,7 +276,9 @@ enum {
   /// a run that was captured in a graph (CUDA: between cuStreamBeginCapture and
   /// cuStreamEndCapture) may be replayed for later steps, behind their updates
   /// on the same stream, while attnrt_schedule_stats::layout is what it was. Of
-  /// tensors the graph keeps addresses, of numbers the values.
+  /// tensors the graph keeps addresses, of numbers the values. Sizes that come
+  /// from lengths alone (keys of a fold) are for kernels those of the longest
+  /// step so far, the one of attnrt_schedule_bind among them.
   ATTNRT_SCHEDULE_CAPTURE = 1u << 0
 };
 
@@ -447,8 +450,14 @@ ATTNRT_API attnrt_status attnrt_schedule_bind(attnrt_schedule *schedule,
 
 /// Plans a step. Runs that were launched before go on with theirs. `stream` is
 /// where the device's copy of the plan is enqueued; runs of the step come
-/// behind it on the same stream. Lengths that the host has and that are past
-/// what their tables can hold are INVALID_ARGUMENT.
+/// behind it on the same stream.
+///
+/// INVALID_ARGUMENT where rows of the step see keys past the last that the
+/// tables of their request, or the storage, can hold, as far as that is known
+/// of lengths that the host has (not those between bounds) and of whole tiles
+/// of keys: lengths of requests without rows, and keys that masks leave out,
+/// may be anything. Whether entries lead somewhere is not looked at here
+/// (attnrt_schedule_validate).
 ATTNRT_API attnrt_status attnrt_schedule_update(attnrt_schedule *schedule,
                                                 const attnrt_step *step,
                                                 void *stream);

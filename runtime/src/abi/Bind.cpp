@@ -118,6 +118,7 @@ Room Schedule::measure(const attnrt_step &largest) {
   updater.bind();
   updater.findExtents();
   updater.shapeBuffers();
+  updater.holdExtents();
   Room room = updater.measure();
   int64_t most = caps.max_workspace_bytes;
   if (most && room.workspaceBytes > uint64_t(most)) {
@@ -153,6 +154,9 @@ void Schedule::bind(const attnrt_step &largest, void *workspace, uint64_t bytes,
   now.isPlanned = false;
   isBound = true;
   slotsRoom.assign(slotsRoom.size(), caps.max_slots);
+  now.tensors.swap(next.tensors);
+  now.scalars.swap(next.scalars);
+  now.heldExtents.swap(next.heldExtents);
   memory.take(fresh);
 }
 

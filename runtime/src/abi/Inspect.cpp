@@ -44,6 +44,12 @@ void Schedule::countTiles(int64_t counts[3]) const {
           "expects a run of the step before its tiles are counted");
   }
   int64_t sum[3] = {};
+  std::vector<uint64_t> scalars = runScalars;
+  for (size_t n = 0; n < numberOf.size(); ++n) {
+    if (kernel->program->buffers[n].kind == BufferKind::Extent) {
+      scalars[numberOf[n]] = now.scalars[numberOf[n]]; // of this step alone
+    }
+  }
   const KernelPart &part = kernel->parts[0];
   for (size_t l = 0; l < now.works.size(); ++l) {
     const attnrt_plan *plan = now.works[l].plan;
@@ -52,7 +58,7 @@ void Schedule::countTiles(int64_t counts[3]) const {
       continue;
     }
     // Masks look at arguments and at what earlier launches made of them.
-    attnrt_args args = part.args(runTensors.data(), runScalars.data());
+    attnrt_args args = part.args(runTensors.data(), scalars.data());
     std::vector<int32_t> runs = findRuns(*plan);
     part.classes[l](&args, runs.data(), sum, int64_t(runs.size() / 4));
   }

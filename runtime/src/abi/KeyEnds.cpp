@@ -101,7 +101,7 @@ std::vector<ViewKeys> ViewKeys::find(const Entry &entry,
       if (keys.axes[axis] != KeyView::kKeyAxis) {
         continue;
       }
-      ViewKeys here{keys.view, uint32_t(axis),
+      ViewKeys here{keys.view, uint32_t(axis), keys.axes,
                     KeyEnd::find(entry.views[keys.view], uint32_t(axis))};
       if (!here.ends.empty()) {
         found.push_back(std::move(here));

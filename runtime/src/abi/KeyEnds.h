@@ -36,6 +36,7 @@ private:
 /// Those of a view that a fold reads along its keys.
 struct ViewKeys {
   uint32_t view, axis;
+  std::vector<int32_t> axes; ///< what each axis is (KeyView::axes)
   std::vector<KeyEnd> ends;
 
   static std::vector<ViewKeys> find(const Entry &entry,

@@ -85,7 +85,7 @@ void Schedule::run(const DLTensor *const *tensors, int32_t count,
           arguments, entry.results.size(), tensors ? count : 0);
   }
   runTensors = now.tensors;
-  runScalars = now.scalars;
+  runScalars = now.heldScalars;
   for (size_t n = 0; n < program.buffers.size(); ++n) {
     const Buffer &buffer = program.buffers[n];
     uint32_t number = numberOf[n];

@@ -72,6 +72,10 @@ struct Step {
   std::vector<int64_t> extents;
   std::vector<attnrt_tensor> tensors; ///< sizes of the step; data of the host
   std::vector<uint64_t> scalars;
+  /// Extents and cells as launches get them: where runs are captured, numbers
+  /// of keys are those of the longest step so far (Updater::holdExtents).
+  std::vector<int64_t> heldExtents;
+  std::vector<uint64_t> heldScalars;
   std::vector<PlannedLaunch> launches;
   std::vector<LaunchWork> works;
   /// Offsets in the schedule's memory: of workspaces by tensor, of states by
@@ -79,6 +83,8 @@ struct Step {
   std::vector<uint64_t> workspaceAt;
   std::vector<std::vector<std::pair<uint32_t, uint64_t>>> statesAt;
   uint64_t workspaceBytes = 0;
+  /// By launch: states that there is place for, where runs are captured.
+  std::vector<int64_t> slotsRoom;
   /// Arrays of the engine, and where each begins, in bytes.
   std::vector<CacheLine> carried;
   std::vector<uint64_t> carriedAt;
@@ -125,7 +131,7 @@ struct Schedule {
 private:
   class Updater;
 
-  /// By launch: states that there is place for, where runs are captured.
+  /// That of the step that was planned, or bound.
   std::vector<int64_t> slotsRoom;
   // Of the step that is planned.
   char *knownMemory = nullptr;

@@ -28,11 +28,11 @@ static bool areSame(const attnrt_tensor &a, const attnrt_tensor &b) {
 }
 
 bool Step::hasSameLayout(const Step &other) const {
-  bool isSame = isPlanned == other.isPlanned && scalars == other.scalars &&
-                workspaceAt == other.workspaceAt &&
-                statesAt == other.statesAt && carriedAt == other.carriedAt &&
-                tensors.size() == other.tensors.size() &&
-                works.size() == other.works.size();
+  bool isSame =
+      isPlanned == other.isPlanned && heldScalars == other.heldScalars &&
+      workspaceAt == other.workspaceAt && statesAt == other.statesAt &&
+      carriedAt == other.carriedAt && tensors.size() == other.tensors.size() &&
+      works.size() == other.works.size();
   for (size_t i = 0; isSame && i < tensors.size(); ++i) {
     isSame = areSame(tensors[i], other.tensors[i]);
   }
@@ -143,7 +143,7 @@ std::vector<bool> Schedule::Updater::findSizes() const {
 }
 
 void Schedule::Updater::findExtents() {
-  std::vector<bool> isSize = findSizes();
+  isSize = findSizes();
   step.extents.assign(program.extents.size(), 0);
   std::vector<int64_t> other(step.extents.size());
   for (size_t corner = 0; corner < corners.size(); ++corner) {
@@ -242,6 +242,51 @@ void Schedule::Updater::shapeBuffers() {
   }
 }
 
+bool Schedule::Updater::hasSameArguments(const Step &other) const {
+  if (other.tensors.size() != step.tensors.size() ||
+      other.scalars.size() != step.scalars.size() ||
+      other.heldExtents.size() != step.extents.size()) {
+    return false; // there was none
+  }
+  for (size_t n = 0; n < program.buffers.size(); ++n) {
+    const uint32_t number = schedule.numberOf[n];
+    const BufferKind kind = program.buffers[n].kind;
+    if ((kind == BufferKind::Operand &&
+         !areSame(step.tensors[number], other.tensors[number])) ||
+        (kind == BufferKind::Scalar &&
+         step.scalars[number] != other.scalars[number])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// A launch that is captured has cells of its own step, but serves later ones.
+/// What differs between steps whose arguments have the same sizes comes from
+/// lengths: of these extents it gets the largest so far, which serves all
+/// shorter lengths, as kernels mask what is past them by the lengths
+/// themselves. Plans are made with those of the step.
+void Schedule::Updater::holdExtents() {
+  step.heldExtents = step.extents;
+  step.heldScalars = step.scalars;
+  if (!schedule.isCaptured() || !hasSameArguments(schedule.now)) {
+    return;
+  }
+  for (size_t i = 0; i < isSize.size(); ++i) {
+    if (!isSize[i]) {
+      step.heldExtents[i] =
+          std::max(step.heldExtents[i], schedule.now.heldExtents[i]);
+    }
+  }
+  for (size_t n = 0; n < program.buffers.size(); ++n) {
+    const Buffer &buffer = program.buffers[n];
+    if (buffer.kind == BufferKind::Extent) {
+      step.heldScalars[schedule.numberOf[n]] =
+          uint64_t(step.heldExtents[buffer.index]);
+    }
+  }
+}
+
 /// A copy of the engine's arrays, for the device to take or to stay here.
 void Schedule::Updater::carry() {
   step.carriedAt.clear();
@@ -308,9 +353,34 @@ uint64_t attnrt::place(uint64_t &end, const attnrt_tensor &tensor) {
   return start;
 }
 
-/// Workspaces live through a run. States live through a launch: those of
-/// different launches share their place.
+/// What a step may take at most.
+uint64_t Schedule::Updater::bytesLeft() const {
+  uint64_t most = UINT64_MAX;
+  if (schedule.caps.max_workspace_bytes) {
+    most = uint64_t(schedule.caps.max_workspace_bytes);
+  }
+  return schedule.isBound ? std::min(most, schedule.memory.size()) : most;
+}
+
+/// Where runs are captured there is room for more states than those of the
+/// step, so that those of later steps lie where a captured launch has them: as
+/// much as fits.
 void Schedule::Updater::layOut() {
+  if (schedule.isCaptured()) {
+    const uint64_t most = bytesLeft();
+    for (int64_t part : {int64_t(2), int64_t(4), int64_t(8), INT64_MAX}) {
+      if (layOut(part, true) <= most) {
+        return;
+      }
+    }
+  }
+  layOut(0, false);
+}
+
+/// Workspaces live through a run. States live through a launch: those of
+/// different launches share their place. With `keepsRoom` there is place for as
+/// many states as before, or for one `part` more than the step has.
+uint64_t Schedule::Updater::layOut(int64_t part, bool keepsRoom) {
   uint64_t end = 0;
   step.workspaceAt.assign(schedule.numTensors, 0);
   for (size_t n = 0; n < program.buffers.size(); ++n) {
@@ -330,6 +400,7 @@ void Schedule::Updater::layOut() {
     }
   }
   step.workspaceBytes = end;
+  step.slotsRoom.assign(program.launches.size(), 0);
   for (size_t l : order) {
     uint64_t at = end;
     step.statesAt[l].clear();
@@ -339,11 +410,15 @@ void Schedule::Updater::layOut() {
     for (uint32_t state : program.launches[l].states) {
       attnrt_tensor &tensor = step.tensors[schedule.numberOf[state]];
       int64_t slots = step.works[l].plan ? step.works[l].plan->slots : 0;
-      if (schedule.isCaptured()) {
-        int64_t &room = schedule.slotsRoom[l];
-        room = std::max(room, slots > room ? slots + slots / 2 : 0);
-        slots = room;
+      if (keepsRoom) {
+        const int64_t before = schedule.slotsRoom[l];
+        int64_t room = slots + slots / part;
+        if (schedule.caps.max_slots) {
+          room = std::max(std::min(room, schedule.caps.max_slots), slots);
+        }
+        slots = slots > before ? room : before;
       }
+      step.slotsRoom[l] = slots;
       tensor.shape[0] = slots;
       step.statesAt[l].push_back({schedule.numberOf[state], place(at, tensor)});
     }
@@ -351,6 +426,7 @@ void Schedule::Updater::layOut() {
     step.workspaceBytes = std::max(step.workspaceBytes, at);
     end = step.launches[l].fixedSlots() ? at : end;
   }
+  return step.workspaceBytes;
 }
 
 static void checkRoom(const char *what, int64_t most, int64_t needed) {
@@ -389,24 +465,36 @@ void Schedule::update(const attnrt_step &given, void *stream) {
   updater.bind();
   updater.findExtents();
   updater.shapeBuffers();
+  updater.holdExtents();
   updater.plan();
   updater.checkRecords();
   updater.layOut();
   updater.checkBytes(next.workspaceBytes);
   updater.carry();
-  memory.reserve(next.workspaceBytes, stream);
+  // The step before, and a graph that was captured of it, use the block that is
+  // there until nothing can fail any more.
+  Memory fresh(kernel->context(), kernel->device, kernel->where);
+  const bool isGrowing = next.workspaceBytes > memory.size();
+  if (isGrowing) {
+    fresh.reserve(next.workspaceBytes, stream);
+  }
   runTensors.reserve(numTensors);
   runScalars.reserve(numScalars);
   session->update(next.works, next.carried.data(),
                   next.carried.size() * sizeof(CacheLine), stream);
-  // Nothing fails from here on.
-  next.stats.workspace_bytes = int64_t(memory.size());
+  // Nothing fails from here on, but the engine's free may throw.
+  const Memory &used = isGrowing ? fresh : memory;
+  next.stats.workspace_bytes = int64_t(used.size());
   next.isPlanned = true;
-  bool isSame = next.hasSameLayout(now) && memory.data() == knownMemory &&
+  bool isSame = next.hasSameLayout(now) && used.data() == knownMemory &&
                 session->layout() == knownLayout;
-  knownMemory = memory.data();
+  knownMemory = used.data();
   knownLayout = session->layout();
   next.stats.layout = now.stats.layout + !isSame;
   hasRun = false;
+  slotsRoom = next.slotsRoom;
   std::swap(now, next);
+  if (isGrowing) {
+    memory.take(fresh);
+  }
 }

@@ -100,15 +100,15 @@ bool Schedule::Updater::poseFold(size_t number) {
   // Says more than that there are too many.
   if (sizes.ordinals > INT32_MAX) {
     for (uint32_t v = 0; v < work.variants; ++v) {
-      checkKeys(number + v, nullptr);
+      checkKeys(number + v, nullptr, sizes.tile);
     }
   }
   if (!attnrt::poseFold(planned, sizes, variants,
                         shares && prefixes ? &*prefixes : nullptr)) {
     return false;
   }
-  for (uint32_t v = 0; v < work.variants; ++v) {
-    checkKeys(number + v, &planned.high);
+  for (uint32_t v = 0; corners.size() == 1 && v < work.variants; ++v) {
+    checkKeys(number + v, &planned, sizes.tile);
   }
   return true;
 }
@@ -132,13 +132,50 @@ std::vector<HostValue> Schedule::Updater::hostValues() const {
   return values;
 }
 
+/// How far the rows of each request surely see keys of a launch: ends are in
+/// whole tiles, of the last of which one key is sure. Where kernels are joined,
+/// segments say what rows see of each.
+KeyReach Schedule::Updater::reachOf(const PlannedLaunch &planned, size_t number,
+                                    int64_t tile) const {
+  const LaunchRecord &launch = program.launches[number];
+  KeyReach reach;
+  for (uint32_t extent : launch.segments) {
+    reach.sizes.push_back(step.extents[extent]);
+  }
+  reach.keys.assign(size_t(step.product(launch.segments)), 0);
+  auto see = [&](int32_t request, int64_t end) {
+    int64_t &keys = reach.keys[size_t(request)];
+    keys = std::max(keys, end - tile + 1);
+  };
+  if (kernel.isJoined()) {
+    for (const attnrt_segment &segment : planned.segments) {
+      if (size_t(segment.view) == number) {
+        see(segment.param, int64_t(segment.coord0) + segment.count);
+      }
+    }
+    return reach;
+  }
+  for (size_t row = 0; row < planned.high.size(); ++row) {
+    if (planned.low[row] < planned.high[row]) {
+      see(planned.segmentOfRow[row], planned.high[row]);
+    }
+  }
+  return reach;
+}
+
 /// Refuses lengths past what the tables of a request can hold, as a plan of all
-/// these keys is work for nothing. `high`: the ends of what rows see, in whole
-/// tiles; null: any. Only where the largest is past the end of a table are
-/// views looked at, request by request.
-void Schedule::Updater::checkKeys(size_t number,
-                                  const std::vector<int32_t> *high) const {
+/// these keys is work for nothing: where rows surely see a key that is past the
+/// end of a table. What is masked, and requests without rows, may say anything.
+/// `planned`: what rows see; null: any. Only where the furthest row sees past
+/// the end of a table are views looked at, request by request.
+void Schedule::Updater::checkKeys(size_t number, const PlannedLaunch *planned,
+                                  int64_t tile) const {
   const int64_t ordinals = sizesOf(program.launches[number]).ordinals;
+  int64_t furthest = ordinals;
+  if (planned && !kernel.keys[number].empty()) {
+    const auto &high = planned->high;
+    furthest = *std::max_element(high.begin(), high.end()) - tile + 1;
+  }
   for (const ViewKeys &keys : kernel.keys[number]) {
     int64_t fit = INT64_MAX;
     for (const KeyEnd &end : keys.ends) {
@@ -148,10 +185,13 @@ void Schedule::Updater::checkKeys(size_t number,
         fit = std::min(fit, end.fit(table.shape[end.dimension]));
       }
     }
-    if (ordinals > fit &&
-        (!high || *std::max_element(high->begin(), high->end()) > fit)) {
+    if (std::min(ordinals, furthest) > fit) {
+      std::optional<KeyReach> reach;
+      if (planned) {
+        reach = reachOf(*planned, number, tile);
+      }
       ViewWalk(kernel.entry->views[keys.view], hostValues())
-          .checkEnd(keys.axis, keys.ends);
+          .checkEnd(keys, reach ? &*reach : nullptr);
     }
   }
 }

@@ -47,11 +47,13 @@ public:
   void findExtents();
   void checkResults() const;
   void shapeBuffers();
+  void holdExtents();
   void plan();
   void carry();
   void shareStates(size_t number);
   void checkRecords() const;
   void layOut();
+  [[nodiscard]] uint64_t bytesLeft() const;
   void checkBytes(uint64_t workspaceBytes) const;
   /// In place of plan() and what follows it: the most that a step of these
   /// sizes may need.
@@ -59,6 +61,8 @@ public:
 
 private:
   void beginPlans();
+  [[nodiscard]] bool hasSameArguments(const Step &other) const;
+  uint64_t layOut(int64_t part, bool keepsRoom);
   uint64_t mostBytes(size_t number);
   const DLTensor *valuesOf(uint32_t argument, const DLTensor *const *list,
                            attnrt_tensor &shaped);
@@ -75,7 +79,10 @@ private:
   /// Of a fold, or of all folds that are joined.
   LaunchSizes jointSizes(size_t number) const;
   bool poseFold(size_t number);
-  void checkKeys(size_t number, const std::vector<int32_t> *high) const;
+  [[nodiscard]] KeyReach reachOf(const PlannedLaunch &planned, size_t number,
+                                 int64_t tile) const;
+  void checkKeys(size_t number, const PlannedLaunch *planned,
+                 int64_t tile) const;
   [[nodiscard]] std::vector<HostValue> hostValues() const;
   bool posePoints(size_t number);
   void plan(size_t number);
@@ -89,6 +96,7 @@ private:
   /// Tensors with a combination of smallest and largest values; the first has
   /// the largest everywhere.
   std::vector<std::vector<attnrt_tensor>> corners;
+  std::vector<bool> isSize; ///< by extent
 };
 
 } // namespace attnrt

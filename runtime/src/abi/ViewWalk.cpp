@@ -476,40 +476,73 @@ bool ViewWalk::isReadable(const Expression &e) const {
   return true;
 }
 
-void ViewWalk::checkEnd(size_t axis, const std::vector<KeyEnd> &ends) {
-  bool canSay = endless.empty() && isKnown[axis] && byDomain[axis];
+void ViewWalk::checkEnd(const ViewKeys &keys, const KeyReach *reach) {
+  const size_t last = keys.axis;
+  bool canSay = endless.empty() && isKnown[last] && byDomain[last];
+  for (size_t i = 0; canSay && order[i] != last; ++i) {
+    canSay = keys.axes[order[i]] >= 0;
+  }
   for (const auto &set : view.domain) {
     for (const Constraint &c : set) {
       canSay = canSay && isReadable(c.expression);
     }
   }
   if (canSay) {
-    visitEnds(0, axis, ends);
+    visitEnds(0, keys, reach);
   }
 }
 
-void ViewWalk::visitEnds(size_t depth, size_t last,
-                         const std::vector<KeyEnd> &ends) {
+/// Of the requests at the coordinates that the walk has; it stands at 0 on axes
+/// that it has not come to, which the view does not look at: the furthest.
+int64_t ViewWalk::reachOf(const ViewKeys &keys, const KeyReach &reach) const {
+  std::vector<int64_t> wanted(reach.sizes.size(), -1);
+  for (size_t i = 0; order[i] != keys.axis; ++i) {
+    const size_t rank = size_t(keys.axes[order[i]]);
+    if (rank >= wanted.size()) {
+      return 0;
+    }
+    wanted[rank] = at[order[i]];
+  }
+  int64_t furthest = 0;
+  for (size_t request = 0; request < reach.keys.size(); ++request) {
+    int64_t rest = int64_t(request);
+    bool isHere = true;
+    for (size_t rank = wanted.size(); rank-- > 0;) {
+      const int64_t coordinate = rest % reach.sizes[rank];
+      rest /= reach.sizes[rank];
+      isHere = isHere && (wanted[rank] < 0 || wanted[rank] == coordinate);
+    }
+    if (isHere) {
+      furthest = std::max(furthest, reach.keys[request]);
+    }
+  }
+  return furthest;
+}
+
+void ViewWalk::visitEnds(size_t depth, const ViewKeys &keys,
+                         const KeyReach *reach) {
   const size_t axis = order[depth];
   at[axis] = 0;
   const int64_t end = endOf(axis);
-  if (axis == last && end > 0) {
-    lookAtEnd(axis, end, ends);
+  if (axis == keys.axis && end > 0) {
+    lookAtEnd(keys, end, reach);
   }
-  for (int64_t i = 0; axis != last && i < end; ++i) {
+  for (int64_t i = 0; axis != keys.axis && i < end; ++i) {
     at[axis] = i;
-    visitEnds(depth + 1, last, ends);
+    visitEnds(depth + 1, keys, reach);
   }
   at[axis] = 0;
 }
 
-void ViewWalk::lookAtEnd(size_t axis, int64_t end,
-                         const std::vector<KeyEnd> &ends) {
-  at[axis] = end - 1;
-  if (!isInDomain()) {
+void ViewWalk::lookAtEnd(const ViewKeys &keys, int64_t end,
+                         const KeyReach *reach) {
+  const size_t axis = keys.axis;
+  const int64_t seen = reach ? std::min(end, reachOf(keys, *reach)) : end;
+  at[axis] = seen - 1;
+  if (seen <= 0 || !isInDomain()) {
     return;
   }
-  for (const KeyEnd &key : ends) {
+  for (const KeyEnd &key : keys.ends) {
     const Expression &e =
         (key.lookup < 0 ? view.address
                         : view.symbols[size_t(key.lookup)].at)[key.dimension];
@@ -517,7 +550,7 @@ void ViewWalk::lookAtEnd(size_t axis, int64_t end,
     if (!isReadable(e) || evaluate(e) < size) {
       continue;
     }
-    int64_t fit = 0, past = end - 1; // it grows with the axis
+    int64_t fit = 0, past = seen - 1; // it grows with the axis
     while (fit < past) {
       at[axis] = fit + (past - fit) / 2;
       if (evaluate(e) < size) {

@@ -18,6 +18,12 @@ struct HostValue {
   uint64_t cell;
 };
 
+/// How far the rows of requests surely see, in keys; 0: they see none. Requests
+/// are the points of `sizes`, row-major.
+struct KeyReach {
+  std::vector<int64_t> sizes, keys;
+};
+
 /// Goes through the domain of a view: every table entry that a point looks up
 /// must be there, and every address must lie in the storage. `values` has one
 /// element for each argument of the entry. The calls throw INVALID_ARGUMENT
@@ -36,10 +42,11 @@ public:
     visit(0);
   }
 
-  /// The last point along `axis` at all coordinates of the axes in front of it:
-  /// whether the coordinates of `ends` hold it. Says nothing where the domain
-  /// does not end the axis, or by values that the host has not.
-  void checkEnd(size_t axis, const std::vector<KeyEnd> &ends);
+  /// The last point along the keys that a request's rows see, for all requests:
+  /// whether the coordinates of `keys` hold it. Says nothing where the domain
+  /// does not end the axis, or by values that the host has not, or by other
+  /// axes than requests. Null: rows see all keys.
+  void checkEnd(const ViewKeys &keys, const KeyReach *reach);
 
   /// Those at which axes that `fixed` has (at least 0) are that: appends their
   /// addresses to an empty `out`, but for coordinates that are an axis which
@@ -72,8 +79,10 @@ private:
   void orderAxes();
   void requireEnds() const;
   bool isReadable(const Expression &e) const;
-  void visitEnds(size_t depth, size_t last, const std::vector<KeyEnd> &ends);
-  void lookAtEnd(size_t axis, int64_t end, const std::vector<KeyEnd> &ends);
+  [[nodiscard]] int64_t reachOf(const ViewKeys &keys,
+                                const KeyReach &reach) const;
+  void visitEnds(size_t depth, const ViewKeys &keys, const KeyReach *reach);
+  void lookAtEnd(const ViewKeys &keys, int64_t end, const KeyReach *reach);
 
   int64_t evaluate(const Expression &e);
   int64_t symbol(size_t number);

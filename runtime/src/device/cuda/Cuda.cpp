@@ -13,6 +13,12 @@
 using namespace attnrt;
 using namespace attnrt::cuda;
 
+static void expectGiven(bool isGiven, const char *what) {
+  if (!isGiven) {
+    raise(ATTNRT_INVALID_ARGUMENT, "expects %s, but got null", what);
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // C ABI
 //===----------------------------------------------------------------------===//
@@ -35,6 +41,7 @@ void attnrt_cuda_destroy(attnrt_cuda *cuda) { delete cuda; }
 
 attnrt_status attnrt_cuda_describe(attnrt_cuda *cuda, attnrt_cuda_info *out) {
   return guard([&] {
+    expectGiven(cuda && out, "a device and a place for what it is");
     *out = attnrt_cuda_info{};
     cuda->check(
         cuda->driver.deviceGetName(out->name, sizeof(out->name), cuda->device),
@@ -50,6 +57,7 @@ attnrt_status attnrt_cuda_describe(attnrt_cuda *cuda, attnrt_cuda_info *out) {
 attnrt_status attnrt_cuda_allocate(attnrt_cuda *cuda, uint64_t bytes,
                                    uint64_t *out) {
   return guard([&] {
+    expectGiven(cuda && out, "a device and a place for the address");
     Entered inside(*cuda);
     Pointer pointer = 0;
     cuda->check(cuda->driver.allocate(&pointer, bytes ? bytes : 1),
@@ -60,6 +68,7 @@ attnrt_status attnrt_cuda_allocate(attnrt_cuda *cuda, uint64_t bytes,
 
 attnrt_status attnrt_cuda_free(attnrt_cuda *cuda, uint64_t pointer) {
   return guard([&] {
+    expectGiven(cuda, "a device");
     Entered inside(*cuda);
     cuda->check(cuda->driver.free(pointer), "freeing");
   });
@@ -68,6 +77,7 @@ attnrt_status attnrt_cuda_free(attnrt_cuda *cuda, uint64_t pointer) {
 attnrt_status attnrt_cuda_copy_in(attnrt_cuda *cuda, uint64_t to,
                                   const void *from, uint64_t bytes) {
   return guard([&] {
+    expectGiven(cuda && (from || !bytes), "a device and memory to copy from");
     Entered inside(*cuda);
     cuda->check(cuda->driver.copyIn(to, from, bytes), "copying in");
   });
@@ -76,6 +86,7 @@ attnrt_status attnrt_cuda_copy_in(attnrt_cuda *cuda, uint64_t to,
 attnrt_status attnrt_cuda_copy_out(attnrt_cuda *cuda, void *to, uint64_t from,
                                    uint64_t bytes) {
   return guard([&] {
+    expectGiven(cuda && (to || !bytes), "a device and memory to copy to");
     Entered inside(*cuda);
     cuda->check(cuda->driver.synchronize(), "waiting");
     cuda->check(cuda->driver.copyOut(to, from, bytes), "copying out");
@@ -84,6 +95,7 @@ attnrt_status attnrt_cuda_copy_out(attnrt_cuda *cuda, void *to, uint64_t from,
 
 attnrt_status attnrt_cuda_synchronize(attnrt_cuda *cuda) {
   return guard([&] {
+    expectGiven(cuda, "a device");
     Entered inside(*cuda);
     cuda->check(cuda->driver.synchronize(), "waiting");
   });

@@ -69,7 +69,7 @@ static void describeAxis(const attnrt_map_recipe &recipe,
   map.dim[d] = uint64_t(size);
   map.box[d] = box;
   if (d == 0) {
-    if (stride != 1) {
+    if (stride != 1 && size != 1) {
       raise(ATTNRT_INVALID_ARGUMENT,
             "expects elements of the last axis side by side, but got a stride "
             "of %lld",
@@ -81,6 +81,12 @@ static void describeAxis(const attnrt_map_recipe &recipe,
             "of a box, but got %llu",
             recipe.swizzle, static_cast<unsigned long long>(box * bytes));
     }
+    return;
+  }
+  if (size == 1) {
+    // Any will do, and what the tensor has may not: one that others have.
+    map.stride[d - 1] =
+        d > 1 ? map.stride[d - 2] : (map.dim[0] * bytes + 15) / 16 * 16;
     return;
   }
   // 2^40 bytes and more do not fit either.
