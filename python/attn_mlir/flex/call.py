@@ -10,6 +10,7 @@ from .._context import default_context
 from .._errors import Error
 from .._native import Tensor
 from .ranges import Ranges, check_indices, check_integers, fits
+from .source import Contents
 from .space import Access, Shape
 
 
@@ -40,6 +41,7 @@ class Problem:
     prefixes = None  # keys that requests share, as Schedule.update takes them
 
     def __init__(self, q, k, v):
+        self.contents = Contents()
         self.q, self.k, self.v = (tensor_of(n, t) for n, t in zip("qkv", (q, k, v)))
         given = {"q": self.q, "k": self.k, "v": self.v}
         for name, tensor in given.items():
@@ -101,6 +103,7 @@ class PagedProblem(Problem):
     def __init__(self, q, k_pages, v_pages, table, lengths, first, check=True):
         import numpy as np
 
+        self.contents = Contents()
         self.q = tensor_of("q", q)
         self.k, self.v = tensor_of("k_pages", k_pages), tensor_of("v_pages", v_pages)
         self.table, self.lengths = tensor_of("table", table), tensor_of("lengths", lengths)
@@ -182,9 +185,9 @@ class PagedProblem(Problem):
 
 def view(access: Access, problem):
     """The argument of an access: the user's memory with axes of coordinates."""
-    if access.coords == () and not access.tensor.shape:
-        return Tensor(access.tensor)
-    tensor = Tensor(access.tensor)
+    tensor = problem.contents.tensor(access.tensor)
+    if access.coords == () and not tensor.shape:
+        return tensor
     if access.coords is None:
         if not access.padded:
             return tensor
@@ -278,7 +281,7 @@ class Program:
     def run(self, problem, results):
         arguments = problem.arguments()
         arguments += [view(a, problem) for a in self.cascade.space.accesses]
-        ranges = Ranges(problem.extents, problem.positions)
+        ranges = Ranges(problem.extents, problem.positions, problem.contents)
         check_indices(self.extracts, ranges)
         check_integers(self.mask, self.score, self.cascade.space, ranges)
         prefixes = problem.prefixes
