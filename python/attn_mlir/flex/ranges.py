@@ -142,8 +142,20 @@ def check_indices(reads, ranges):
                 raise _bad(
                     value.place,
                     f"expects indices from 0 to {size - 1} on axis {axis} of "
-                    f"a captured tensor, but got {got}: what the mask hides is read too",
+                    f"a captured tensor, but got {got}: what the mask hides is read too"
+                    f"{padding(index, ranges)}",
                 )
+
+
+def padding(index, ranges):
+    """Why an index is negative, if it may be by its queries."""
+    low = ranges.positions[0]
+    if low >= 0 or "q" not in coords_of(index):
+        return ""
+    return (
+        f"; q_idx is from {low} on, as `first` of a request with more queries than keys is "
+        "negative by default: say first= or clip the index"
+    )
 
 
 def check_integers(mask, score, space, ranges):

@@ -88,6 +88,14 @@ class Source:
         return tensor
 
 
+def tensor_of(name, value):
+    """A Tensor of an argument; the Error names it."""
+    try:
+        return Tensor(value)
+    except Error as error:
+        raise Error(error.status, f"{name}: {error.message}") from error
+
+
 class Contents:
     """Captured tensors of one call: each is looked at, and converted, once."""
 
