@@ -9,19 +9,12 @@ from .._compiler import compile_quietly
 from .._context import default_context
 from .._errors import Error
 from .._native import Tensor
+from .errors import bad
+from .points import check_missing
+from .prefixes import of_heads
 from .ranges import Ranges, check_indices, check_integers, fits
+from .source import Contents, tensor_of
 from .space import Access, Shape
-
-
-def bad(what):
-    return Error("invalid argument", what)
-
-
-def tensor_of(name, value):
-    try:
-        return Tensor(value)
-    except Error as error:
-        raise Error(error.status, f"{name}: {error.message}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +30,11 @@ class Sizes:
 class Problem:
     """Tensors of one call: q [B, Hq, N, D], k [B, Hkv, M, D], v [B, Hkv, M, Dv]."""
 
-    prefixes = None  # keys that requests share, as Schedule.update takes them
+    prefixes = None  # keys that requests share, as arrays (prefixes.py)
+    names, missing = ("q", "k", "v"), None
 
     def __init__(self, q, k, v):
+        self.contents = Contents()
         self.q, self.k, self.v = (tensor_of(n, t) for n, t in zip("qkv", (q, k, v)))
         given = {"q": self.q, "k": self.k, "v": self.v}
         for name, tensor in given.items():
@@ -98,9 +93,13 @@ class PagedProblem(Problem):
     """q [B, Hq, N, D], pools [P, page, Hkv, D] and [P, page, Hkv, Dv], a table
     [B, pages] and lengths [B] of i32."""
 
+    names = ("q", "k_pages", "v_pages")
+    missing = None  # [B, pages]: entries of -1 that have to be hidden; None: there are none
+
     def __init__(self, q, k_pages, v_pages, table, lengths, first, check=True):
         import numpy as np
 
+        self.contents = Contents()
         self.q = tensor_of("q", q)
         self.k, self.v = tensor_of("k_pages", k_pages), tensor_of("v_pages", v_pages)
         self.table, self.lengths = tensor_of("table", table), tensor_of("lengths", lengths)
@@ -168,11 +167,13 @@ class PagedProblem(Problem):
 
         table, pages = self.table.numpy(), min(self.k.shape[0], self.v.shape[0])
         used = np.arange(table.shape[1]) * page < lengths[:, None]
-        wrong = np.argwhere(used & ((table < 0) | (table >= pages)))
+        missing = used & (table == -1)
+        self.missing = missing if missing.any() else None
+        wrong = np.argwhere(used & ((table < -1) | (table >= pages)))
         if wrong.size:
             b, column = wrong[0].tolist()
             raise bad(
-                f"expects page numbers from 0 to {pages - 1} in front of a length, but got "
+                f"expects page numbers from 0 to {pages - 1}, or -1 for none, in front of a length, but got "
                 f"{table[b, column]} for the keys from {column * page} of request {b}"
             )
 
@@ -182,9 +183,9 @@ class PagedProblem(Problem):
 
 def view(access: Access, problem):
     """The argument of an access: the user's memory with axes of coordinates."""
-    if access.coords == () and not access.tensor.shape:
-        return Tensor(access.tensor)
-    tensor = Tensor(access.tensor)
+    tensor = problem.contents.tensor(access.tensor)
+    if access.coords == () and not tensor.shape:
+        return tensor
     if access.coords is None:
         if not access.padded:
             return tensor
@@ -222,27 +223,6 @@ def view(access: Access, problem):
     return tensor.restride(offset, sizes, strides)
 
 
-def prefixes_of_heads(prefixes, heads):
-    """(nodes, leaves) where each KV head of a request is a request of the launch.
-
-    Each head has nodes of its own, as it has keys of its own: node n of head g is
-    g * number of nodes + n, request b of head g is b * heads + g.
-    """
-    import numpy as np
-
-    try:
-        nodes, leaves = (Tensor(part).numpy() for part in prefixes)
-    except (Error, TypeError, ValueError):
-        return prefixes  # Schedule.update says what is wrong
-    if nodes.ndim != 2 or nodes.shape[1] != 2 or leaves.ndim != 1:
-        return prefixes
-    moved = (np.arange(heads) * len(nodes)).astype(np.int32)
-    copies = np.tile(nodes.astype(np.int32), (heads, 1))
-    copies[:, 0] += np.where(copies[:, 0] < 0, 0, np.repeat(moved, len(nodes)))
-    own = np.where(leaves[:, None] < 0, leaves[:, None], leaves[:, None] + moved)
-    return copies, np.ascontiguousarray(own.reshape(-1), np.int32)
-
-
 def check_gradients(tensors):
     """Results have no history: who trains must not lose gradients unseen."""
     if any(getattr(t, "requires_grad", False) for t in tensors):
@@ -253,6 +233,30 @@ def check_gradients(tensors):
                 "expects tensors that require no gradient, as there is no backward pass, "
                 "but got one that does: detach() it or call under torch.no_grad()"
             )
+
+
+def check_apart(out, name, others):
+    """Rows are written while others are computed: what these read must stay."""
+    import numpy as np
+
+    written = _memory(out)
+    for other, tensor in others:
+        try:
+            shared = np.shares_memory(written, _memory(tensor), max_work=100_000)
+        except getattr(np, "exceptions", np).TooHardError:
+            shared = True
+        if shared:
+            raise bad(f"expects {name} in memory of its own, but got one that overlaps {other}")
+
+
+def _memory(tensor):
+    """An array over the memory of a Tensor, or of one of PyTorch that NumPy has no type for."""
+    if type(tensor).__module__.split(".")[0] == "torch":
+        import torch
+
+        tensor = tensor.detach()
+        return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    return tensor_of("out", tensor).numpy()
 
 
 class Program:
@@ -278,16 +282,18 @@ class Program:
     def run(self, problem, results):
         arguments = problem.arguments()
         arguments += [view(a, problem) for a in self.cascade.space.accesses]
-        ranges = Ranges(problem.extents, problem.positions)
+        ranges = Ranges(problem.extents, problem.positions, problem.contents)
         check_indices(self.extracts, ranges)
         check_integers(self.mask, self.score, self.cascade.space, ranges)
+        if problem.missing is not None:
+            check_missing(problem, self.mask, self.score)
         prefixes = problem.prefixes
         if self.cascade.space.knows_keys_by_request:
             # Shared keys are read once for all of their requests, and so is all else that
             # is read along them: what tensors say of (request, key) would be one request's.
             prefixes = None
         elif prefixes is not None and self.cascade.heads_differ:
-            prefixes = prefixes_of_heads(prefixes, problem.kv_heads)
+            prefixes = of_heads(prefixes, problem.kv_heads)
         with self.lock:
             self.schedule.update(arguments, prefixes=prefixes)
             stats = self.schedule.stats

@@ -11,21 +11,20 @@ so are the functions that it calls. The user's own objects are not touched.
 import functools
 import types
 
-from . import expr, functions, ops
+from . import dtypes, expr, functions, ops
 from .errors import TraceError
+from .source import Source
 
 MAX_AXES = 6
 _COMPOSERS = "torch.nn.attention.flex_attention"
 
 
 class Captured:
-    """A tensor of the user, read by index; `casts`: the kinds that .to() asked for."""
+    """A tensor of the user, a Source, read by index."""
 
-    def __init__(self, tensor, name, prefix=(), casts=()):
-        self.tensor, self.name, self.prefix = tensor, name, tuple(prefix)
-        self.casts = casts
-        self.sizes = tuple(int(n) for n in tensor.shape)
-        self.kind = expr.kind_of_dtype(tensor.dtype)
+    def __init__(self, source, name, prefix=()):
+        self.source, self.name, self.prefix = source, name, tuple(prefix)
+        self.sizes = source.shape
         if len(self.sizes) > MAX_AXES:
             raise TraceError(
                 f"expects tensors of at most {MAX_AXES} axes, but got {len(self.sizes)} of {name}"
@@ -33,8 +32,9 @@ class Captured:
 
     shape = property(lambda self: self.sizes[len(self.prefix):])
     ndim = property(lambda self: len(self.shape))
-    dtype = property(lambda self: self.tensor.dtype)
-    device = property(lambda self: getattr(self.tensor, "device", "cpu"))
+    dtype = property(lambda self: self.source.library_dtype())
+    dtype_name = property(lambda self: self.source.dtype)
+    device = property(lambda self: getattr(self.source.tensor, "device", "cpu"))
 
     def size(self, axis=None):
         return self.shape if axis is None else self.shape[axis]
@@ -73,12 +73,12 @@ class Captured:
             for axis, i in enumerate(indices)
         )
         if len(indices) < len(self.sizes):
-            return Captured(_Named(self.tensor), self.name, indices, self.casts)
+            return Captured(self.source, self.name, indices)
         return self._read(indices)
 
     def _read(self, indices):
-        read = expr.Value("read", indices, self.kind, _base(self.tensor), self.name)
-        return functools.reduce(ops.convert, self.casts, read)
+        source = self.source.read()
+        return expr.Value("read", indices, dtypes.kind_of(source.dtype), source, self.name)
 
     def as_value(self):
         if self.shape:
@@ -96,33 +96,21 @@ class Captured:
 
     detach = cpu = cuda = contiguous
 
-    def _as(self, kind):
-        return Captured(_Named(self.tensor), self.name, self.prefix, (*self.casts, kind))
+    def _as(self, name):
+        return Captured(self.source.to(name), self.name, self.prefix)
 
     def to(self, *places, dtype=None, **_):
-        """A dtype may stand anywhere among devices and layouts, or be that of a tensor."""
-        for place in places:
-            if isinstance(place, (expr.Value, Captured)):
-                return self._as((place.kind, *getattr(place, "casts", ()))[-1])
-            if isinstance(place, type) or "dtype" in type(place).__name__.lower():
-                dtype = place
-        return self if dtype is None else self._as(expr.kind_of_dtype(dtype))
+        """A type may stand anywhere among devices and layouts, or be that of a tensor."""
+        name = dtypes.requested(places, dtype)
+        return self if name is None else self._as(name)
 
-    def astype(self, dtype, **_):
-        return self._as(expr.kind_of_dtype(dtype))
+    def type(self, dtype, **_):
+        return self._as(dtypes.name_of(dtype))
 
-    def float(self):
-        return self._as(expr.FLOAT)
+    astype = type
 
-    half = bfloat16 = double = float
-
-    def int(self):
-        return self._as(expr.INT)
-
-    long = int
-
-    def bool(self):
-        return self._as(expr.BOOL)
+    def type_as(self, other):
+        return self.to(other)
 
     def __getattr__(self, name):
         # A tensor without axes is a number, with the methods of one.
@@ -147,17 +135,6 @@ class Captured:
         return functions.call_function(name, "__call__", _values(inputs), options or {})
 
 
-class _Named:
-    """Sizes and type of a tensor that is indexed in steps."""
-
-    def __init__(self, tensor):
-        self.tensor, self.shape, self.dtype = _base(tensor), tensor.shape, tensor.dtype
-
-
-def _base(tensor):
-    return tensor.tensor if isinstance(tensor, _Named) else tensor
-
-
 def _values(inputs):
     return [i.as_value() if isinstance(i, Captured) else i for i in inputs]
 
@@ -176,6 +153,7 @@ for _name in (
 ).split():
     setattr(Captured, f"__{_name}__", _forward(f"__{_name}__"))
 Captured.__hash__ = object.__hash__
+expr.add_converters(Captured)
 
 
 class _Object:
@@ -230,9 +208,11 @@ class Lifter:
         ):
             return value
         if is_tensor(value):
-            if type(value).__module__ == "numpy" and type(value).__name__ != "ndarray":
+            if "generic" in (kind.__name__ for kind in type(value).__mro__):
                 return value.item()  # a NumPy scalar never changes
-            return self._keep(value, Captured(value, name))
+            if hasattr(value, "filled"):
+                raise TraceError(f"expects arrays without a mask, but got a masked {name}: fill it")
+            return self._keep(value, Captured(Source(value), name))
         if isinstance(value, types.FunctionType):
             return self._function(value)
         if isinstance(value, types.MethodType):

@@ -38,6 +38,10 @@ def find_line() -> tuple:
     return (frame.f_code.co_filename, frame.f_lineno)
 
 
+def bad(what) -> Error:
+    return Error("invalid argument", what)
+
+
 class TraceError(Error):
     """A function does something that no cascade says.
 

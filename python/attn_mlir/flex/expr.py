@@ -8,25 +8,23 @@ functions of NumPy and PyTorch on them build a tree. Integers divide as in Pytho
 `//` rounds down and `%` has the sign of the divisor.
 """
 
+from . import dtypes
+from .dtypes import BOOL, FLOAT, INT, requested
 from .errors import TraceError, find_line
 
-INT, FLOAT, BOOL = "integer", "float", "bool"
-
-
-def kind_of_dtype(dtype) -> str:
-    """Of NumPy's int64, PyTorch's torch.int64, DLPack's "i64", or what is a kind."""
-    name = (getattr(dtype, "__name__", None) or str(dtype)).rsplit(".", 1)[-1]
-    if name in ("bool", "bool_"):
-        return BOOL
-    return INT if name[0] in "iu" else FLOAT
-
+# Integers of f32 have 24 bits.
+_EXACT = 2**24
 
 class Value:
     """A node. `op` is what it does, `args` its operands, `data` what else it needs."""
 
     # `name`: what a tensor that is read is called in messages. `coords`: the coordinates
     # that it depends on. `form`: what affine.linear keeps.
-    __slots__ = ("op", "args", "kind", "data", "place", "name", "coords", "form")
+    # `of_score`: whether the score is part of it. `precise`: whether what is of f64 is.
+    # `wide`: whether an integer need not be one of f32.
+    __slots__ = (
+        "op", "args", "kind", "data", "place", "name", "coords", "form", "of_score", "precise", "wide"
+    )
     # Of NumPy's scalars and arrays on the left-hand side.
     __array_priority__ = 1000
 
@@ -36,6 +34,39 @@ class Value:
         self.place = find_line()
         self.coords = frozenset((data,) if op == "coord" else ()).union(*(a.coords for a in self.args))
         self.form = ()
+        parts = () if op == "read" else self.args
+        self.of_score = op == "score" or any(a.of_score for a in parts)
+        self.precise = self._is_precise(parts)
+        self.wide = kind == INT and self._is_wide(parts)
+
+    def _is_precise(self, parts):
+        if self.op == "convert" and self.data is not None:
+            return self.data == "float64"
+        if self.op == "read":
+            return self.data.dtype == "float64"
+        return any(a.precise for a in parts)
+
+    def _is_wide(self, parts):
+        if self.op == "read":
+            return self.data.dtype in ("int32", "int64")
+        if self.op == "const":
+            return abs(self.data) >= _EXACT
+        if self.op == "convert":
+            return parts[0].kind == FLOAT
+        if self.op == "mul" and not any(a.op == "const" and abs(a.data) <= 16 for a in parts):
+            return True
+        if self.op == "mod" and parts[1].op == "const":
+            return parts[1].wide
+        return any(a.wide for a in parts)
+
+    @property
+    def dtype_name(self):
+        """The type that .to() and .type_as() another value take of this one."""
+        if self.op == "read":
+            return self.data.dtype
+        if self.kind == FLOAT:
+            return "float64" if self.precise and not self.of_score else "float32"
+        return "int64" if self.kind == INT else "bool"
 
     # Identity: a comparison of Values is a condition, not an answer.
     __hash__ = object.__hash__
@@ -184,24 +215,18 @@ class Value:
     def pow(self, other):
         return ops.power(self, other)
 
-    def float(self):
-        return ops.convert(self, FLOAT)
+    def to(self, *places, dtype=None, **_):
+        """A type may stand anywhere among devices and layouts, or be that of a value."""
+        name = requested(places, dtype)
+        return self if name is None else ops.cast(self, name)
 
-    half = bfloat16 = double = float
+    def type(self, dtype, **_):
+        return ops.cast(self, dtypes.name_of(dtype))
 
-    def int(self):
-        return ops.convert(self, INT)
+    astype = type
 
-    long = int
-
-    def bool(self):
-        return self if self.kind == BOOL else ops.compare("ne", self, 0)
-
-    def to(self, dtype=None, *_, **__):
-        kind = kind_of_dtype(dtype)
-        return self.bool() if kind == BOOL else ops.convert(self, kind)
-
-    type = astype = to
+    def type_as(self, other):
+        return self.to(other)
 
     def clamp(self, min=None, max=None):
         return ops.clamp(self, min, max)
@@ -215,13 +240,13 @@ class Value:
     device = "cpu"
 
     def new_full(self, size, fill_value, *, dtype=None, **_):
-        return ops.constant(fill_value, size, dtype or self.kind)
+        return ops.constant(fill_value, size, dtype, self)
 
     def new_ones(self, size, *, dtype=None, **_):
-        return ops.constant(1, size, dtype or self.kind)
+        return ops.constant(1, size, dtype, self)
 
     def new_zeros(self, size, *, dtype=None, **_):
-        return ops.constant(0, size, dtype or self.kind)
+        return ops.constant(0, size, dtype, self)
 
     def __getattr__(self, name):
         if name.startswith("__"):
@@ -242,6 +267,20 @@ class Value:
     def __torch_function__(cls, function, types, inputs=(), options=None):
         name = getattr(function, "__name__", str(function))
         return functions.call_function(name, "__call__", inputs, options or {})
+
+
+def _converter(name):
+    return lambda self, *_, **__: self.to(dtype=name)
+
+
+def add_converters(kind):
+    """Methods .float(), .long() and so on of a class that has .to()."""
+    for method, name in dtypes.METHODS.items():
+        setattr(kind, method, _converter(name))
+    return kind
+
+
+add_converters(Value)
 
 
 def walk(roots, args_of=lambda value: value.args):

@@ -10,12 +10,15 @@ import threading
 from .. import _native
 from . import expr
 from .call import (
-    PagedProblem, Problem, Program, bad, check_gradients, make_out, tensor_of,
+    PagedProblem, Problem, Program, check_apart, check_gradients, make_out,
 )
 from .capture import Lifter
 from .emit import Cascade
+from .errors import bad
 from .peel import peel
+from .prefixes import check_pages, parsed
 from .ranges import check_constants
+from .source import tensor_of
 from .space import Shape, Space
 from .trace import TraceError, place_of, trace_mask, trace_score
 
@@ -125,18 +128,24 @@ class Flex:
         the queries are its last tokens. Keys count from 0. Entries of the table
         behind a length, and slots of pages, may hold anything. Page numbers
         are compared with the pools' number of pages; check=False trusts them, and one
-        that leads outside may end the process. Captured tensors that are read
+        that leads outside may end the process. An entry of -1 is a page that is gone: its
+        keys have to be hidden, which is looked up for the ends of each run of them. Captured tensors that are read
         at q_idx are indexed by position.
         `prefixes`, as of PagePool.prefixes, says which keys requests have in common;
         they are read once for all of them, but where the function reads a captured
         tensor by request and key.
         """
         problem = PagedProblem(q, k_pages, v_pages, table, lengths, first, check)
-        problem.prefixes = prefixes
+        if prefixes is not None:
+            problem.prefixes = parsed(prefixes)
+            if check:
+                page = problem.k.shape[1]
+                check_pages(problem.prefixes, problem.table.numpy(), problem.lengths.numpy(), page)
         return self._run(q, (k_pages, v_pages), problem, out, return_lse)
 
     def _run(self, q, given, problem, out, return_lse):
-        if out is None:
+        own = out is not None
+        if not own:
             out = make_out(q, problem.out_shape, problem.shape.element)
         result = tensor_of("out", out)
         if tuple(result.shape) != problem.out_shape or result.dtype != problem.shape.element:
@@ -146,6 +155,8 @@ class Flex:
             )
         if result.read_only:
             raise bad("expects an out that can be written to, but got a read-only one")
+        if own:
+            check_apart(out, "out", zip(problem.names, (q, *given)))
         shape, results = problem.shape, [result]
         if return_lse:
             shape = dataclasses.replace(shape, lse=True)

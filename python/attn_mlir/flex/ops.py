@@ -5,8 +5,9 @@
 import math
 import numbers
 
+from .dtypes import BOOL, BOUNDS, FLOAT, INT, constant_of, kind_of, name_of
 from .errors import TraceError
-from .expr import BOOL, FLOAT, INT, Value, kind_of_dtype
+from .expr import Value
 
 # Kinds in the order in which one operand turns into the other's kind.
 _ORDER = {BOOL: 0, INT: 1, FLOAT: 2}
@@ -37,31 +38,61 @@ def lift(value) -> Value:
     )
 
 
-def constant(fill, size, dtype) -> Value:
-    """What new_full, full_like and their like make: all sizes are ()."""
+def constant(fill, size, dtype, value) -> Value:
+    """What new_full, full_like and their like make of a value: all sizes are ()."""
     if tuple(size if hasattr(size, "__iter__") else (size,)) != ():
         raise TraceError(f"expects a constant of size (), but got {size}")
-    return convert(fill, kind_of_dtype(dtype))
+    return cast(fill, lift(value).dtype_name if dtype is None else name_of(dtype))
 
 
 def like(value, fill, dtype) -> Value:
-    return constant(fill, (), dtype or lift(value).kind)
+    return constant(fill, (), dtype, value)
 
 
 def is_const(value, *numbers_):
     return value.op == "const" and (not numbers_ or value.data in numbers_)
 
 
+def cast(value, name):
+    """What .to() and .astype() make: an element of the type `name`.
+
+    A read is one of the converted tensor. What is computed keeps its bits, in at least
+    32 of them: if it need not fit the type, that is an error here or of the call.
+    """
+    value, kind = lift(value), kind_of(name)
+    if value.op == "const":
+        return Value("const", (), kind, constant_of(value.data, name))
+    if value.op == "read":
+        source = value.data.to(name).read()
+        return Value("read", value.args, kind, source, value.name)
+    if kind == BOOL:
+        return convert(value, kind)
+    if kind == INT:
+        value = convert(value, INT)
+        return Value("narrow", (value,), INT, name) if name in BOUNDS else value
+    if value.kind == BOOL:
+        return Value("convert", (value,), FLOAT, None if name != "float64" else name)
+    if name in ("float16", "bfloat16"):
+        raise TraceError(
+            f"expects conversions of what is computed to float32 or float64, but got {name}, "
+            "which rounds: captured tensors convert before they are read, as bias.half()[kv_idx]"
+        )
+    if value.kind == FLOAT and (value.of_score or value.precise == (name == "float64")):
+        return value
+    return Value("convert", (value,), FLOAT, name)
+
+
 def convert(value, kind):
+    """To the kind of another operand: integers that f32 need not hold are of f64."""
     value = lift(value)
     if value.kind == kind:
         return value
     if value.op == "const":
         data = value.data
-        return Value("const", (), kind, int(data) if kind == INT else float(data))
+        return Value("const", (), kind, {INT: int, FLOAT: float, BOOL: bool}[kind](data))
     if kind == BOOL:
         return compare("ne", value, 0)
-    return Value("convert", (value,), kind)
+    return Value("convert", (value,), kind, "float64" if kind == FLOAT and value.wide else None)
 
 
 def as_bool(value, what):

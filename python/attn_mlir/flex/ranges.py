@@ -6,10 +6,12 @@ Interval arithmetic over the box of positions. Kernels compute integers in 32 bi
 so each step has to fit; indices have to lie inside of their tensors.
 """
 
+import math
+
 from .._errors import Error
-from .._native import Tensor
-from . import expr
+from . import expr, floats
 from .affine import coords_of, linear
+from .dtypes import BOUNDS
 from .errors import TraceError
 
 LEAST, LARGEST = -(2**31), 2**31 - 1
@@ -27,18 +29,20 @@ class Ranges:
     `extents` of coordinates; `positions`: the least and largest of queries.
     """
 
-    def __init__(self, extents, positions):
-        self.extents, self.positions = extents, positions
+    def __init__(self, extents, positions, contents):
+        self.extents, self.positions, self.contents = extents, positions, contents
         self.box = {c: (0, max(n - 1, 0)) for c, n in extents.items()} | {"q": positions}
         self._known = {}  # id of a value -> (value, range): the value keeps its id
 
     def of(self, value):
-        """(least, largest) of an integer, or None if unknown."""
+        """(least, largest) of a number, or None if unknown; an end may be infinite."""
         if id(value) not in self._known:
             self._known[id(value)] = (value, self._compute(value))
         return self._known[id(value)][1]
 
     def _compute(self, value):
+        if value.kind == expr.FLOAT:
+            return floats.of(value, self)
         if value.op == "const":
             return (value.data, value.data)
         if value.op == "coord":
@@ -47,15 +51,21 @@ class Ranges:
             return self._read(value)
         if value.op == "convert" and value.args[0].kind == expr.BOOL:
             return (0, 1)
+        if value.op == "convert" and value.kind == expr.INT:
+            return floats.truncated(self.of(value.args[0]))
         form = linear(value)
         if form is not None:  # exact: q - (q - kv) is kv
             ends = [tuple(n * x for x in self.box[c]) for c, n in form.items() if c is not None]
             return (form[None] + sum(map(min, ends)), form[None] + sum(map(max, ends)))
         parts = [self.of(a) for a in value.args if a.kind == expr.INT]
+        if value.op in ("min", "max") and len(parts) == 2:
+            return floats.least_or_largest(value.op, *parts)
         if None in parts or value.kind != expr.INT or not parts:
             return None
         if value.op == "where":
             return _hull(parts[0] + parts[1])
+        if value.op == "narrow":
+            return parts[0]
         if value.op == "abs":
             low, high = parts[0]
             return (0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high)))
@@ -66,13 +76,11 @@ class Ranges:
             return (a + c, b + d)
         if value.op == "sub":
             return (a - d, b - c)
+        if any(map(math.isinf, (a, b, c, d))):
+            return None
         if value.op == "mul":
             low, high = _hull((a * c, a * d, b * c, b * d))
             return (max(low, 0), high) if value.args[0] is value.args[1] else (low, high)
-        if value.op == "min":
-            return (min(a, c), min(b, d))
-        if value.op == "max":
-            return (max(a, c), max(b, d))
         if c <= 0 <= d:
             return None
         if value.op == "floordiv":
@@ -87,9 +95,9 @@ class Ranges:
 
     def _part(self, read):
         """Of a captured tensor, what the box reads."""
-        array = Tensor(read.data).numpy()
+        array = self.contents.array(read.data)
         ends = [self.of(i) for i in read.args]
-        return array[tuple(slice(None) if e is None else slice(max(e[0], 0), e[1] + 1) for e in ends)]
+        return array[tuple(slice(None) if e is None or math.isinf(e[0] + e[1]) else slice(max(e[0], 0), e[1] + 1) for e in ends)]
 
     def is_zero_somewhere(self, value):
         """Whether an integer is 0 at a point of the box, as far as that is sure."""
@@ -129,18 +137,33 @@ def check_indices(reads, ranges):
             found = ranges.of(index)
             if found is None or found[0] < 0 or found[1] >= size:
                 got = "one whose ends are unknown" if found is None else f"{found[0]} to {found[1]}"
+                if found is None or math.isinf(found[0] + found[1]):
+                    got += " (clamp(0, n - 1) of it has both ends)"
                 raise _bad(
                     value.place,
                     f"expects indices from 0 to {size - 1} on axis {axis} of "
-                    f"a captured tensor, but got {got}: what the mask hides is read too",
+                    f"a captured tensor, but got {got}: what the mask hides is read too"
+                    f"{padding(index, ranges)}",
                 )
+
+
+def padding(index, ranges):
+    """Why an index is negative, if it may be by its queries."""
+    low = ranges.positions[0]
+    if low >= 0 or "q" not in coords_of(index):
+        return ""
+    return (
+        f"; q_idx is from {low} on, as `first` of a request with more queries than keys is "
+        "negative by default: say first= or clip the index"
+    )
 
 
 def check_integers(mask, score, space, ranges):
     """Every integer of a call against 32 bits.
 
     Of two reads that `space` compares in 64 bits, only the indices count. What comes
-    from a float has no known range and is trusted.
+    from a float whose range is not known, or that is infinite, is the nearest integer
+    of 32 bits.
     """
     def args_of(value):
         if space.is_of_64_bits(value):
@@ -148,11 +171,14 @@ def check_integers(mask, score, space, ranges):
         return value.args
 
     # Bounds of the keys are made from all that is compared with a key.
-    bounds = Ranges({**ranges.extents, "kv": 1}, ranges.positions)
+    bounds = Ranges({**ranges.extents, "kv": 1}, ranges.positions, ranges.contents)
     roots = [root for root in (mask, score) if root is not None]
     for value in expr.walk(roots, args_of):
         if value.kind == expr.INT:
-            _check(value, ranges.of(value), ranges)
+            if value.op == "narrow":
+                _check_narrow(value, ranges)
+            else:
+                _check(value, ranges.of(value), ranges)
             if value.op in ("floordiv", "mod") and ranges.is_zero_somewhere(value.args[1]):
                 raise _bad(value.place, _zero(value, ranges))
         elif (
@@ -181,6 +207,19 @@ def _sizes(ranges):
     return ", ".join(f"{c} {low} to {high}" for c, (low, high) in ranges.box.items())
 
 
+def _check_narrow(value, ranges):
+    """Of what is computed and converted to a type of fewer values."""
+    found, (low, high) = ranges.of(value), BOUNDS[value.data]
+    if found is None or not low <= found[0] <= found[1] <= high:
+        got = "ones whose range is unknown" if found is None else f"{found[0]} to {found[1]}"
+        raise _bad(
+            value.place,
+            f"expects integers from {low} to {high} as {value.data}, but got {got} with "
+            f"{_sizes(ranges)}: clip them, take % or leave them as they are (captured tensors "
+            "are converted as their library does, before they are read, as ids.astype(..)[kv_idx])",
+        )
+
+
 def _check(value, found, ranges):
     if found is None or fits(found):
         return
@@ -194,6 +233,13 @@ def _check(value, found, ranges):
             f"{_LIMITS}, but got {far}: clip them or subtract the least (two such tensors "
             "may be compared with one another)",
         )
+    if value.op == "convert":
+        raise _bad(
+            value.place,
+            f"expects floats that become integers {_LIMITS}, but got {found[0]} to {found[1]} "
+            f"with {_sizes(ranges)}: subtract the least or clip them before (a captured tensor "
+            "is converted in all of its bits, before it is read, as times.astype(..)[kv_idx])",
+        )
     what = {"abs": "abs(..)", "where": "where(..)"}.get(value.op, f"a {_SIGNS.get(value.op, value.op)} b")
     if value.kind == expr.BOOL:
         what = "the difference of what is compared"
@@ -206,4 +252,5 @@ def _check(value, found, ranges):
 
 
 def fits(found):
-    return LEAST <= found[0] and found[1] <= LARGEST
+    """Infinite ends are those of floats, which saturate."""
+    return all(math.isinf(end) or LEAST <= end <= LARGEST for end in found)

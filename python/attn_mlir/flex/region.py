@@ -24,7 +24,7 @@ class Region:
     def __init__(self, space):
         self.space = space
         self.ops, self.inputs, self.done = [], [], {}
-        self.numbers, self.known, self.held = {}, {}, {}
+        self.numbers, self.known = {}, {}
         self.score = None
         self.float = "f32"  # the type of floats where we are
 
@@ -61,9 +61,8 @@ class Region:
 
     def _in_own_type(self, value):
         """(name, type): of f64 where no score makes it one of f32."""
-        has_f64, has_score = self._holds(value)
         make = getattr(self, f"_{value.op}", self._plain)
-        if value.kind == expr.FLOAT and has_f64 and not has_score and value.op != "read":
+        if value.kind == expr.FLOAT and value.precise and not value.of_score and value.op != "read":
             return self._with(lambda: make(value), "f64")
         return make(value), self.float
 
@@ -76,19 +75,8 @@ class Region:
 
     def _precisely(self, values):
         """(names, type) of floats that decide something."""
-        kind = "f64" if any(self._holds(v)[0] for v in values) else "f32"
+        kind = "f64" if any(v.precise for v in values) else "f32"
         return self._with(lambda: [self.value(v) for v in values], kind)
-
-    def _holds(self, value):
-        """Whether a tensor of f64 and whether the score is part of an expression."""
-        if id(value) not in self.held:
-            parts = [self._holds(a) for a in value.args if value.op != "read"]
-            has_f64 = value.op == "read" and str(value.data.dtype).endswith(("float64", "f64"))
-            has_score = value.op == "score"
-            self.held[id(value)] = (value, (
-                has_f64 or any(p[0] for p in parts), has_score or any(p[1] for p in parts)
-            ))
-        return self.held[id(value)][1]
 
     def _type(self, kind):
         return {expr.INT: "index", expr.FLOAT: self.float, expr.BOOL: "i1"}[kind]
@@ -195,8 +183,11 @@ class Region:
 
     def _convert(self, value):
         source = value.args[0].kind
+        if source == value.kind:
+            return self._round(value)
         if source == expr.FLOAT:
             (x,), kind = self._precisely(value.args)
+            x = self._saturated(x, kind)
             cast = self._op(f"arith.fptosi {x} : {kind} to i32")
             return self._op(f"arith.index_cast {cast} : i32 to index")
         x = self.value(value.args[0])
@@ -210,7 +201,30 @@ class Region:
         large = any(_may_be_large(v) for v in expr.walk([value.args[0]]))
         bits = "i64" if large else "i32"
         cast = self._op(f"arith.index_cast {x} : index to {bits}")
-        return self._op(f"arith.sitofp {cast} : {bits} to {self.float}")
+        kind = "f32" if value.data == "float32" else self.float
+        return self._widen(self._op(f"arith.sitofp {cast} : {bits} to {kind}"), kind)
+
+    def _round(self, value):
+        """A float as one of f32, or of f32 as one of f64."""
+        if value.data == "float64":
+            (x,), kind = self._with(lambda: [self.value(value.args[0])], "f32")
+            return self._widen(x, kind)
+        (x,), kind = self._precisely(value.args)
+        if kind == "f64":
+            x = self._op(f"arith.truncf {x} : f64 to f32")
+        return self._widen(x, "f32")
+
+    def _saturated(self, x, kind):
+        """Within i32, nan as the least: what is -inf where a mask hides it stays so."""
+        largest = {"f32": 2.0**31 - 128, "f64": 2.0**31 - 1}[kind]
+        for sign, end in (("ogt", -(2.0**31)), ("olt", largest)):
+            limit = self._op(f"arith.constant {number(end)} : {kind}")
+            inside = self._op(f"arith.cmpf {sign}, {x}, {limit} : {kind}")
+            x = self._op(f"arith.select {inside}, {x}, {limit} : {kind}")
+        return x
+
+    def _narrow(self, value):
+        return self.value(value.args[0])  # checked to fit by each call
 
     def _plain(self, value):
         if value.op in _MATH:
@@ -225,7 +239,7 @@ class Region:
 def _may_be_large(value):
     """True if an integer need not fit 32 bits by what it is itself."""
     if value.op == "read":
-        return "64" in str(value.data.dtype)
+        return value.data.dtype == "int64"
     return value.op == "mul" and not any(ops.is_const(a) for a in value.args)
 
 

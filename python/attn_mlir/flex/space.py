@@ -5,27 +5,25 @@
 import dataclasses
 
 from .._errors import Error
-from .._native import Tensor
 from . import expr
 from .affine import coords_of, linear
 from .errors import TraceError
 
 _ELEMENTS = {
-    "bool": "i1", "bool_": "i1", "int8": "i8", "int16": "i16", "int32": "i32",
+    "bool": "i1", "int8": "i8", "int16": "i16", "int32": "i32",
     "int64": "i64", "float16": "f16", "bfloat16": "bf16", "float32": "f32",
     "float64": "f64",
 }
 
 
 def element_type(dtype, place):
-    name = str(dtype).rsplit(".", 1)[-1]
-    if name not in _ELEMENTS:
+    if dtype not in _ELEMENTS:
         raise TraceError(
             "expects captured tensors of type "
-            f"{', '.join(sorted(set(_ELEMENTS) - {'bool_'}))}, but got {name}",
+            f"{', '.join(sorted({*_ELEMENTS, 'uint8', 'uint16', 'uint32'}))}, but got {dtype}",
             place,
         )
-    return _ELEMENTS[name]
+    return _ELEMENTS[dtype]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Access:
     linear form per axis of the tensor.
     """
 
-    tensor: object
+    tensor: object  # a Source
     element: str
     coords: tuple = None
     indices: tuple = ()
@@ -120,7 +118,7 @@ class Space:
             coords[-1] in ("q", "kv", "b")
             and last.get(coords[-1]) == 1
             and sum(1 for i in bare if i.get(coords[-1])) == 1
-            and _is_contiguous(read.data)
+            and read.data.is_contiguous()
         )
         key = (id(read.data), tuple(tuple(sorted(i.items(), key=str)) for i in indices))
         if key not in self._known:
@@ -138,7 +136,7 @@ class Space:
         if key not in self._known:
             element = element_type(read.data.dtype, read.place)
             self._known[key] = len(self.accesses)
-            padded = not _is_contiguous(read.data)
+            padded = not read.data.is_contiguous()
             self.accesses.append(Access(read.data, element, None, (), read.place, padded))
         number = self._known[key]
         return f"%x{number}", self.type(number), self.accesses[number].padded
@@ -194,7 +192,7 @@ class Space:
             at = tuple(
                 sum(n * point.get(c, 1) for c, n in i.items()) for i in access.indices
             )
-            array = Tensor(access.tensor).numpy()
+            array = access.tensor.now().numpy()
             if any(not 0 <= i < n for i, n in zip(at, array.shape)):
                 file, line = access.place
                 raise Error(
@@ -204,12 +202,3 @@ class Space:
                 )
             out[name] = int(array[at])
         return out
-
-
-def _is_contiguous(tensor):
-    """Last axis of stride 1, as far as Python can tell."""
-    if not tensor.shape:
-        return True
-    if hasattr(tensor, "strides") and hasattr(tensor, "itemsize"):
-        return tuple(tensor.strides)[-1] == tensor.itemsize
-    return hasattr(tensor, "stride") and tensor.stride()[-1] == 1

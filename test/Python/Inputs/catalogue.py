@@ -56,6 +56,7 @@ def make(rng, batch, heads, rows, keys):
     wide_float = documents * 0.5
     hashes = rng.integers(2**40, 2**62, 3)[documents % 3] + 2**32 * (documents // 3).astype(np.int64)
     sentinel = np.full(heads, 2**31 - 1)
+    some_windows = np.where(np.arange(heads) % 2, 2**31 - 1, 9)
     per_head = rng.integers(1, keys, heads).astype(np.int64)
     width = np.array(7)
     weight = np.array(0.25, np.float32)
@@ -145,6 +146,8 @@ def make(rng, batch, heads, rows, keys):
         "xor": lambda b, h, q, kv: (q >= kv) ^ (kv % 2 == 0),
         "rows_without_keys": nothing_late,
         "nothing": lambda b, h, q, kv: (q > kv) & (kv > q),
+        "no_window_both_ways": lambda b, h, q, kv: abs(q - kv) <= 2**31 - 1,
+        "no_window_of_heads": lambda b, h, q, kv: abs(q - kv) <= some_windows[h],
         "clamped": lambda b, h, q, kv: np.clip(q - 5, 0, 20) <= kv,
         "minimum": lambda b, h, q, kv: kv <= np.minimum(q, 11),
         "lookup": lambda b, h, q, kv: documents[kv] < prefix[b],

@@ -217,6 +217,9 @@ def check_calls():
     frozen = normal(1, 4, 9, 16)
     frozen.flags.writeable = False
     refused(["read-only"], plain, q, k, v, out=frozen)
+    square = normal(1, 4, 9, 16)
+    for name, given in zip("qkv", ((square, k, v), (q, square, square + 1), (q, square + 1, square))):
+        refused(["memory of its own", f"overlaps {name}"], plain, *given, out=square)
     for qk, values in ((0, 8), (8, 0), (0, 0)):
         none = normal(1, 4, 9, qk), normal(1, 2, 11, qk), normal(1, 2, 11, values)
         refused([f"with channels, but got heads of {qk} and values of {values}"], plain, *none)

@@ -98,6 +98,56 @@ def check_prefixes(rng):
     refused(["(nodes, leaves), but got 5"], *call, prefixes=5)
     refused(["each of 12 requests", "10"], *call, prefixes=(nodes, leaves[1:]))
     refused(["node", "-1"], *call, prefixes=(nodes, leaves + len(nodes)))
+    by_request = attn_mlir.flex(mask_mod=lambda b, h, q, kv: (q >= kv) & (kv % (widths[b % 4] + kv * 0) != 1))
+    for attention in (attn_mlir.flex(), attn_mlir.flex(mask_mod=masks["by head"]), by_request):
+        call = (attention.paged, *call[1:])
+        refused(["of integers", "float64"], *call, prefixes=(nodes.astype(float), leaves))
+        moved = np.array(pages.array)
+        moved[1, 0], moved[1, 1] = moved[1, 1], moved[1, 0]
+        table = moved, lengths
+        refused(["the same pages", "request 1", "keys from 0"], *call[:-2], *table, prefixes=shared)
+        attention.paged(*call[1:-2], *table, prefixes=shared, check=False)
+        parts = nodes - [0, 1]
+        refused([f"whole pages of {page} keys", str(parts[0, 1])], *call, prefixes=(parts, leaves))
+
+
+def check_gone():
+    """Sinks and a window over a trimmed sequence, in a pool that nobody cleared."""
+    page, length, heads = 16, 300, 2
+    pool = attn_mlir.PagePool(64, page, null_page=False)
+    k, v = np.random.default_rng(2).standard_normal((2, length, heads, 32)).astype(np.float32)
+    pools = np.full((2, 64, page, heads, 32), np.nan, np.float32)
+    sequence, _ = pool.create()
+    slots, _ = pool.append(sequence, list(range(length)))
+    for whole, part in zip(pools, (k, v)):
+        whole.reshape(-1, heads, 32)[slots[0]] = part
+    pool.trim(sequence, 4, 64)
+    table = attn_mlir.PageTable(pool, rows=1, columns=24)
+    table.bind(0, sequence)
+    table.update()
+    gone = np.setdiff1d(np.arange(64), table.array)
+    pools[:, gone] = np.nan
+    width, kept = np.int32([64, 64, 40, 50]), np.where(np.arange(length) < 16, 0, -np.inf).astype(np.float32)
+    q = np.random.default_rng(3).standard_normal((1, 4, 1, 32)).astype(np.float32)
+    call = *pools, table.array, np.int32([length])
+    for name, mask, score in (
+        ("window", lambda b, h, i, j: (i >= j) & ((i - j < 64) | (j < 4)), None),
+        ("by head", lambda b, h, i, j: (i - j < width[h]) | (j < 4), None),
+        ("score", None, lambda s, b, h, i, j: np.where((i - j < 64) | (j < 4), s, -np.inf)),
+        ("data", None, lambda s, b, h, i, j: s + kept[j]),
+    ):
+        out = attn_mlir.flex(score, mask).paged(q, *call)
+        dense = [x.swapaxes(0, 1)[None] for x in (k, v)]
+        want = brute.attention(
+            q, *dense, mask and (lambda b, h, i, j: mask(b, h, i + length - 1, j)),
+            score and (lambda s, b, h, i, j: score(s, b, h, i + length - 1, j)),
+        )
+        assert brute.worst_row(out, want) <= 2e-5, name
+    words = ["-1 for key", "request 0", "position 299"]
+    refused([*words, "head 0"], attn_mlir.flex().paged, q, *call)
+    refused(words, attn_mlir.flex(mask_mod=lambda b, h, i, j: i >= j).paged, q, *call)
+    width[2] = 100
+    refused([*words, "head 2"], attn_mlir.flex(mask_mod=lambda b, h, i, j: i - j < width[h]).paged, q, *call)
 
 
 def refused(words, call, *args, **options):
@@ -127,13 +177,23 @@ def check_refusals():
         empty = np.zeros(shape, np.float32)
         refused([words], plain.paged, q[..., : shape[3]], empty, empty, table, np.int32([0, 0]))
     # Page numbers in front of a length; what is behind one may be anything.
-    for page in (8, -1, 10_000_000):
+    for page in (8, -2, 10_000_000):
         wrong = np.int32([[0, page, page], [0, 1, page]])
         refused(["0 to 7", str(page), "request 1", "keys from 32"], plain.paged, q, pool, pool, wrong, lengths)
     wrong[1, 2] = 7
     plain.paged(q, pool, pool, wrong, lengths)
     plain.paged(q, pool, pool, wrong, lengths, check=False)
+    bias = np.zeros(9, np.float32)
+    biased = attn_mlir.flex(lambda s, b, h, i, j: s + bias[i])
+    wide = np.zeros((2, 4, 6, 64), np.float32)
+    refused(["-2 to 47", "more queries than keys", "first="], biased.paged, wide, pool, pool, table, lengths)
     refused(["pools"], plain.paged, q, pool, pool[:, :8], table, lengths)
+    refused(["memory of its own", "q"], plain.paged, q, pool, pool, table, lengths, out=q)
+    rows = pool.reshape(2, 4, -1, 64)[:, :, :1]
+    refused(["memory of its own", "k_pages"], plain.paged, q, pool, pool + 1, table, lengths, out=rows)
+    refused(["memory of its own", "v_pages"], plain.paged, q, pool + 1, pool, table, lengths, out=rows)
+    both = np.zeros((2, 4, 1, 2, 64), np.float32)  # side by side in one buffer
+    plain.paged(both[..., 0, :], pool, pool, table, lengths, out=both[..., 1, :])
 
 
 def main():
@@ -165,6 +225,7 @@ def main():
         check(rng, name, mask, score, 1)
         check(rng, name, mask, score, 13)
     check(rng, "first", causal, None, 9, first=[0, 3, 100])
+    check_gone()
     check_refusals()
     check_prefixes(rng)
 

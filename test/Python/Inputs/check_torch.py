@@ -4,6 +4,7 @@ PyTorch's own flex_attention, without compilation, and SDPA on the CPU are what 
 right here: they share nothing with this project.
 """
 
+import math
 import warnings
 
 import attn_mlir
@@ -106,6 +107,8 @@ def functions():
     bias = torch.randn(HEADS, ROWS + KEYS, generator=make)
     flags = torch.rand(KEYS, generator=make) < 0.7
     padding = torch.where(torch.arange(KEYS) % 5 == 1, -float("inf"), 0.25)
+    seconds = 1_700_000_000 + torch.arange(KEYS) * 3
+    bytes_ = torch.randint(0, 2100, (KEYS,), generator=make)
     width, chosen, heat = torch.tensor(16), torch.tensor([1, 2]), torch.tensor(-0.5)
 
     def causal(b, h, q_idx, kv_idx):
@@ -162,13 +165,32 @@ def functions():
         low = torch.full_like(score, -float("inf"), dtype=torch.float32, device=score.device)
         return torch.where(q_idx >= kv_idx, score + bonus, low)
 
+    def recent(b, h, q_idx, kv_idx):
+        return abs(seconds[q_idx].double() - seconds.double()[kv_idx]) <= 20.5
+
+    def on_device(b, h, q_idx, kv_idx):
+        here = q_idx.to("cpu", non_blocking=True)
+        return torch.full_like(here, 2, dtype=torch.bool) & (documents[here] == documents[kv_idx])
+
+    def wrapped(b, h, q_idx, kv_idx):
+        return (bytes_[kv_idx].to(torch.int8) > 0) | (bytes_.half()[kv_idx] == 2048.0)
+
+    def buckets(score, b, h, q_idx, kv_idx):
+        n = torch.maximum(q_idx - kv_idx, torch.zeros_like(q_idx))
+        far = 16 + (torch.log(n.float() / 16) / math.log(8) * 16).to(torch.long)
+        found = torch.where(n < 16, n, torch.minimum(far, torch.full_like(far, 31)))
+        return score + bias[h, torch.clamp(found, 0, 31)]
+
+    def rounded(score, b, h, q_idx, kv_idx):
+        return score + bias.to(torch.bfloat16)[h, kv_idx] + bias[h, q_idx].half().float()
+
     composed = or_masks(and_masks(causal, some_keys, noop_mask), prefix_lm)
     masks = (causal, sliding, prefix_lm, document, some_keys, dilated, no_row, some_rows,
-             chosen_documents, converted, noop_mask, and_masks(document, some_keys), composed)
+             chosen_documents, converted, recent, on_device, wrapped, noop_mask, and_masks(document, some_keys), composed)
     def padded(score, b, h, q_idx, kv_idx):
         return score + padding[kv_idx] + padding[q_idx] * 0.5
 
-    scores = (alibi, soft_cap, relative, masked, distance, masked_like, padded, cooled)
+    scores = (alibi, soft_cap, relative, masked, distance, masked_like, padded, cooled, buckets, rounded)
     return [(None, None), *((None, m) for m in masks), *((s, None) for s in scores),
             (soft_cap, document), (relative, sliding)]
 

@@ -28,11 +28,9 @@ class Cache:
     """K and V in pages beside a pool; slots that nobody wrote are NaN."""
 
     def __init__(self, **options):
-        self.pool = attn_mlir.PagePool(80, PAGE, seed=3, **options)
+        self.pool = attn_mlir.PagePool(80, PAGE, seed=3, null_page=False, **options)
         self.table = attn_mlir.PageTable(self.pool, 1, COLUMNS)
         self.k, self.v = (np.full((80, PAGE, HEADS, DIM), np.nan, np.float32) for _ in "kv")
-        # Tables name page 0 where a page is gone: hidden keys are multiplied by 0.
-        self.k[0] = self.v[0] = 0
         self.texts = {}
         # One compile for all: what is seen is data of each call.
         self.seen = np.zeros((1, COLUMNS * PAGE), bool)
@@ -75,7 +73,7 @@ class Cache:
     def positions(self, sequence, head):
         """Of the ordinals of the cache; -1 where its page is gone."""
         pages = self.pool.pages(sequence)
-        there = np.repeat(pages != 0, PAGE)[: self.pool.length(sequence)]
+        there = np.repeat(pages >= 0, PAGE)[: self.pool.length(sequence)]
         return np.where(there, self.pool.positions(sequence, head=head), -1)
 
     def ask(self, sequence, position, head):

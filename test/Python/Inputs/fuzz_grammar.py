@@ -96,6 +96,21 @@ class Grammar:
         text = self._read("i", lambda sizes: self.rng.integers(low, high + 1, sizes).astype(dtype), depth)
         return text, low, high
 
+    def converted_integer(self, depth):
+        """A captured tensor whose elements its library converts, wrapping or truncating."""
+        if self.chance(0.5):
+            dtype, to, (low, high) = self.pick(*INTEGERS[1:]), "int8", (-128, 127)
+            make = lambda sizes: self.rng.integers(-300, 301, sizes).astype(dtype)
+        else:
+            dtype, to, (low, high) = self.pick(*FLOATS), self.pick("int32", "int64"), (-10, 10)
+            make = lambda sizes: (self.rng.integers(-40, 41, sizes) / 4).astype(dtype)
+        return _converted(self._read("c", make, depth), to), low, high
+
+    def converted_float(self, depth):
+        dtype, to = self.pick(*INTEGERS[1:]), self.pick("float16", "float32", "float64")
+        text = self._read("c", lambda sizes: self.rng.integers(-4000, 4001, sizes).astype(dtype), depth)
+        return _converted(text, to), 4000.0, 1.0
+
     def captured_float(self, depth):
         dtype = self.pick(*FLOATS)
         text = self._read("f", lambda sizes: (self.rng.integers(-16, 17, sizes) / 4).astype(dtype), depth)
@@ -179,6 +194,20 @@ class Grammar:
     def _integer_captured(self, depth):
         return self.captured_integer(depth)
 
+    def _integer_converted(self, depth):
+        a, low, high = self.integer(depth)
+        if not has_names(a) or self.chance(0.5):
+            return self.converted_integer(depth)
+        return self.pick(
+            (f"np.clip({a}, -99, 99).astype(np.int8)", -99, 99), (f"({a}).astype(np.int32)", low, high)
+        )
+
+    def _integer_of_float(self, depth):
+        a, bound, _ = self.exact(depth)
+        if not has_names(a):
+            return self.converted_integer(depth)
+        return f"({a}).astype(np.{self.pick('int32', 'int64')})", -int(bound), int(bound)
+
     # Bools
 
     def boolean(self, depth):
@@ -202,7 +231,7 @@ class Grammar:
             a, b = self.exact(depth - 1), self.exact(depth - 1)
         else:
             a, b = self.integer(depth), self.integer(max(depth - 1, 0))
-        if not re.search(r"[bhqk]\b|[a-z]\d", a[0] + b[0]):
+        if not has_names(a[0] + b[0]):
             return f"(q {sign} k)"  # ~ of Python's True is a number
         return f"({a[0]} {sign} {b[0]})"
 
@@ -259,7 +288,13 @@ class Grammar:
 
     def _exact_of_integer(self, depth):
         a, low, high = self.integer(depth)
-        return f"({a} * 0.25)", max(abs(low), abs(high)) / 4, 0.25
+        most = max(abs(low), abs(high))
+        if has_names(a) and self.chance(0.5):
+            return f"({a}).astype(np.{self.pick('float32', 'float64')})", most, 1.0
+        return f"({a} * 0.25)", most / 4, 0.25
+
+    def _exact_converted(self, depth):
+        return self.converted_float(depth)
 
     def real(self, depth):
         """A float for scores: (text, bound), at most 8."""
@@ -316,8 +351,18 @@ class Grammar:
         return self._read("z", make, depth)
 
 
+def has_names(text):
+    """Whether it is an expression, and no number of Python's own."""
+    return re.search(r"[bhqk]\b|[a-z]\d", text) is not None
+
+
+def _converted(text, to):
+    """Text that reads a tensor, with the tensor converted before."""
+    return re.sub(r"^\w+", rf"\g<0>.astype(np.{to})", text)
+
+
 INTEGER_WAYS = (
     "sum", "sum", "product", "scaled", "divided", "divided_by_data", "least", "abs", "clipped",
-    "where", "of_bool", "captured",
+    "where", "of_bool", "captured", "converted", "of_float",
 )
-EXACT_WAYS = ("sum", "product", "least", "abs", "floor", "where", "of_integer")
+EXACT_WAYS = ("sum", "product", "least", "abs", "floor", "where", "of_integer", "converted")
