@@ -42,9 +42,8 @@ private:
   void countOperator(size_t length, bool divides = false);
   /// The list element or the like ends: the next expression is another one.
   void endExpression() {
-    counted.operators -= levels.back().counts.operators;
-    counted.divisions -= levels.back().counts.divisions;
-    levels.back().counts = {};
+    openOperators -= levels.back().operators;
+    levels.back() = Level{levels.back().bracket};
   }
   void dropComparisons() {
     while (levels.back().bracket == '<') {
@@ -53,23 +52,29 @@ private:
   }
   /// The operators of a bracket are its expression's from now on.
   void pop() {
-    Counts inside = levels.pop_back_val().counts;
-    levels.back().counts.operators += inside.operators;
-    levels.back().counts.divisions += inside.divisions;
+    Level inside = levels.pop_back_val();
+    levels.back().operators += inside.operators;
+    levels.back().inside = std::max(levels.back().inside, inside.getDepth());
   }
   void fail(const Twine &message);
 
-  struct Counts {
-    unsigned operators = 0, divisions = 0;
-  };
   struct Level {
     char bracket = 0;
-    Counts counts; ///< of the expression that is open here
+    unsigned operators = 0; ///< of the expression that is open here
+    unsigned divisions = 0; ///< of the term that is open here, one on another
+    unsigned inside = 0;    ///< divisions that its brackets have
+    unsigned before = 0;    ///< the depth of the terms before it
+
+    unsigned getDepth() const { return std::max(before, divisions + inside); }
+    void endTerm() {
+      before = getDepth();
+      divisions = inside = 0;
+    }
   };
   StringRef text;
   size_t at = 0;
   SmallVector<Level> levels = {Level()};
-  Counts counted;                    ///< of all levels
+  unsigned openOperators = 0;        ///< of all levels
   llvm::StringMap<unsigned> aliases; ///< how deep
   unsigned *defined = nullptr;       ///< of the alias whose definition this is
   bool expectsMore = false;          ///< after '=', ':', ',' and '->'
@@ -123,7 +128,7 @@ void NestingScan::reach(unsigned depth, const Twine &what) {
 
 void NestingScan::open(char bracket) {
   reach(levels.size(), "'" + Twine(bracket) + "'");
-  levels.push_back({bracket, {}});
+  levels.push_back(Level{bracket});
 }
 
 /// A '#' or '!': the use of an alias, or its definition.
@@ -168,17 +173,24 @@ void NestingScan::close(char bracket) {
 }
 
 void NestingScan::countOperator(size_t length, bool divides) {
-  auto count = [&](unsigned Counts::*which, unsigned most, StringRef what) {
-    ++(levels.back().counts.*which);
-    if (++(counted.*which) > most && !error) {
-      fail("expects at most " + Twine(most) + " " + what +
-           " in an expression, but this '" + text.substr(at, length) +
-           "' is number " + Twine(counted.*which));
+  auto check = [&](unsigned count, unsigned most, StringRef what) {
+    if (count > most && !error) {
+      fail("expects at most " + Twine(most) + " " + what + ", but this '" +
+           text.substr(at, length) + "' is number " + Twine(count));
     }
   };
-  count(&Counts::operators, kMostOperators, "operators");
+  ++levels.back().operators;
+  check(++openOperators, kMostOperators, "operators in an expression");
   if (divides) {
-    count(&Counts::divisions, kMostDivisions, "divisions");
+    ++levels.back().divisions;
+    // Those that are open further out are around this one or beside it.
+    unsigned depth = levels.back().getDepth();
+    for (const Level &level : ArrayRef(levels).drop_back()) {
+      depth += level.divisions;
+    }
+    check(depth, kMostDivisions, "divisions inside of one another");
+  } else if (length == 1 && StringRef("+-").contains(text[at])) {
+    levels.back().endTerm();
   }
 }
 

@@ -74,13 +74,18 @@ TEST(ReadModule, OperatorsAtTheLimit) {
 
 TEST(ReadModule, DivisionsAtTheLimit) {
   EXPECT_EQ("", scan("m" + repeat(" mod 3", 16)));
-  EXPECT_EQ("1:99: expects at most 16 divisions in an expression, but this "
-            "'mod' is number 17",
+  EXPECT_EQ("1:99: expects at most 16 divisions inside of one another, but "
+            "this 'mod' is number 17",
             scan("m" + repeat(" mod 3", 17)));
-  // Those in brackets are of the expression around them.
   EXPECT_EQ("", scan(repeat("(", 16) + "m" + repeat(" ceildiv 3)", 16)));
   EXPECT_NE("", scan(repeat("(", 17) + "m" + repeat(" floordiv 3)", 17)));
-  EXPECT_NE("", scan(repeat("(m mod 3) + ", 17)));
+  EXPECT_NE("", scan(repeat("(2 * ", 17) + "m" + repeat(" + 1) mod 7", 17)));
+  EXPECT_NE("", scan(repeat("2 ceildiv (1 + ", 17) + "m" + repeat(")", 17)));
+  EXPECT_NE("", scan(repeat("(m + ", 17) + "m" + repeat(") mod 7", 17)));
+  // Side by side they are not inside of one another.
+  EXPECT_EQ("", scan(repeat("(m mod 3) + ", 100)));
+  EXPECT_EQ("", scan(repeat("m mod 3 - ", 100)));
+  EXPECT_EQ("", scan(repeat("(2 * (m mod 3) + n mod 4) mod 5 + ", 30)));
   EXPECT_EQ("", scan(repeat("m mod 3 - 1 >= 0 and ", 100)));
 }
 

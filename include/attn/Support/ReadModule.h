@@ -28,8 +28,8 @@ constexpr unsigned kMostNestedBrackets = 256;
 /// Most operators of an affine expression, those in its brackets included. What
 /// normalizes expressions takes time with the cube of it.
 constexpr unsigned kMostOperators = 256;
-/// Most of these that divide (mod, floordiv, ceildiv). What is known of a
-/// division inside of another is found anew at each: twice the time for one
+/// Most of these that divide (mod, floordiv, ceildiv) inside of one another.
+/// What is known of the inner one is found anew at each: twice the time for one
 /// more.
 constexpr unsigned kMostDivisions = 16;
 

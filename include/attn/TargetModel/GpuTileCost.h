@@ -56,7 +56,7 @@ constexpr int64_t kGpuRowStep = 16, kGpuColumnStep = 16;
 /// warps that are chosen.
 constexpr int64_t kGpuMostWarps = 16, kGpuMostStages = 8, kGpuUsualWarps = 8;
 /// Rows and columns: no chip has room for a tile of more.
-constexpr int64_t kGpuMostPoints = 4096;
+constexpr int64_t kGpuMostPoints = 65536;
 
 /// Whether a thread holds its part of the rows' operand from tile to tile. Else
 /// it is read from shared memory for each.
